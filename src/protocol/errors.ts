@@ -1,0 +1,109 @@
+import { catalogue, type Row } from './catalogue.ts';
+import { krb5ErrorTexts } from './com-err.ts';
+
+type Catalogue = typeof catalogue;
+
+/** Every way in which this package fails; stable across releases. */
+export type ErrorCode = keyof Catalogue;
+
+/** What a failure of one code carries. */
+export type Detail<C extends ErrorCode> = Parameters<Catalogue[C]['says']>[0];
+
+/** The steps of a propagation, in order, as both sides name them in errors and events. */
+export type Phase =
+  | 'configuration'
+  | 'credentials'
+  | 'dump'
+  | 'connect'
+  | 'authenticate'
+  | 'authorize'
+  | 'spool'
+  | 'size'
+  | 'blocks'
+  | 'load'
+  | 'confirm';
+
+const GENERIC = 60; // KRB_ERR_GENERIC, RFC 4120 §7.5.9
+
+/**
+ * A failure with a stable `code`, typed `detail`, the `phase` it happened in, and a `remedy`.
+ * Its text never holds a key, a ticket or a piece of a dump.
+ */
+export class KpropError<C extends ErrorCode = ErrorCode> extends Error {
+  override readonly name = 'KpropError';
+  readonly code: C;
+  readonly detail: Detail<C>;
+  /** Set once, by the step that failed. */
+  phase: Phase | undefined;
+  readonly #row: Row<Detail<C>>;
+
+  constructor(code: C, detail: Detail<C>, options?: { cause?: unknown; phase?: Phase }) {
+    const row = catalogue[code] as unknown as Row<Detail<C>>;
+    super(row.says(detail), options?.cause === undefined ? undefined : { cause: options.cause });
+    this.code = code;
+    this.detail = detail;
+    this.phase = options?.phase;
+    this.#row = row;
+  }
+
+  /** Who has to act: the other side, the network between, this host, or its configuration. */
+  get fault(): Row<never>['fault'] {
+    return this.#row.fault;
+  }
+
+  /** What to do about it, one sentence. */
+  get remedy(): string {
+    return this.#row.advice(this.detail);
+  }
+
+  /** Whether the same call may succeed later with nothing changed. */
+  get retry(): boolean {
+    return this.#row.retry;
+  }
+
+  /** The exit status of sysexits.h that says the same; kprop and kpropd exit as MIT's do instead. */
+  get exitStatus(): number {
+    return this.#row.exit;
+  }
+
+  /** com_err's words for it, or undefined where MIT's programs print no error text. */
+  get comErrText(): string | undefined {
+    const value = this.#comErr();
+    return typeof value === 'number' ? krb5ErrorTexts[value] : value;
+  }
+
+  /** The error-code of a KRB-ERROR that tells the peer: 0 to 127, and 60 for all that does not fit. */
+  get wireNumber(): number {
+    const value = this.#comErr();
+    return typeof value === 'number' && value >= 0 && value < 128 ? value : GENERIC;
+  }
+
+  /** Names the phase, unless a deeper step already did. */
+  during(phase: Phase): this {
+    this.phase ??= phase;
+    return this;
+  }
+
+  #comErr(): number | string | undefined {
+    const { comErr } = this.#row;
+    return typeof comErr === 'function' ? comErr(this.detail) : comErr;
+  }
+}
+
+/** Whether an error is a KpropError of this code, for narrowing. */
+export function isKpropError<C extends ErrorCode>(
+  error: unknown,
+  code?: C,
+): error is KpropError<C> {
+  return error instanceof KpropError && (code === undefined || error.code === code);
+}
+
+/** The error, given its phase if it is one of ours; anything else passes unchanged. */
+export function inPhase(phase: Phase, error: unknown): unknown {
+  return error instanceof KpropError ? error.during(phase) : error;
+}
+
+/** Marks a branch that the types rule out. */
+export function unreachable(value: never): never {
+  throw new Error(`unreachable: ${String(value)}`);
+}
