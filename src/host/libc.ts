@@ -1,0 +1,210 @@
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { hostname } from 'node:os';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { getSystemErrorName, promisify } from 'node:util';
+
+import type * as Koffi from 'koffi';
+
+// Numbers and layouts are those of 64-bit Linux (x64, arm64), the same in glibc and musl.
+
+export type LockKind = 'shared' | 'exclusive' | 'unlock';
+
+/**
+ * True when the whole-file lock was taken (or given back), false when somebody else has it.
+ * OFD locks, which conflict with POSIX locks and belong to the descriptor; where the kernel knows
+ * none, POSIX locks; where the file system knows none of either, flock(2).
+ * With `wait` it blocks the event loop: see lockFileAsync.
+ * @throws Error whose `code` is the errno name @see MIT krb5, krb5_lock_file
+ */
+export function lockFile(fd: number, kind: LockKind, o: { wait: boolean }): boolean {
+  const { koffi, fcntl, flock, flockPointer } = libc();
+  const lock = { l_type: lockTypes[kind], l_whence: 0, l_start: 0, l_len: 0, l_pid: 0 };
+  const ways = [
+    () => fcntl(fd, o.wait ? F_OFD_SETLKW : F_OFD_SETLK, flockPointer, lock),
+    () => fcntl(fd, o.wait ? F_SETLKW : F_SETLK, flockPointer, lock),
+    () => flock(fd, flockOperations[kind] | (o.wait ? 0 : LOCK_NB)),
+  ];
+  for (;;) {
+    if (ways[0]?.() === 0) return true;
+    const errno = getSystemErrorName(-koffi.errno());
+    if (errno === 'EINTR') continue;
+    // POSIX leaves the choice between these two open.
+    if (!o.wait && (errno === 'EAGAIN' || errno === 'EACCES')) return false;
+    if (errno !== 'EINVAL' || ways.length === 1) {
+      throw Object.assign(new Error(`cannot lock descriptor ${fd}: ${errno}`), { code: errno });
+    }
+    ways.shift();
+  }
+}
+
+/**
+ * Waits for the lock without holding up the event loop.
+ * It polls: a thread inside F_OFD_SETLKW could not be called back when the wait is given up.
+ * @throws as lockFile, and the signal's reason once aborted
+ */
+export async function lockFileAsync(
+  fd: number,
+  kind: LockKind,
+  o: { signal?: AbortSignal } = {},
+): Promise<void> {
+  for (let pauseMillis = 1; !lockFile(fd, kind, { wait: false }); pauseMillis *= 2) {
+    o.signal?.throwIfAborted();
+    await sleep(Math.min(pauseMillis, LONGEST_PAUSE_MILLIS));
+  }
+}
+
+/**
+ * The name that the system's resolver has for a host, undefined if it does not resolve.
+ * With `rdns` the name of its first address wins, if that has one.
+ * @see MIT krb5, sn2princ.c
+ */
+export async function canonicalHostName(
+  host: string,
+  o: { rdns: boolean } = { rdns: false },
+): Promise<string | undefined> {
+  const { koffi, getaddrinfo, getnameinfo, freeaddrinfo, addrinfo } = libc();
+  const list: [bigint | null] = [null];
+  const hints = { ai_flags: AI_CANONNAME, ai_family: 0, ai_socktype: 0, ai_protocol: 0 };
+  if ((await getaddrinfo(host, null, { ...noAddress, ...hints }, list)) !== 0) return undefined;
+  try {
+    const first = koffi.decode(list[0], addrinfo);
+    if (!o.rdns || first.ai_canonname === null) return first.ai_canonname ?? undefined;
+    const text = new Uint8Array(NI_MAXHOST);
+    const { ai_addr, ai_addrlen } = first;
+    const failed = await getnameinfo(ai_addr, ai_addrlen, text, NI_MAXHOST, null, 0, NI_NAMEREQD);
+    if (failed !== 0) return first.ai_canonname;
+    return Buffer.from(text.subarray(0, text.indexOf(0))).toString();
+  } finally {
+    freeaddrinfo(list[0]);
+  }
+}
+
+/**
+ * The first search domain of the resolver: of resolv.conf, else what follows the first dot of the
+ * host name; undefined if neither has one. `LOCALDOMAIN` is not honoured. @see resolv.conf(5)
+ */
+export function searchDomain(
+  o: { resolvConf?: string; localHost?: string } = {},
+): string | undefined {
+  const { resolvConf = '/etc/resolv.conf', localHost = hostname() } = o;
+  let text = '';
+  try {
+    text = readFileSync(resolvConf, 'latin1');
+  } catch {
+    // The resolver does without the file, too.
+  }
+  // Of several lines the last one counts, whichever of the two words it has.
+  const lines = [...text.matchAll(/^(?:domain|search)[ \t]+([^ \t\n]+)/gm)];
+  const fromHostName = () => localHost.slice(localHost.indexOf('.') + 1 || localHost.length);
+  return (lines.at(-1)?.[1] ?? fromHostName()) || undefined;
+}
+
+export type SyslogPriority = 'err' | 'warning' | 'notice' | 'info';
+
+export interface Syslog {
+  log(priority: SyslogPriority, text: string): void;
+}
+
+/** The system log, with our process number in every line; one for the whole process (openlog(3)). */
+export function openSyslog(ident: string, facility: 'daemon'): Syslog {
+  const { openlog, syslog, strdup } = libc();
+  // openlog keeps the pointer, so this copy is never freed.
+  openlog(strdup(ident), LOG_PID, facilities[facility]);
+  return {
+    log: (priority, text) => syslog(priorities[priority], '%s', 'str', text),
+  };
+}
+
+/** The TCP port of a service or alias in the services database, undefined if it is not there. */
+export function serviceByName(name: string): number | undefined {
+  const { koffi, getservbyname, servent } = libc();
+  const found = getservbyname(name, 'tcp');
+  if (found === null || found === 0n) return undefined;
+  const { s_port } = koffi.decode(found, servent);
+  const networkOrder = new DataView(Int32Array.of(s_port).buffer); // htons in an int
+  return networkOrder.getUint16(0);
+}
+
+type Libc = ReturnType<typeof bind>;
+
+// The one exception to "no state at top level": koffi takes 12 ms to load, and its types are global.
+let bound: Libc | undefined;
+
+function libc(): Libc {
+  bound ??= bind();
+  return bound;
+}
+
+function bind() {
+  const koffi = createRequire(import.meta.url)('koffi') as typeof Koffi;
+  const self = koffi.load(null); // node itself is linked with the C library
+  const flockPointer = koffi.pointer(
+    koffi.struct({
+      l_type: 'short',
+      l_whence: 'short',
+      l_start: 'int64',
+      l_len: 'int64',
+      l_pid: 'int',
+    }),
+  );
+  const addrinfo = koffi.struct({
+    ai_flags: 'int',
+    ai_family: 'int',
+    ai_socktype: 'int',
+    ai_protocol: 'int',
+    ai_addrlen: 'uint32',
+    ai_addr: 'void *',
+    ai_canonname: 'str',
+    ai_next: 'void *',
+  });
+  const servent = koffi.struct({ s_name: 'str', s_aliases: 'void *', s_port: 'int' });
+  const addrinfoOut = koffi.out(koffi.pointer('void *'));
+  return {
+    koffi,
+    flockPointer,
+    addrinfo,
+    servent,
+    fcntl: self.func('fcntl', 'int', ['int', 'int', '...']),
+    flock: self.func('flock', 'int', ['int', 'int']),
+    getaddrinfo: promisify(
+      self.func('getaddrinfo', 'int', ['str', 'str', koffi.pointer(addrinfo), addrinfoOut]).async,
+    ),
+    getnameinfo: promisify(
+      self.func('getnameinfo', 'int', [
+        ...['void *', 'uint32'],
+        ...[koffi.out('uint8 *'), 'uint32'],
+        ...['void *', 'uint32', 'int'],
+      ]).async,
+    ),
+    freeaddrinfo: self.func('freeaddrinfo', 'void', ['void *']),
+    getservbyname: self.func('getservbyname', 'void *', ['str', 'str']),
+    openlog: self.func('openlog', 'void', ['void *', 'int', 'int']),
+    syslog: self.func('syslog', 'void', ['int', 'str', '...']),
+    strdup: self.func('strdup', 'void *', ['str']),
+  };
+}
+
+const LONGEST_PAUSE_MILLIS = 50;
+
+// fcntl(2), <fcntl.h>
+const F_SETLK = 6;
+const F_SETLKW = 7;
+const F_OFD_SETLK = 37;
+const F_OFD_SETLKW = 38;
+const lockTypes = { shared: 0, exclusive: 1, unlock: 2 } as const;
+
+// flock(2), <sys/file.h>
+const LOCK_NB = 4;
+const flockOperations = { shared: 1, exclusive: 2, unlock: 8 } as const;
+
+// getaddrinfo(3), <netdb.h>
+const AI_CANONNAME = 2;
+const NI_NAMEREQD = 8;
+const NI_MAXHOST = 1025;
+const noAddress = { ai_addrlen: 0, ai_addr: null, ai_canonname: null, ai_next: null };
+
+// syslog(3), <syslog.h>
+const LOG_PID = 1;
+const facilities = { daemon: 24 } as const;
+const priorities = { err: 3, warning: 4, notice: 5, info: 6 } as const;
