@@ -1,0 +1,95 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+import { afterAll, expect, test } from 'vitest';
+
+import { comparable, Lab } from './lab.ts';
+
+const labs: Lab[] = [];
+const opened = async (...o: Parameters<typeof Lab.create>) => {
+  const lab = await Lab.create(...o);
+  labs.push(lab);
+  return lab;
+};
+afterAll(() => Promise.all(labs.map((lab) => lab.close())));
+
+const enctypes = [
+  'des3-cbc-sha1',
+  'arcfour-hmac',
+  'aes128-cts-hmac-sha1-96',
+  'aes256-cts-hmac-sha1-96',
+  'aes128-cts-hmac-sha256-128',
+  'aes256-cts-hmac-sha384-192',
+  'camellia128-cts-cmac',
+  'camellia256-cts-cmac',
+];
+
+test.each(enctypes)('MIT propagates to MIT with %s and nothing else', async (enctype) => {
+  const lab = await opened({ enctype, principals: 3 });
+  await lab.addPrincipals(['alice'], 'open sesame');
+  const dump = await lab.dump();
+  const kpropd = await lab.startMitKpropd();
+
+  const sent = await lab.mitKprop({ port: kpropd.port });
+
+  expect(sent).toMatchObject({ status: 0, stderr: '' });
+  expect(sent.stdout).toBe('Database propagation to 127.0.0.1: SUCCEEDED\n');
+  // MIT's own names for two of them say more than the names in krb5.conf.
+  expect(kpropd.stderr).toMatch(
+    new RegExp(`authenticated client: ${lab.client} \\(etype == (DEPRECATED:)?${enctype}\\)`),
+  );
+  expect(lab.kdcLog('primary')).toMatch(
+    new RegExp(`tkt=\\S*${enctype}\\(\\d+\\), ses=\\S*${enctype}\\(\\d+\\)}`),
+  );
+  expect(comparable(await lab.replicaDump())).toBe(comparable(readFileSync(dump, 'latin1')));
+  await kpropd.stop();
+});
+
+test("the replica's KDC knows what was propagated, and every name of this host reaches it", async () => {
+  const lab = await opened();
+  const kpropd = await lab.startMitKpropd();
+  await lab.dump();
+  expect((await lab.mitKprop({ port: kpropd.port })).status).toBe(0);
+  await lab.startReplicaKdc();
+  await lab.addPrincipals(['bob'], 'first');
+  expect(await lab.kinit('primary', 'bob', 'first')).toMatchObject({ ok: true });
+  expect(await lab.kinit('replica', 'bob', 'first')).toMatchObject({
+    ok: false,
+    error: expect.stringContaining('not found in Kerberos database'),
+  });
+
+  await lab.dump();
+  for (const host of ['127.0.0.1', '::1', 'localhost', lab.host]) {
+    const sent = await lab.mitKprop({ port: kpropd.port, host });
+    expect(sent, host).toMatchObject({ status: 0, stderr: '' });
+  }
+
+  expect(await lab.kinit('replica', 'bob', 'first')).toMatchObject({ ok: true });
+  await lab.setPassword('bob', 'second');
+  expect(await lab.kinit('primary', 'bob', 'second')).toMatchObject({ ok: true });
+  expect(await lab.kinit('replica', 'bob', 'second')).toMatchObject({ ok: false });
+});
+
+test('a loader of our own runs in place of kdb5_util', async () => {
+  const lab = await opened();
+  const loader = lab.loaderStub('echo "$@" > "$TMPDIR/said"; exit 3');
+  const kpropd = await lab.startMitKpropd({ loader });
+  await lab.dump();
+  const sent = await lab.mitKprop({ port: kpropd.port });
+  expect(sent.status).toBe(1);
+  expect(sent.stderr).toContain('while reading response from server');
+  expect(readFileSync(join(lab.replica.folder, 'tmp', 'said'), 'utf8')).toBe(
+    `-r ${lab.realm} load ${lab.replica.fromMaster}\n`,
+  );
+});
+
+test('closing ends the processes and removes the folder, also the second time', async () => {
+  const lab = await opened();
+  const kpropd = await lab.startMitKpropd();
+  const worker = lab.start('/bin/sh', ['-c', 'sleep 60 & wait']);
+  await lab.close();
+  await lab.close();
+  expect(existsSync(lab.folder)).toBe(false);
+  expect(existsSync(`/proc/${kpropd.process.pid}`)).toBe(false);
+  expect(existsSync(`/proc/${worker.pid}`)).toBe(false);
+});
