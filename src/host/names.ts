@@ -1,0 +1,46 @@
+import { hostname } from 'node:os';
+
+import { canonicalHostName, searchDomain } from './libc.ts';
+
+export interface HostNameRules {
+  /** `dns_canonicalize_hostname` of krb5.conf. */
+  readonly canonicalize: 'true' | 'false' | 'fallback';
+  /** `rdns`: whether the name of the first address overrules the canonical one. */
+  readonly rdns: boolean;
+  /** `qualify_shortname`: undefined for the resolver's first search domain, '' for no suffix. */
+  readonly qualifyShortname: string | undefined;
+  /** Forward look-up, and the reverse one with `rdns`; undefined where there is no such host. */
+  readonly lookUp?: (host: string, o: { rdns: boolean }) => Promise<string | undefined>;
+  readonly searchDomain?: () => string | undefined;
+}
+
+/**
+ * The forms of a host name under which its principal may be known, the first one first: one, and
+ * in fallback mode the form made without DNS before the one made with it, if they differ.
+ * A look-up that finds nothing is no error. @see MIT krb5, sn2princ.c
+ */
+export async function canonicalHost(host: string, o: HostNameRules): Promise<readonly string[]> {
+  if (o.canonicalize === 'false') return [principalForm(host, undefined, o)];
+  const found = await (o.lookUp ?? canonicalHostName)(host, { rdns: o.rdns });
+  const withDns = principalForm(host, found, o);
+  if (o.canonicalize === 'true') return [withDns];
+  return [...new Set([principalForm(host, undefined, o), withDns])];
+}
+
+/** The name of this machine, as the kernel has it. */
+export function localHostName(): string {
+  return hostname();
+}
+
+function principalForm(host: string, found: string | undefined, o: HostNameRules): string {
+  // Only names that DNS did not answer for are completed, be the answer as short as it may; and
+  // "vm." counts as having a dot, so that it stays "vm".
+  const whole = found ?? (host.includes('.') ? host : qualified(host, o));
+  // ASCII only: C's tolower() in the C locale leaves other octets alone.
+  return whole.replace(/[A-Z]/g, (letter) => letter.toLowerCase()).replace(/\.$/, '');
+}
+
+function qualified(host: string, o: HostNameRules): string {
+  const suffix = o.qualifyShortname ?? (o.searchDomain ?? searchDomain)();
+  return suffix ? `${host}.${suffix}` : host;
+}
