@@ -370,6 +370,12 @@ export const catalogue = {
     (d) => `${d.file} line ${d.line}: ${d.reason}`,
     (d) => `correct line ${d.line} of ${d.file}`,
   ),
+  'config.include': row<Place & { file: string; line: number; kind: 'include' | 'includedir' }>(
+    config,
+    (d) => `Included profile ${d.kind === 'include' ? 'file' : 'directory'} could not be read`,
+    (d) => `${d.file} line ${d.line}: cannot read ${d.path}: ${errnoText(d.errno)}`,
+    (d) => `correct or remove line ${d.line} of ${d.file}`,
+  ),
   'config.value': row<{ relation: string; value: string; reason: string }>(
     config,
     (d) => (d.reason === 'is not a boolean' ? 'Invalid boolean value' : 'Invalid argument'),
