@@ -100,6 +100,16 @@ export function searchDomain(
   return (lines.at(-1)?.[1] ?? fromHostName()) || undefined;
 }
 
+/**
+ * The DNS message that answers a query for one name (which should end in a dot) and record type,
+ * undefined if there are no such records or no DNS server answers. @see resolver(3)
+ */
+export async function dnsAnswer(name: string, type: number): Promise<Uint8Array | undefined> {
+  const answer = new Uint8Array(0xffff);
+  const bytes: number = await resQuery()(name, CLASS_IN, type, answer, answer.length);
+  return bytes < 0 ? undefined : answer.subarray(0, Math.min(bytes, answer.length));
+}
+
 export type SyslogPriority = 'err' | 'warning' | 'notice' | 'info';
 
 export interface Syslog {
@@ -162,6 +172,7 @@ function bind() {
   const addrinfoOut = koffi.out(koffi.pointer('void *'));
   return {
     koffi,
+    self,
     flockPointer,
     addrinfo,
     servent,
@@ -185,6 +196,18 @@ function bind() {
   };
 }
 
+function resQuery() {
+  const { koffi, self } = libc();
+  const signature = ['str', 'int', 'int', koffi.out('uint8 *'), 'int'];
+  try {
+    return promisify(self.func('res_query', 'int', signature).async);
+  } catch {
+    // Before glibc 2.34 it had a library of its own, and another name there.
+    const library = koffi.load('libresolv.so.2');
+    return promisify(library.func('__res_query', 'int', signature).async);
+  }
+}
+
 const LONGEST_PAUSE_MILLIS = 50;
 
 // fcntl(2), <fcntl.h>
@@ -203,6 +226,9 @@ const AI_CANONNAME = 2;
 const NI_NAMEREQD = 8;
 const NI_MAXHOST = 1025;
 const noAddress = { ai_addrlen: 0, ai_addr: null, ai_canonname: null, ai_next: null };
+
+// DNS, RFC 1035 §3.2.4
+const CLASS_IN = 1;
 
 // syslog(3), <syslog.h>
 const LOG_PID = 1;
