@@ -1,0 +1,53 @@
+// Compiles src/ into dist/, makes the programs executable and removes what has no source any more.
+// With --if-older it does so only when dist/ is not the outcome of the present src/.
+
+import { spawnSync } from 'node:child_process';
+import { chmodSync, existsSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const source = join(root, 'src');
+const target = join(root, 'dist');
+const compiler = join(root, 'node_modules/typescript/bin/tsc');
+
+if (!process.argv.includes('--if-older') || isOlder()) build();
+
+function build() {
+  console.log('build: src/ → dist/');
+  const args = ['-p', join(root, 'tsconfig.build.json'), '--noEmitOnError'];
+  const { status } = spawnSync(process.execPath, [compiler, ...args], { stdio: 'inherit' });
+  if (status !== 0) process.exit(1);
+  for (const file of filesIn(target)) {
+    if (!existsSync(join(source, sourceOf(file)))) rmSync(join(target, file));
+    else if (/^cli\/[^/]*\.js$/.test(file)) chmodSync(join(target, file), 0o755);
+  }
+}
+
+function isOlder() {
+  const built = filesIn(target).filter((file) => file.endsWith('.js'));
+  const sources = filesIn(source).filter((file) => file.endsWith('.ts'));
+  if (built.map(sourceOf).sort().join('\n') !== sources.sort().join('\n')) return true;
+  const changed = [
+    ...sources.map((file) => join(source, file)),
+    join(root, 'tsconfig.json'),
+    join(root, 'tsconfig.build.json'),
+  ];
+  const oldestBuilt = Math.min(...built.map((file) => modified(join(target, file))));
+  return Math.max(...changed.map(modified)) > oldestBuilt;
+}
+
+function filesIn(folder) {
+  if (!existsSync(folder)) return [];
+  return readdirSync(folder, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath ?? entry.path, entry.name).slice(folder.length + 1));
+}
+
+function sourceOf(file) {
+  return file.replace(/(\.d\.ts|\.js)$/, '.ts');
+}
+
+function modified(file) {
+  return statSync(file).mtimeMs;
+}

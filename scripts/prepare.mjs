@@ -1,0 +1,147 @@
+// Makes a fresh clone ready for the tests, the bench and the demo, step by step; says what it does.
+// Plain JavaScript without dependencies: Node is all that it may count on.
+
+import { spawnSync } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
+import { delimiter, dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const leastNode = [20, 19];
+const kerberosBinary = join(root, 'node_modules/kerberos/build/Release/kerberos.node');
+
+// What must be there, and the Debian package that brings it.
+const machineNeeds = [
+  { package: 'krb5-kdc', files: ['/usr/sbin/krb5kdc', '/usr/sbin/kdb5_util'] },
+  { package: 'krb5-admin-server', files: ['/usr/sbin/kadmin.local', '/usr/sbin/kprop'] },
+  { package: 'krb5-kpropd', files: ['/usr/sbin/kpropd'] },
+  { package: 'krb5-user', files: ['/usr/bin/kinit', '/usr/bin/klist', '/usr/bin/ktutil'] },
+  { package: 'libkrb5-dev', files: ['/usr/include/gssapi/gssapi.h', '/usr/include/krb5.h'] },
+  { package: 'build-essential', commands: ['g++', 'gcc'] },
+  { package: 'make', commands: ['make'] },
+  { package: 'python3', commands: ['python3'] },
+];
+
+requireNode();
+prepareMachine();
+preparePackages();
+prepareBuild();
+
+function requireNode() {
+  const [major, minor] = process.versions.node.split('.').map(Number);
+  const [leastMajor, leastMinor] = leastNode;
+  if (major > leastMajor || (major === leastMajor && minor >= leastMinor)) return;
+  fail(
+    `this is Node ${process.versions.node}; kprop needs Node ${leastNode.join('.')} or newer.`,
+    'Install a current release of Node and run the same command again.',
+  );
+}
+
+function prepareMachine() {
+  const missing = machineNeeds.filter(isMissing).map((need) => need.package);
+  if (missing.length === 0) return;
+  const install = ['install', '-y', '--no-install-recommends', ...missing];
+  const byHand = [
+    'as root:',
+    `  apt-get update && DEBIAN_FRONTEND=noninteractive apt-get ${install.join(' ')}`,
+  ];
+  if (!onPath('apt-get')) {
+    fail(`this machine lacks what these Debian packages hold: ${missing.join(' ')}`);
+  }
+  const asRoot = rootPrefix();
+  if (asRoot === undefined) fail(`packages are missing: ${missing.join(' ')}`, ...byHand);
+
+  say(`installing packages of this system: ${missing.join(' ')}`);
+  say('(where systemd runs, Debian may enable their services; nothing here uses those)');
+  const wait = ['-o', 'DPkg::Lock::Timeout=300'];
+  const quiet = ['env', 'DEBIAN_FRONTEND=noninteractive', 'apt-get', '-q', ...wait];
+  if (!runs([...asRoot, ...quiet, 'update'])) say('apt-get update failed; trying to go on');
+  if (!runs([...asRoot, ...quiet, ...install])) fail('apt-get install failed; run', ...byHand);
+  const still = machineNeeds.filter(isMissing);
+  if (still.length > 0) {
+    fail(`installed, and still not found: ${still.map((need) => need.package).join(' ')}`);
+  }
+}
+
+function preparePackages() {
+  if (!installedAsLocked()) {
+    say('installing npm packages as package-lock.json says');
+    if (!runs(['npm', 'ci', '--no-audit', '--no-fund'], buildEnvironment())) fail('npm ci failed');
+    if (!installedAsLocked()) fail('npm ci left node_modules other than package-lock.json says');
+  }
+  if (existsSync(kerberosBinary)) return;
+  say('building the optional package kerberos');
+  const rebuild = ['npm', 'rebuild', 'kerberos', '--foreground-scripts'];
+  if (!runs(rebuild, buildEnvironment()) || !existsSync(kerberosBinary)) {
+    fail('the optional package kerberos, which the tests use, could not be built; see above');
+  }
+}
+
+function prepareBuild() {
+  const build = spawnSync(process.execPath, [join(root, 'scripts/build.mjs'), '--if-older'], {
+    cwd: root,
+    stdio: 'inherit',
+  });
+  if (build.status !== 0) fail('the build failed');
+}
+
+function isMissing({ files = [], commands = [] }) {
+  return !files.every((file) => existsSync(file)) || !commands.every(onPath);
+}
+
+function onPath(command) {
+  const folders = (process.env.PATH ?? '').split(delimiter);
+  return [...folders, '/usr/sbin', '/usr/bin'].some((folder) => existsSync(join(folder, command)));
+}
+
+/** The words that make a command run as root, or undefined where there is no way. */
+function rootPrefix() {
+  if (process.getuid?.() === 0) return [];
+  const sudo = onPath('sudo') && spawnSync('sudo', ['-n', 'true'], { stdio: 'ignore' });
+  return sudo && sudo.status === 0 ? ['sudo', '-n'] : undefined;
+}
+
+/** Whether npm's own record of node_modules agrees with package-lock.json; packages of other systems may be absent. */
+function installedAsLocked() {
+  const packagesIn = (file) => JSON.parse(readFileSync(join(root, file), 'utf8')).packages;
+  const locked = packagesIn('package-lock.json');
+  let installed;
+  try {
+    installed = packagesIn('node_modules/.package-lock.json');
+  } catch {
+    return false;
+  }
+  // kerberos is optional for users of this package; npm drops it without a word when its build fails.
+  return Object.entries(locked).every(([path, { version, optional }]) => {
+    if (path === '') return true;
+    const there = existsSync(join(root, path)) ? installed[path] : undefined;
+    if (there === undefined) return optional === true && path !== 'node_modules/kerberos';
+    return there.version === version;
+  });
+}
+
+/** Lets node-gyp use the headers beside this Node, if they are there, rather than fetch them. */
+function buildEnvironment() {
+  const prefix = dirname(dirname(process.execPath));
+  const headers = existsSync(join(prefix, 'include/node/node_api.h'));
+  return headers ? { ...process.env, npm_config_nodedir: prefix } : process.env;
+}
+
+function runs([command, ...args], env = process.env) {
+  const { status, error } = spawnSync(command, args, {
+    cwd: root,
+    env,
+    stdio: ['ignore', 'inherit', 'inherit'],
+  });
+  if (error !== undefined) say(`${command}: ${error.message}`);
+  return status === 0;
+}
+
+function say(text) {
+  console.log(`prepare: ${text}`);
+}
+
+function fail(...lines) {
+  console.error(`prepare: ${lines.join('\nprepare: ')}`);
+  process.exit(1);
+}
