@@ -1,9 +1,10 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-import { afterAll, expect, test } from 'vitest';
+import { afterAll, expect, test, vi } from 'vitest';
 
-import { comparable, Lab } from './lab.ts';
+import { comparable, Lab, packageRoot } from './lab.ts';
 
 const labs: Lab[] = [];
 const opened = async (...o: Parameters<typeof Lab.create>) => {
@@ -92,4 +93,21 @@ test('closing ends the processes and removes the folder, also the second time', 
   expect(existsSync(lab.folder)).toBe(false);
   expect(existsSync(`/proc/${kpropd.process.pid}`)).toBe(false);
   expect(existsSync(`/proc/${worker.pid}`)).toBe(false);
+});
+
+test('a lab whose owner is killed leaves neither files nor processes', async () => {
+  const args = [join(packageRoot, 'scripts', 'run.mjs'), 'scripts/demo.ts'];
+  const owner = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
+  let text = '';
+  owner.stdout.setEncoding('utf8').on('data', (more: string) => {
+    text += more;
+  });
+  const folder = () => /realm .* in (\S+)/.exec(text)?.[1] ?? '';
+  await vi.waitUntil(() => folder() !== '', 30_000);
+  const pids = readdirSync(join(folder(), 'processes'));
+  expect(pids.length).toBeGreaterThanOrEqual(2); // both KDCs
+  owner.kill('SIGKILL');
+  const remains = () =>
+    [folder(), ...pids.map((pid) => `/proc/${pid}`)].filter((path) => existsSync(path));
+  await vi.waitUntil(() => remains().length === 0, 10_000);
 });
