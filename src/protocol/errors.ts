@@ -35,6 +35,8 @@ export class KpropError<C extends ErrorCode = ErrorCode> extends Error {
   readonly detail: Detail<C>;
   /** Set once, by the step that failed. */
   phase: Phase | undefined;
+  /** MIT's words for the step ("while connecting to server"), which people search for. */
+  doing: string | undefined;
   readonly #row: Row<Detail<C>>;
 
   constructor(code: C, detail: Detail<C>, options?: { cause?: unknown; phase?: Phase }) {
@@ -78,9 +80,10 @@ export class KpropError<C extends ErrorCode = ErrorCode> extends Error {
     return typeof value === 'number' && value >= 0 && value < 128 ? value : GENERIC;
   }
 
-  /** Names the phase, unless a deeper step already did. */
-  during(phase: Phase): this {
+  /** Names the phase and MIT's words for the step, unless a deeper step already did. */
+  during(phase: Phase, doing?: string): this {
     this.phase ??= phase;
+    this.doing ??= doing;
     return this;
   }
 
@@ -98,9 +101,17 @@ export function isKpropError<C extends ErrorCode>(
   return error instanceof KpropError && (code === undefined || error.code === code);
 }
 
-/** The error, given its phase if it is one of ours; anything else passes unchanged. */
-export function inPhase(phase: Phase, error: unknown): unknown {
-  return error instanceof KpropError ? error.during(phase) : error;
+/** Runs a step; what fails in it carries the phase and MIT's words for it. */
+export async function inPhase<T>(
+  phase: Phase,
+  doing: string | undefined,
+  step: () => T | Promise<T>,
+): Promise<T> {
+  try {
+    return await step();
+  } catch (error) {
+    throw error instanceof KpropError ? error.during(phase, doing) : error;
+  }
 }
 
 /** Marks a branch that the types rule out. */

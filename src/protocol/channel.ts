@@ -1,0 +1,252 @@
+import type { Duplex } from 'node:stream';
+import { concat } from './bytes.ts';
+import { KpropError } from './errors.ts';
+
+/** One end of a connection: a HostAddress of RFC 4120 §5.2.5. */
+export interface Address {
+  readonly addrType: number;
+  readonly address: Uint8Array;
+}
+
+/** A connection, as far as a conversation knows it. */
+export interface Channel {
+  /** This end and the other end of the socket, as Kerberos addresses. */
+  readonly local: Address;
+  readonly remote: Address;
+  /** The other side in words, for errors: "replica.example port 754". */
+  readonly peer: string;
+  /**
+   * Names the step for errors and sets how long nothing may move meanwhile; 0 is for ever.
+   */
+  during(step: string, idleMillis: number): void;
+  /** Exactly so many bytes if they have arrived, else undefined. */
+  take(byteCount: number): Uint8Array | undefined;
+  /** Exactly so many bytes. @throws network.closed, network.failed, network.timeout, aborted */
+  read(byteCount: number): Promise<Uint8Array>;
+  /** Sends the parts in order; resolves when the buffers have room again. @throws network.* */
+  write(...parts: readonly Uint8Array[]): Promise<void>;
+  /** Bytes that have arrived and were not read. */
+  readonly arrived: number;
+  /** Says that no more will be written, then discards what still arrives, up to the limits. */
+  finish(limits: { readonly lingerMillis: number; readonly lingerBytes: number }): Promise<void>;
+  /** Drops the connection at once. */
+  close(): void;
+}
+
+export interface ChannelOptions {
+  readonly local: Address;
+  readonly remote: Address;
+  readonly peer: string;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Above this many unread bytes the sender is held back (TCP's window closes). */
+const highWaterBytes = 1 << 20;
+
+/** A Channel over a socket, a pipe or a test's stream. It takes the stream over. */
+export function channelOver(stream: Duplex, options: ChannelOptions): Channel {
+  return new StreamChannel(stream, options);
+}
+
+interface Waiter {
+  readonly byteCount: number;
+  readonly resolve: (bytes: Uint8Array) => void;
+  readonly reject: (error: Error) => void;
+}
+
+class StreamChannel implements Channel {
+  readonly local: Address;
+  readonly remote: Address;
+  readonly peer: string;
+  readonly #stream: Duplex;
+  readonly #signal: AbortSignal | undefined;
+  readonly #onAbort = () => this.#fail(new KpropError('aborted', { reason: this.#abortReason() }));
+  #step = 'connecting';
+  #idleMillis = 0;
+  #timer: NodeJS.Timeout | undefined;
+  #chunks: Uint8Array[] = [];
+  #arrived = 0;
+  #waiter: Waiter | undefined;
+  #drained: { resolve(): void; reject(error: Error): void } | undefined;
+  #ended = false;
+  #failure: Error | undefined;
+
+  constructor(stream: Duplex, options: ChannelOptions) {
+    this.local = options.local;
+    this.remote = options.remote;
+    this.peer = options.peer;
+    this.#stream = stream;
+    this.#signal = options.signal;
+    stream.on('data', (chunk: Uint8Array) => this.#onData(chunk));
+    stream.on('end', () => this.#onEnd());
+    stream.on('drain', () => this.#onDrain());
+    stream.on('error', (error: NodeJS.ErrnoException) => this.#fail(this.#networkError(error)));
+    stream.on('close', () => this.#onEnd());
+    if (this.#signal?.aborted) this.#onAbort();
+    else this.#signal?.addEventListener('abort', this.#onAbort, { once: true });
+  }
+
+  get arrived(): number {
+    return this.#arrived;
+  }
+
+  during(step: string, idleMillis: number): void {
+    this.#step = step;
+    this.#idleMillis = idleMillis;
+    this.#rearm();
+  }
+
+  take(byteCount: number): Uint8Array | undefined {
+    if (this.#arrived < byteCount) return undefined;
+    const first = this.#chunks[0];
+    this.#arrived -= byteCount;
+    if (this.#arrived < highWaterBytes && this.#stream.isPaused()) this.#stream.resume();
+    if (first !== undefined && first.length >= byteCount) {
+      if (first.length === byteCount) this.#chunks.shift();
+      else this.#chunks[0] = first.subarray(byteCount);
+      return first.subarray(0, byteCount);
+    }
+    return this.#gather(byteCount);
+  }
+
+  read(byteCount: number): Promise<Uint8Array> {
+    const ready = this.take(byteCount);
+    if (ready !== undefined) return Promise.resolve(ready);
+    if (this.#failure !== undefined) return Promise.reject(this.#failure);
+    if (this.#ended) return Promise.reject(this.#closedByPeer());
+    if (this.#waiter !== undefined) throw new Error('two reads at once on one channel');
+    return new Promise((resolve, reject) => {
+      this.#waiter = { byteCount, resolve, reject };
+      if (this.#stream.isPaused()) this.#stream.resume();
+      this.#rearm();
+    });
+  }
+
+  write(...parts: readonly Uint8Array[]): Promise<void> {
+    if (this.#failure !== undefined) return Promise.reject(this.#failure);
+    this.#stream.cork();
+    for (const part of parts) this.#stream.write(part);
+    this.#stream.uncork();
+    if (!this.#stream.writableNeedDrain) return Promise.resolve();
+    this.#rearm();
+    return new Promise((resolve, reject) => {
+      this.#drained = { resolve, reject };
+    });
+  }
+
+  async finish(limits: { lingerMillis: number; lingerBytes: number }): Promise<void> {
+    // A socket closed with unread data is reset, and a reset can overtake our last message: the
+    // peer would never read why we refused. So its data is read, and thrown away, for a while.
+    this.#stream.end();
+    const deadline = Date.now() + limits.lingerMillis;
+    let allowance = limits.lingerBytes;
+    while (!this.#ended && this.#failure === undefined && allowance > 0) {
+      const left = deadline - Date.now();
+      if (left <= 0) break;
+      allowance -= this.#arrived;
+      this.#chunks = [];
+      this.#arrived = 0;
+      this.during(this.#step, left);
+      await this.read(1).then(
+        () => {
+          allowance -= 1;
+        },
+        () => undefined,
+      );
+    }
+    this.close();
+  }
+
+  close(): void {
+    this.#fail(new KpropError('aborted', { reason: 'the connection was closed on this side' }));
+    this.#stream.destroy();
+  }
+
+  #onData(chunk: Uint8Array): void {
+    this.#chunks.push(chunk);
+    this.#arrived += chunk.length;
+    const waiter = this.#waiter;
+    if (waiter !== undefined && this.#arrived >= waiter.byteCount) {
+      this.#waiter = undefined;
+      this.#disarm();
+      waiter.resolve(this.take(waiter.byteCount) as Uint8Array);
+    } else if (waiter !== undefined) {
+      this.#rearm();
+    } else if (this.#arrived > highWaterBytes) {
+      this.#stream.pause();
+    }
+  }
+
+  #onEnd(): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#disarm();
+    this.#waiter?.reject(this.#closedByPeer());
+    this.#waiter = undefined;
+    if (this.#stream.destroyed) this.#fail(this.#closedByPeer());
+  }
+
+  #onDrain(): void {
+    this.#disarm();
+    this.#drained?.resolve();
+    this.#drained = undefined;
+  }
+
+  #fail(error: Error): void {
+    if (this.#failure !== undefined) return;
+    this.#failure = error;
+    this.#disarm();
+    this.#signal?.removeEventListener('abort', this.#onAbort);
+    this.#waiter?.reject(error);
+    this.#waiter = undefined;
+    this.#drained?.reject(error);
+    this.#drained = undefined;
+    this.#stream.destroy();
+  }
+
+  #gather(byteCount: number): Uint8Array {
+    const parts: Uint8Array[] = [];
+    let wanted = byteCount;
+    while (wanted > 0) {
+      const chunk = this.#chunks[0] as Uint8Array;
+      if (chunk.length <= wanted) {
+        parts.push(chunk);
+        this.#chunks.shift();
+      } else {
+        parts.push(chunk.subarray(0, wanted));
+        this.#chunks[0] = chunk.subarray(wanted);
+      }
+      wanted -= parts[parts.length - 1]!.length;
+    }
+    return concat(...parts);
+  }
+
+  #rearm(): void {
+    this.#disarm();
+    const waiting = this.#waiter !== undefined || this.#drained !== undefined;
+    if (this.#idleMillis === 0 || !waiting) return;
+    const millis = this.#idleMillis;
+    this.#timer = setTimeout(() => {
+      this.#fail(new KpropError('network.timeout', { peer: this.peer, while: this.#step, millis }));
+    }, millis);
+  }
+
+  #disarm(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+  }
+
+  #closedByPeer(): KpropError {
+    return new KpropError('network.closed', { peer: this.peer, while: this.#step });
+  }
+
+  #networkError(cause: NodeJS.ErrnoException): Error {
+    const detail = { peer: this.peer, while: this.#step, errno: cause.code ?? cause.message };
+    return new KpropError('network.failed', detail, { cause });
+  }
+
+  #abortReason(): string {
+    const reason: unknown = this.#signal?.reason;
+    return reason instanceof Error ? reason.message : String(reason);
+  }
+}

@@ -1,0 +1,252 @@
+import type { Channel } from './channel.ts';
+import { concat } from './bytes.ts';
+import { inPhase, isKpropError, KpropError } from './errors.ts';
+import { isKrbError, makeKrbError } from './messages/error.ts';
+import { framed, readFrame, writeFrame } from './session/frame.ts';
+import { refusedBy } from './session/sendauth.ts';
+import type { Session } from './session/session.ts';
+
+/** kprop's application version in sendauth; it never changed (krb5 src/kprop/kprop.h). */
+export const applicationVersion = 'kprop5_01';
+
+/** Blocks are of this size but for the last. Old receivers have seen nothing larger. */
+export const blockBytes = 32_768;
+
+/** A database dump: its size, and its bytes in order, in pieces of any length. */
+export interface Dump {
+  readonly bytes: number;
+  blocks(): AsyncIterable<Uint8Array>;
+}
+
+/** How long nothing may move, by step; 0 is for ever. Milliseconds. */
+export interface ConversationLimits {
+  readonly idleMillis: number;
+  /** From the last block to the confirmation: the replica loads its database meanwhile. */
+  readonly confirmMillis: number;
+}
+
+const sizeLimitBytes = 4 * 1024;
+const blockLimitBytes = 16 * 1024 * 1024;
+const confirmationLimitBytes = 64 * 1024;
+/** So many blocks go to the socket in one gathered write. */
+const blocksPerWrite = 8;
+
+/**
+ * The sender's half: the size, the blocks, and the wait until the replica confirms that it has
+ * loaded them. `onProgress` is told the running total after each block.
+ * @throws dump.changed, dump.read, peer.refused, kprop.wrong-confirmation, session.*, network.*
+ */
+export async function sendDump(
+  channel: Channel,
+  session: Session,
+  dump: Dump,
+  o: { readonly limits: ConversationLimits; readonly onProgress?: (bytes: number) => void },
+): Promise<void> {
+  await inPhase('size', 'while sending database size', async () => {
+    channel.during('sending the database size', o.limits.idleMillis);
+    await hearing(channel, () => writeFrame(channel, session.makeSafe(encodeSize(dump.bytes))));
+  });
+  await sendBlocks(channel, session, dump, o);
+  await inPhase('confirm', 'while reading response from server', async () => {
+    channel.during('waiting for the replica to load the database', o.limits.confirmMillis);
+    const reply = await readFrame(channel, 'confirmation', confirmationLimitBytes);
+    if (isKrbError(reply)) throw refusedBy(channel, reply);
+    const size = session.readSafe(reply);
+    const confirmed = await inPhase('confirm', 'malformed sent database size message', () =>
+      decodeSize(size),
+    );
+    if (confirmed !== dump.bytes) {
+      throw new KpropError('kprop.wrong-confirmation', { sent: dump.bytes, confirmed });
+    }
+  });
+}
+
+/**
+ * The receiver's half, first part: the size; then the blocks, as the dump that comes back is read.
+ * A dump that is longer than announced ends with an error before its first byte too many is seen.
+ * @throws kprop.bad-size, kprop.too-much, peer.refused, session.*, crypto.*, network.*
+ */
+export async function receiveDump(
+  channel: Channel,
+  session: Session,
+  limits: Pick<ConversationLimits, 'idleMillis'>,
+): Promise<Dump> {
+  channel.during('reading the database size', limits.idleMillis);
+  const message = await inPhase('size', 'while reading database size', () =>
+    readFrame(channel, 'database size', sizeLimitBytes),
+  );
+  if (isKrbError(message)) throw refusedBy(channel, message).during('size');
+  const data = await inPhase('size', 'while decoding database size', () =>
+    session.readSafe(message),
+  );
+  const bytes = await inPhase('size', 'malformed database size message', () => decodeSize(data));
+  return { bytes, blocks: () => receiveBlocks(channel, session, bytes, limits.idleMillis) };
+}
+
+/** The receiver's half, last part: says that so many bytes have been loaded. */
+export async function confirmDump(channel: Channel, session: Session, bytes: number) {
+  channel.during('confirming the load', 0);
+  await inPhase('confirm', 'while sending # of received bytes', () =>
+    writeFrame(channel, session.makeSafe(encodeSize(bytes))),
+  );
+}
+
+/**
+ * Tells the peer why nothing will come of it, as a KRB-ERROR in place of the next message: the
+ * error's own number and MIT's words for the step, or 60 with the error's text before them.
+ */
+export async function sendFailure(
+  channel: Channel,
+  session: Session,
+  from: 'client' | 'server',
+  error: KpropError,
+): Promise<void> {
+  const words = [error.wireNumber === 60 ? error.comErrText : undefined, error.doing];
+  const text = words.filter(Boolean).join(' ') || error.message;
+  const message = makeKrbError({
+    from,
+    nowMicros: session.ambient.nowMicros(),
+    number: error.wireNumber,
+    text,
+    server: session.server,
+    client: session.client,
+  });
+  await writeFrame(channel, message);
+}
+
+/** 1 to 2^32 - 1 in 4 octets; 0 and more in 12, the first four zero. @see kprop_util.c */
+export function encodeSize(bytes: number): Uint8Array {
+  const short = bytes > 0 && bytes <= 0xffffffff;
+  const octets = new Uint8Array(short ? 4 : 12);
+  const view = new DataView(octets.buffer);
+  if (short) view.setUint32(0, bytes);
+  else view.setBigUint64(4, BigInt(bytes));
+  return octets;
+}
+
+/** The size that encodeSize wrote; 0 in 4 octets comes from old peers. @throws kprop.bad-size */
+export function decodeSize(data: Uint8Array): number {
+  const view = new DataView(data.buffer, data.byteOffset, data.byteLength);
+  if (data.length === 4) return view.getUint32(0);
+  if (data.length !== 12) throw badSize(`it has ${data.length} octets, not 4 or 12`);
+  if (view.getUint32(0) !== 0) throw badSize('its first four octets are not zero');
+  const bytes = view.getBigUint64(4);
+  if (bytes > 0n && bytes <= 0xffffffffn) throw badSize('it is longer than its value needs');
+  if (bytes > BigInt(Number.MAX_SAFE_INTEGER)) throw badSize('it is larger than any disk');
+  return Number(bytes);
+}
+
+async function sendBlocks(
+  channel: Channel,
+  session: Session,
+  dump: Dump,
+  o: { readonly limits: ConversationLimits; readonly onProgress?: (bytes: number) => void },
+): Promise<void> {
+  const seal = session.sealer();
+  channel.during('sending the database', o.limits.idleMillis);
+  let sent = 0;
+  const send = async (blocks: readonly Uint8Array[]) => {
+    const pieces: Uint8Array[] = [];
+    for (const block of blocks) pieces.push(...framed(...seal(block)));
+    await hearing(channel, () => channel.write(...pieces));
+    for (const block of blocks) {
+      sent += block.length;
+      o.onProgress?.(sent);
+    }
+  };
+  try {
+    let seen = 0;
+    for await (const blocks of inBlocks(dump.blocks())) {
+      for (const block of blocks) seen += block.length;
+      if (seen > dump.bytes) break;
+      await send(blocks);
+    }
+    if (seen !== dump.bytes) {
+      throw new KpropError('dump.changed', { expected: dump.bytes, got: seen });
+    }
+  } catch (error) {
+    if (!(error instanceof KpropError)) throw error;
+    const changed = isKpropError(error, 'dump.changed');
+    error.during(
+      'blocks',
+      changed
+        ? 'Premature EOF found for database file!'
+        : `while sending database block starting at ${sent}`,
+    );
+    // A sender that stops says so, and the replica drops what it has; if it still listens.
+    if (error.fault === 'local') {
+      await sendFailure(channel, session, 'client', error).catch(() => undefined);
+    }
+    throw error;
+  }
+}
+
+/** Cuts pieces of any length into full blocks, a few at a time; only the very last may be short. */
+async function* inBlocks(pieces: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array[]> {
+  let rest: Uint8Array = new Uint8Array(0);
+  for await (const piece of pieces) {
+    const bytes = rest.length === 0 ? piece : concat(rest, piece);
+    const whole = bytes.length - (bytes.length % blockBytes);
+    for (let at = 0; at < whole; ) {
+      const blocks: Uint8Array[] = [];
+      for (; at < whole && blocks.length < blocksPerWrite; at += blockBytes) {
+        blocks.push(bytes.subarray(at, at + blockBytes));
+      }
+      yield blocks;
+    }
+    rest = bytes.slice(whole);
+  }
+  if (rest.length > 0) yield [rest];
+}
+
+async function* receiveBlocks(
+  channel: Channel,
+  session: Session,
+  bytes: number,
+  idleMillis: number,
+): AsyncGenerator<Uint8Array> {
+  const open = session.opener();
+  let received = 0;
+  let step = 'reading';
+  channel.during('receiving the database', idleMillis);
+  try {
+    while (received < bytes) {
+      step = 'reading';
+      const message = await readFrame(channel, 'database block', blockLimitBytes);
+      if (isKrbError(message)) throw refusedBy(channel, message);
+      step = 'decoding';
+      const block = open(message);
+      if (block.length > bytes - received) {
+        const detail = { received: received + block.length, expected: bytes };
+        const error = new KpropError('kprop.too-much', detail);
+        throw error.during('blocks', error.message);
+      }
+      if (block.length > 0) yield block;
+      received += block.length;
+    }
+  } catch (error) {
+    const doing = `while ${step} database block starting at offset ${received}`;
+    throw error instanceof KpropError ? error.during('blocks', doing) : error;
+  }
+}
+
+/**
+ * Runs a write, but listens: a replica that has something to say while we send has a reason to
+ * refuse, and that reason is worth more than the broken pipe that follows.
+ */
+async function hearing(channel: Channel, write: () => Promise<void>): Promise<void> {
+  try {
+    await write();
+  } catch (error) {
+    throw channel.arrived > 0 ? await refusal(channel).catch(() => error) : error;
+  }
+  if (channel.arrived > 0) throw await refusal(channel);
+}
+
+async function refusal(channel: Channel): Promise<KpropError> {
+  return refusedBy(channel, await readFrame(channel, 'KRB-ERROR', confirmationLimitBytes));
+}
+
+function badSize(reason: string): KpropError {
+  return new KpropError('kprop.bad-size', { reason });
+}

@@ -1,0 +1,40 @@
+import { addressTypes } from './numbers.ts';
+import type { HostAddress } from './parts.ts';
+
+/**
+ * The Kerberos address of one end of a socket: an IPv4-mapped IPv6 address counts as IPv4
+ * (krb5 lib/krb5/os/localaddr.c and genaddrs.c). A text that is neither family gives undefined.
+ */
+export function hostAddressOf(text: string): HostAddress | undefined {
+  const bare = text.replace(/%.*$/, '');
+  const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(bare);
+  const ipv4 = ipv4Octets(mapped?.[1] ?? bare);
+  if (ipv4 !== undefined) return { addrType: addressTypes.ipv4, address: ipv4 };
+  const ipv6 = ipv6Octets(bare);
+  return ipv6 && { addrType: addressTypes.ipv6, address: ipv6 };
+}
+
+/** For a socket that has no address: 0 from the side that connected, 1 from the one that accepted. */
+export function directionalAddress(side: 'client' | 'server'): HostAddress {
+  const address = Uint8Array.of(0, 0, 0, side === 'client' ? 0 : 1);
+  return { addrType: addressTypes.directional, address };
+}
+
+function ipv4Octets(text: string): Uint8Array | undefined {
+  const parts = text.split('.');
+  if (parts.length !== 4 || !parts.every((part) => /^\d{1,3}$/.test(part) && Number(part) < 256)) {
+    return undefined;
+  }
+  return Uint8Array.from(parts, Number);
+}
+
+function ipv6Octets(text: string): Uint8Array | undefined {
+  const halves = text.split('::');
+  if (!/^[0-9a-f:]+$/i.test(text) || halves.length > 2) return undefined;
+  const [head = [], tail = []] = halves.map((half) => (half === '' ? [] : half.split(':')));
+  const gap = 8 - head.length - tail.length;
+  if (halves.length === 2 ? gap < 0 : gap !== 0) return undefined;
+  const groups = [...head, ...Array<string>(gap).fill('0'), ...tail];
+  if (!groups.every((group) => /^[0-9a-f]{1,4}$/i.test(group))) return undefined;
+  return Uint8Array.from(groups.flatMap((g) => [parseInt(g, 16) >> 8, parseInt(g, 16) & 0xff]));
+}
