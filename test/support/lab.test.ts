@@ -102,7 +102,7 @@ test('a lab whose owner is killed leaves neither files nor processes', async () 
   owner.stdout.setEncoding('utf8').on('data', (more: string) => {
     text += more;
   });
-  const folder = () => /realm .* in (\S+)/.exec(text)?.[1] ?? '';
+  const folder = () => /realm +\S+ in (\S+)/.exec(text)?.[1] ?? '';
   await vi.waitUntil(() => folder() !== '', 30_000);
   const pids = readdirSync(join(folder(), 'processes'));
   expect(pids.length).toBeGreaterThanOrEqual(2); // both KDCs
