@@ -53,6 +53,13 @@ const runDump = 'run kdb5_util dump again and look at its exit status before kpr
 const theKeytab =
   'check the keytab (klist -k), KRB5_KTNAME and default_keytab_name, and run ktadd on this host if the key is missing';
 
+// com_err's texts by the reasons of config.value.
+const configValueTexts: Readonly<Record<string, string | undefined>> = {
+  'is not a boolean': 'Invalid boolean value',
+  'is not an integer': 'Invalid integer value',
+  'is not a duration': krb5ErrorTexts[248],
+};
+
 export const catalogue = {
   // Bytes that are not what they should be.
   'decode.truncated': row<{ what: string; offset: number; wanted: number; available: number }>(
@@ -378,7 +385,7 @@ export const catalogue = {
   ),
   'config.value': row<{ relation: string; value: string; reason: string }>(
     config,
-    (d) => (d.reason === 'is not a boolean' ? 'Invalid boolean value' : 'Invalid argument'),
+    (d) => configValueTexts[d.reason] ?? 'Invalid argument',
     (d) => `${d.relation} = ${d.value} ${d.reason}`,
     (d) => `correct ${d.relation} in krb5.conf or kdc.conf`,
   ),
