@@ -143,7 +143,7 @@ export class ProcessTable {
     mkdirSync(this.#members);
     // Reads nothing until our end of its stdin closes, even if we die of SIGKILL; then it cleans up.
     const script = `cat >/dev/null
-      cd "$1/processes" 2>/dev/null && for pid in *; do kill -KILL -- "-$pid" 2>/dev/null; done
+      cd "$1/processes" 2>/dev/null && for pid in *; do kill -s KILL -- "-$pid" 2>/dev/null; done
       cd / && rm -rf "$1"`;
     this.#guard = spawn('sh', ['-c', script, 'lab-guard', folder], {
       detached: true,
