@@ -97,7 +97,7 @@ test('closing ends the processes and removes the folder, also the second time', 
 
 test('a lab whose owner is killed leaves neither files nor processes', async () => {
   const args = [join(packageRoot, 'scripts', 'run.mjs'), 'scripts/demo.ts'];
-  const owner = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
+  const owner = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'ignore'] });
   let text = '';
   owner.stdout.setEncoding('utf8').on('data', (more: string) => {
     text += more;
