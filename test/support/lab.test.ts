@@ -111,3 +111,12 @@ test('a lab whose owner is killed leaves neither files nor processes', async () 
     [folder(), ...pids.map((pid) => `/proc/${pid}`)].filter((path) => existsSync(path));
   await vi.waitUntil(() => remains().length === 0, 10_000);
 });
+
+// In a container nobody may collect a dead orphan: it stays, as a zombie.
+function lives(pid: string): boolean {
+  try {
+    return !readFileSync(`/proc/${pid}/stat`, 'latin1').includes(') Z ');
+  } catch {
+    return false;
+  }
+}
