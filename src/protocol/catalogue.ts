@@ -437,6 +437,12 @@ export const catalogue = {
     (d) => `cannot read the credential cache ${d.path}: ${errnoText(d.errno)}`,
     'get the ticket first (kinit -S host/replica), or use the keytab',
   ),
+  'ccache.unknown-type': row<{ name: string }>(
+    config,
+    'Unknown credential cache type',
+    (d) => `"${d.name}" is no kind of credential cache that is known here`,
+    'name it FILE:/path, or just /path',
+  ),
   'ccache.format': row<{ path: string; reason: string }>(
     config,
     199,
