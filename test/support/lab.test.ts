@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 
 import { afterAll, expect, test, vi } from 'vitest';
@@ -60,7 +61,10 @@ test("the replica's KDC knows what was propagated, and every name of this host r
   });
 
   await lab.dump();
-  for (const host of ['127.0.0.1', '::1', 'localhost', lab.host]) {
+  const addresses = Object.values(networkInterfaces()).flatMap((one) => one ?? []);
+  const speaksIpv6 = addresses.some(({ address }) => address === '::1');
+  if (!speaksIpv6) console.warn('this machine has no ::1: not tried');
+  for (const host of ['127.0.0.1', ...(speaksIpv6 ? ['::1'] : []), 'localhost', lab.host]) {
     const sent = await lab.mitKprop({ port: kpropd.port, host });
     expect(sent, host).toMatchObject({ status: 0, stderr: '' });
   }
