@@ -170,15 +170,21 @@ const begin = performance.now();
 say(bold('kprop: propagation of a Kerberos database, between our programs and MIT’s'));
 say(`\n${bold('1  A realm of real MIT programs, in a temporary folder, on loopback')}`);
 const lab = await step('kdb5_util create, keys, krb5kdc', () => Lab.create());
+let interrupted = false;
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-  process.once(signal, () => lab.close().finally(() => process.exit(1)));
+  process.once(signal, () => {
+    interrupted = true;
+    lab.close(); // what is under way fails, and the demonstration with it
+  });
 }
 try {
   await demonstrate(lab);
   say();
 } catch (error) {
   process.exitCode = 1;
-  say(`  ${red('✗')} ${error instanceof Surprise ? error.message : (error as Error).stack}\n`);
+  const { message, stack } = error as Error;
+  const said = interrupted ? 'interrupted' : error instanceof Surprise ? message : stack;
+  say(`  ${red('✗')} ${said}\n`);
 } finally {
   await step('every process ended, every file removed', async () => {
     await lab.close();
