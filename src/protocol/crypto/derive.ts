@@ -49,7 +49,10 @@ const derivations: Readonly<Record<Derivation, Derive>> = {
   'kdf-hmac-sha2': (profile, key, constant, byteCount) =>
     kdfHmacSha2(profile, key, { label: constant, byteCount }),
   'kdf-feedback-cmac': kdfFeedbackCmac,
-  'hmac-md5': (_profile, key, constant) => createHmac('md5', key).update(constant).digest(),
+  'hmac-md5': ({ name }) => {
+    // RFC 4757 derives by usage number only; whoever asks for more is mistaken.
+    throw new Error(`${name} derives no keys from constants`);
+  },
 };
 
 /** RFC 4757 §3 and §4: K1 for messages, Ksign for checksums. */

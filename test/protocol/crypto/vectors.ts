@@ -1,0 +1,18 @@
+import { readFileSync } from 'node:fs';
+
+/** The rows of test/vectors/crypto-NAME.json; octets in them are hexadecimal. */
+export function vectors<Row extends { readonly source: string }>(name: string): readonly Row[] {
+  const file = new URL(`../../vectors/crypto-${name}.json`, import.meta.url);
+  return JSON.parse(readFileSync(file, 'utf8')) as Row[];
+}
+
+export function fromHex(text: string): Uint8Array {
+  return new Uint8Array(Buffer.from(text, 'hex'));
+}
+
+export function toHex(bytes: Uint8Array): string {
+  return Buffer.from(bytes).toString('hex');
+}
+
+/** The numbers of the eight encryption types. */
+export const enctypes: readonly number[] = [16, 17, 18, 19, 20, 23, 25, 26];
