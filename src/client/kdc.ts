@@ -117,10 +117,7 @@ class KdcSearch {
         const reason = signal.reason instanceof Error ? signal.reason.message : signal.reason;
         this.#reject(new KpropError('aborted', { reason: String(reason) }));
       };
-      if (signal.aborted) {
-        this.#over = true;
-        abort();
-      }
+      if (signal.aborted) abort();
       signal.addEventListener('abort', abort);
       this.#cleanup.push(() => signal.removeEventListener('abort', abort));
     }
@@ -133,7 +130,7 @@ class KdcSearch {
 
   /** Returns when every pass is over or every server is known to be dead. */
   async #schedule(): Promise<void> {
-    if (this.#over) return;
+    if (this.#o.signal?.aborted) return;
     const { realm, config, primaryOnly = false } = this.#o;
     const servers = await locateKdcs(realm, config, { primaryOnly, resolver: this.#resolver });
     for (const server of servers) {
