@@ -1,0 +1,115 @@
+#!/usr/bin/env node
+import { writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import type { CredentialSource } from '../client/credentials.ts';
+import { type PropagateEvent, propagate } from '../client/propagate.ts';
+import { loadKrb5Config } from '../host/config-files.ts';
+import { errnoOf, errnoText } from '../protocol/com-err.ts';
+import { inPhase } from '../protocol/errors.ts';
+import { defaultPaths } from './defaults.ts';
+import { getopt } from './getopt.ts';
+import { hintLine, mitLines } from './report.ts';
+
+const program = 'kprop';
+const usage = `\nUsage: ${program} [-r realm] [-f file] [-d] [-P port] [-s keytab] replica_host\n\n`;
+const additions = `Further options:
+\t--ccache NAME\ttake the ticket for the replica from this credential cache
+\t--gss\t\tlet the system's own Kerberos fetch the ticket (optional package "kerberos")
+\t--help, --version
+`;
+
+interface Arguments {
+  readonly host: string;
+  readonly realm: string | undefined;
+  readonly file: string;
+  readonly debug: boolean;
+  readonly port: string | undefined;
+  readonly credential: CredentialSource;
+}
+
+process.exitCode = await main(process.argv.slice(2));
+
+async function main(args: readonly string[]): Promise<number> {
+  const { env } = process;
+  const given = readArguments(args, env);
+  if (typeof given === 'number') return given;
+  try {
+    const config = await inPhase('configuration', 'while initializing krb5', () =>
+      loadKrb5Config({ krb5ConfFiles: env.KRB5_CONFIG ?? defaultPaths.krb5Conf }),
+    );
+    await propagate({
+      host: given.host,
+      port: given.port,
+      dump: given.file,
+      realm: given.realm,
+      config,
+      credential: given.credential,
+      onEvent: (event) => progress(event, given.debug),
+    });
+  } catch (error) {
+    const hint = hintLine(error);
+    const lines = [...mitLines(program, error), ...(hint === undefined ? [] : [hint])];
+    process.stderr.write(`${lines.join('\n')}\n`);
+    return 1;
+  }
+  recordSuccess(given);
+  process.stdout.write(`Database propagation to ${given.host}: SUCCEEDED\n`);
+  return 0;
+}
+
+/** What the command line says, or the exit status where that is all. */
+function readArguments(args: readonly string[], env: NodeJS.ProcessEnv): Arguments | number {
+  const line = getopt(args, 'r:f:dP:s:', { ccache: true, gss: false, help: false, version: false });
+  const value = (name: string) => line.options.findLast((option) => option.name === name)?.value;
+  const has = (name: string) => line.options.some((option) => option.name === name);
+  if (has('help')) {
+    process.stdout.write(usage + additions);
+    return 0;
+  }
+  if (has('version')) {
+    process.stdout.write(`${program} ${packageVersion()}\n`);
+    return 0;
+  }
+  const [host] = line.operands;
+  if (line.complaints.length > 0 || host === undefined || line.operands.length !== 1) {
+    const complaint = line.complaints[0];
+    if (complaint !== undefined) process.stderr.write(`${program}: ${complaint}\n`);
+    process.stderr.write(usage);
+    return 1;
+  }
+  const keytab = value('s') ?? env.KRB5_KTNAME;
+  const ccache = value('ccache');
+  return {
+    host,
+    realm: value('r'),
+    file: value('f') ?? defaultPaths.dump,
+    debug: has('d'),
+    port: value('P'),
+    credential:
+      ccache !== undefined
+        ? { kind: 'ccache', name: ccache }
+        : has('gss')
+          ? { kind: 'gss', keytab, environment: env }
+          : { kind: 'keytab', name: keytab },
+  };
+}
+
+function progress(event: PropagateEvent, debug: boolean): void {
+  if (debug && event.kind === 'progress') process.stdout.write(`${event.bytes} bytes sent.\n`);
+}
+
+/** Its time tells when the last propagation succeeded; a failure here is told, and is no failure. */
+function recordSuccess({ file, host }: Arguments): void {
+  const path = `${file}.${host}.last_prop`;
+  try {
+    writeFileSync(path, '\0', { mode: 0o600 });
+  } catch (error) {
+    const text = errnoText(errnoOf(error));
+    process.stderr.write(`${program}: ${text} while creating 'last_prop' file, '${path}'\n`);
+  }
+}
+
+function packageVersion(): string {
+  const read = createRequire(import.meta.url);
+  return (read('../../package.json') as { version: string }).version;
+}

@@ -1,0 +1,43 @@
+import { krb5ErrorTexts } from '../protocol/com-err.ts';
+import { isKpropError, KpropError } from '../protocol/errors.ts';
+
+/**
+ * A failure in MIT's words, a line each, as its programs print it: `PROG: error text while doing`.
+ * Scripts and people look for these.
+ */
+export function mitLines(program: string, error: unknown): readonly string[] {
+  if (!(error instanceof KpropError)) return [`${program}: internal error: ${textOf(error)}`];
+  if (isKpropError(error, 'peer.refused')) return refusalLines(program, error);
+  return [`${program}: ${mitText(error)}`];
+}
+
+/** The same without the program's name, on one line: com_err's text, then the step. */
+export function mitText(error: KpropError): string {
+  const { comErrText, doing } = error;
+  if (doing === undefined) return error.message;
+  return comErrText === undefined ? doing : `${comErrText} ${doing}`;
+}
+
+/** Our addition: what failed, on what, and what to do. Undefined for a bug of ours. */
+export function hintLine(error: unknown): string | undefined {
+  return error instanceof KpropError
+    ? `hint: ${error.message.replace(/\.$/, '')}: ${error.remedy}`
+    : undefined;
+}
+
+/** What kprop prints of a KRB-ERROR (krb5 src/kprop/kprop.c, print of the error's text). */
+function refusalLines(program: string, error: KpropError<'peer.refused'>): readonly string[] {
+  const { number, text } = error.detail;
+  const lines =
+    error.phase === 'authenticate'
+      ? [`${program}: ${krb5ErrorTexts[207]} while authenticating to server`]
+      : [];
+  if (number === 60) return text ? [...lines, `Generic remote error: ${text}`] : lines;
+  if (number === 0) return lines;
+  lines.push(`${program}: ${krb5ErrorTexts[number] ?? `error ${number}`} signalled from server`);
+  return text ? [...lines, `Error text from server: ${text}`] : lines;
+}
+
+function textOf(error: unknown): string {
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
+}

@@ -1,0 +1,114 @@
+import { readCcache } from '../host/ccache-file.ts';
+import { readKeytab } from '../host/keytab-file.ts';
+import { pathTokens } from '../host/path-tokens.ts';
+import type { Ambient } from '../protocol/ambient.ts';
+import { Key } from '../protocol/crypto/key.ts';
+import { KpropError, unreachable } from '../protocol/errors.ts';
+import type { Krb5Config } from '../protocol/formats/krb5-config.ts';
+import { expandTokens } from '../protocol/formats/values.ts';
+import type { Principal } from '../protocol/messages/principal.ts';
+import type { Credential } from '../protocol/session/credential.ts';
+import { requestServiceTicket } from './as-exchange.ts';
+import { fetchThroughGss } from './gss-source.ts';
+
+/** Where the ticket for the replica comes from. */
+export type CredentialSource =
+  /** An AS exchange of our own with a key of a keytab; `name` as in KRB5_KTNAME. */
+  | { readonly kind: 'keytab'; readonly name?: string | undefined }
+  /** A ticket that is there already, in a FILE: credential cache. */
+  | { readonly kind: 'ccache'; readonly name: string }
+  /** The system's own Kerberos, through the optional package `kerberos`. */
+  | {
+      readonly kind: 'gss';
+      /** The client's keytab; the configured one unless given. */
+      readonly keytab?: string | undefined;
+      /** Environment of the fetch (KRB5_CONFIG, KRB5_TRACE…); none is taken from this process. */
+      readonly environment?: Readonly<Record<string, string | undefined>> | undefined;
+    };
+
+export interface CredentialRequest {
+  readonly source: CredentialSource;
+  /** Own names, most wanted first: the first that the keytab knows is used. */
+  readonly clients: readonly [Principal, ...Principal[]];
+  readonly server: Principal;
+  readonly config: Krb5Config;
+  readonly ambient: Ambient;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** A usable credential for the server. @throws keytab.*, ccache.*, gss.*, kdc.*, auth.* */
+export async function obtainCredential(request: CredentialRequest): Promise<Credential> {
+  const credential = await fetchCredential(request);
+  requireValidNow(credential, request);
+  return credential;
+}
+
+/** The keytab that MIT's programs would use, less the environment. @see krb5 ktdefname.c */
+export function defaultKeytabName(config: Krb5Config): string {
+  const configured = config.defaultKeytabName;
+  return configured === undefined
+    ? 'FILE:/etc/krb5.keytab'
+    : expandTokens(configured, pathTokens(), 'default_keytab_name');
+}
+
+async function fetchCredential(request: CredentialRequest): Promise<Credential> {
+  const { source, clients, server, config, ambient, signal } = request;
+  switch (source.kind) {
+    case 'keytab': {
+      const keytab = readKeytab(source.name ?? defaultKeytabName(config));
+      const known = clients.find((client) => keytab.enctypesOf(client).length > 0);
+      const client = known ?? clients[0];
+      return requestServiceTicket({ client, server, keytab, config, ambient, signal });
+    }
+    case 'ccache':
+      return cachedCredential(source.name, server);
+    case 'gss': {
+      const keytab = source.keytab ?? defaultKeytabName(config);
+      const environment = source.environment ?? {};
+      return await fetchThroughGss(
+        { server, client: clients[0], keytab, environment, signal },
+        (path) => cachedCredential(path, server),
+      );
+    }
+    default:
+      return unreachable(source);
+  }
+}
+
+/** The freshest ticket for the server in a credential cache. @throws ccache.*, crypto.* */
+function cachedCredential(name: string, server: Principal): Credential {
+  const cache = readCcache(name);
+  const found = cache.credentials
+    .filter((credential) => credential.server.equals(server))
+    .sort((a, b) => b.endTime - a.endTime)[0];
+  if (found === undefined) {
+    throw new KpropError('ccache.no-ticket', { path: name, server: `${server}` });
+  }
+  return {
+    client: found.client,
+    server: found.server,
+    sessionKey: Key.of(found.key.enctype, found.key.bytes),
+    ticket: found.ticket,
+    startTime: found.startTime || found.authTime,
+    endTime: found.endTime,
+    clockOffsetMicros: 0,
+  };
+}
+
+/** What libkrb5 checks before it uses a ticket (krb5 lib/krb5/krb/valid_times.c). */
+function requireValidNow(credential: Credential, { ambient, config }: CredentialRequest): void {
+  const now = Math.floor((ambient.nowMicros() + credential.clockOffsetMicros) / 1_000_000);
+  const skew = config.clockSkewSeconds;
+  const { startTime, endTime, sessionKey } = credential;
+  if (startTime > now + skew) {
+    throw new KpropError('auth.not-yet-valid', {
+      starts: new Date(startTime * 1000).toISOString(),
+    });
+  }
+  if (endTime < now - skew) {
+    throw new KpropError('auth.expired', { ended: new Date(endTime * 1000).toISOString() });
+  }
+  if (!config.permittedEnctypes.includes(sessionKey.profile.number)) {
+    throw new KpropError('crypto.not-permitted', { enctype: sessionKey.profile.name });
+  }
+}

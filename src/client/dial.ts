@@ -1,0 +1,72 @@
+import { lookup } from 'node:dns/promises';
+import { Socket } from 'node:net';
+import { type Channel, channelOver } from '../protocol/channel.ts';
+import { errnoOf } from '../protocol/com-err.ts';
+import { KpropError } from '../protocol/errors.ts';
+import { directionalAddress, hostAddressOf } from '../protocol/messages/address.ts';
+
+export interface DialOptions {
+  /** Time for each address; 0 leaves it to the kernel. */
+  readonly connectMillis: number;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * A connection to the first of the host's addresses that accepts one, in the resolver's order.
+ * The caller closes it. @throws network.unresolved, network.unreachable, aborted
+ */
+export async function dial(host: string, port: number, options: DialOptions): Promise<Channel> {
+  const addresses = await lookup(host, { all: true, order: 'verbatim' }).catch((cause: unknown) => {
+    throw new KpropError('network.unresolved', { host, reason: errnoOf(cause) }, { cause });
+  });
+  let failure: unknown;
+  for (const { address } of addresses) {
+    try {
+      const socket = await connect(address, port, options);
+      return channelOver(socket, {
+        local: hostAddressOf(socket.localAddress ?? '') ?? directionalAddress('client'),
+        remote: hostAddressOf(address) ?? directionalAddress('server'),
+        peer: `${host} port ${port}`,
+        signal: options.signal,
+      });
+    } catch (error) {
+      if (error instanceof KpropError) throw error;
+      failure = error;
+    }
+  }
+  const detail = { host, port, errno: errnoOf(failure) };
+  throw new KpropError('network.unreachable', detail, { cause: failure });
+}
+
+function connect(address: string, port: number, options: DialOptions): Promise<Socket> {
+  const { connectMillis, signal } = options;
+  return new Promise((resolve, reject) => {
+    const socket = new Socket({ allowHalfOpen: true });
+    const timer =
+      connectMillis > 0
+        ? setTimeout(
+            () => give(Object.assign(new Error('timed out'), { code: 'ETIMEDOUT' })),
+            connectMillis,
+          )
+        : undefined;
+    const onAbort = () => give(new KpropError('aborted', { reason: String(signal?.reason) }));
+    const settle = () => {
+      clearTimeout(timer);
+      signal?.removeEventListener('abort', onAbort);
+      socket.removeListener('error', give);
+    };
+    function give(error: Error): void {
+      settle();
+      socket.on('error', () => undefined);
+      socket.destroy();
+      reject(error);
+    }
+    socket.once('error', give);
+    if (signal?.aborted) return onAbort();
+    signal?.addEventListener('abort', onAbort, { once: true });
+    socket.connect({ host: address, port, noDelay: true }, () => {
+      settle();
+      resolve(socket);
+    });
+  });
+}

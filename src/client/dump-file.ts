@@ -1,0 +1,77 @@
+import { type FileHandle, open, stat } from 'node:fs/promises';
+import { lockFile } from '../host/libc.ts';
+import { errnoOf } from '../protocol/com-err.ts';
+import { KpropError } from '../protocol/errors.ts';
+import type { Dump } from '../protocol/kprop.ts';
+
+/** An open, locked dump. Each call of `blocks()` reads it from the start, on its own. */
+export interface DumpFile extends Dump {
+  readonly path: string;
+  /** Unlocks and closes the file. */
+  close(): Promise<void>;
+}
+
+/** What is read at once: enough that the disk is not asked for every block. */
+const readBytes = 1 << 20;
+
+/**
+ * Opens a dump of kdb5_util: locks it (shared, without waiting) as kprop does, and refuses one that
+ * is newer than its `.dump_ok`, compared in whole seconds. @see krb5 src/kprop/kprop.c, open_database
+ * @throws dump.missing, dump.locked, dump.not-ready
+ */
+export async function openDumpFile(path: string): Promise<DumpFile> {
+  const file = await open(path, 'r').catch((cause: unknown) => {
+    throw missing(path, cause, `while trying to open ${path}`);
+  });
+  try {
+    if (!lockFile(file.fd, 'shared', { wait: false }))
+      throw new KpropError('dump.locked', { path });
+    const status = await file.stat();
+    if (!status.isFile()) throw new KpropError('dump.read', { path, errno: 'EISDIR' });
+    const okPath = `${path}.dump_ok`;
+    const okStatus = await stat(okPath).catch((cause: unknown) => {
+      throw missing(okPath, cause, `while trying to stat ${okPath}`);
+    });
+    if (wholeSeconds(status.mtimeMs) > wholeSeconds(okStatus.mtimeMs)) {
+      throw new KpropError('dump.not-ready', { path, okPath });
+    }
+    return {
+      path,
+      bytes: status.size,
+      blocks: () => readBlocks(file, path),
+      close: async () => {
+        lockFile(file.fd, 'unlock', { wait: false });
+        await file.close();
+      },
+    };
+  } catch (error) {
+    await file.close();
+    throw error;
+  }
+}
+
+async function* readBlocks(file: FileHandle, path: string): AsyncGenerator<Uint8Array> {
+  for (let position = 0; ; ) {
+    // A new buffer each time: the blocks cut from it may still be on their way to the socket.
+    const buffer = Buffer.allocUnsafeSlow(readBytes);
+    const { bytesRead } = await file
+      .read(buffer, 0, readBytes, position)
+      .catch((cause: unknown) => {
+        throw new KpropError('dump.read', { path, errno: errnoOf(cause) }, { cause });
+      });
+    if (bytesRead === 0) return;
+    position += bytesRead;
+    yield buffer.subarray(0, bytesRead);
+  }
+}
+
+function missing(path: string, cause: unknown, doing: string): KpropError {
+  return new KpropError('dump.missing', { path, errno: errnoOf(cause) }, { cause }).during(
+    'dump',
+    doing,
+  );
+}
+
+function wholeSeconds(millis: number): number {
+  return Math.floor(millis / 1000);
+}

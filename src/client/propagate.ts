@@ -1,0 +1,201 @@
+import { loadKrb5Config } from '../host/config-files.ts';
+import { serviceByName } from '../host/libc.ts';
+import { canonicalHost, localHostName } from '../host/names.ts';
+import { type Ambient, shiftedAmbient, systemAmbient } from '../protocol/ambient.ts';
+import { inPhase, KpropError, type Phase } from '../protocol/errors.ts';
+import type { Krb5Config } from '../protocol/formats/krb5-config.ts';
+import { applicationVersion, type Dump, sendDump } from '../protocol/kprop.ts';
+import { nameTypes, Principal } from '../protocol/messages/principal.ts';
+import { sendauth } from '../protocol/session/sendauth.ts';
+import { type CredentialSource, obtainCredential } from './credentials.ts';
+import { dial } from './dial.ts';
+import { openDumpFile } from './dump-file.ts';
+
+/** A dump that is not a file: its size in bytes, and its bytes. A Readable serves. */
+export interface DumpStream {
+  readonly bytes: number;
+  readonly stream: AsyncIterable<Uint8Array>;
+}
+
+/** How long nothing may move, by phase, in milliseconds; 0 leaves it without a limit. */
+export interface PropagateLimits {
+  /** For each address of the host; the kernel's own limit (some two minutes) holds in any case. */
+  readonly connect: number;
+  /** A replica of MIT's serves one peer at a time: others wait in its backlog, unanswered. */
+  readonly authenticate: number;
+  /** While the dump is sent. */
+  readonly idle: number;
+  /** From the last block until the replica has loaded the database. */
+  readonly confirm: number;
+}
+
+export type PropagateEvent =
+  | { readonly kind: 'phase'; readonly phase: Phase }
+  | { readonly kind: 'progress'; readonly bytes: number; readonly total: number };
+
+export interface PropagateOptions {
+  /** The replica, by name or address. */
+  readonly host: string;
+  /** A number or a service name; `krb5_prop` of the services database, else 754, unless given. */
+  readonly port?: number | string | undefined;
+  /** Path of a dump that kdb5_util made (its .dump_ok is looked at), or a stream. */
+  readonly dump: string | DumpStream;
+  /** The default realm of the configuration unless given. */
+  readonly realm?: string | undefined;
+  /** /etc/krb5.conf unless given. */
+  readonly config?: Krb5Config | undefined;
+  /** The configured keytab unless given. */
+  readonly credential?: CredentialSource | undefined;
+  readonly limits?: Partial<PropagateLimits> | undefined;
+  /** Ends the propagation; the replica keeps the database that it has. */
+  readonly signal?: AbortSignal | undefined;
+  readonly onEvent?: ((event: PropagateEvent) => void) | undefined;
+  readonly ambient?: Ambient | undefined;
+}
+
+export interface PropagateReport {
+  readonly host: string;
+  readonly port: number;
+  /** The replica's principal, which proved its identity. */
+  readonly server: string;
+  readonly bytes: number;
+  /** Name of the encryption type that protected the dump. */
+  readonly enctype: string;
+  readonly millis: number;
+}
+
+export const defaultLimits: PropagateLimits = {
+  connect: 0,
+  authenticate: 600_000,
+  idle: 600_000,
+  confirm: 0,
+};
+
+/** IANA: krb_prop 754/tcp. */
+const defaultPort = 754;
+
+/**
+ * Sends a database dump to one replica and resolves when the replica has loaded it.
+ * Memory does not grow with the dump. Errors name their phase and carry a remedy.
+ * @throws KpropError: config.*, keytab.*, kdc.*, dump.*, network.*, peer.refused, session.*…
+ */
+export async function propagate(options: PropagateOptions): Promise<PropagateReport> {
+  const started = performance.now();
+  const { host, signal } = options;
+  const ambient = options.ambient ?? systemAmbient();
+  const limits = { ...defaultLimits, ...options.limits };
+  const enter = (phase: Phase) => {
+    if (signal?.aborted) throw new KpropError('aborted', { reason: `${signal.reason}` }, { phase });
+    options.onEvent?.({ kind: 'phase', phase });
+  };
+
+  enter('configuration');
+  const config =
+    options.config ??
+    (await inPhase('configuration', 'while initializing krb5', () => loadKrb5Config({})));
+  const realm =
+    options.realm ??
+    (await inPhase('configuration', 'while getting default realm', () => config.defaultRealm));
+  const clients = await ownPrincipals(realm, config);
+  const server = await replicaPrincipal(host, realm, config);
+
+  enter('credentials');
+  const source = options.credential ?? { kind: 'keytab' };
+  const credential = await inPhase('credentials', 'while getting initial credentials', () =>
+    obtainCredential({ source, clients, server, config, ambient, signal }),
+  );
+
+  enter('dump');
+  const dump = await openDump(options.dump);
+  try {
+    enter('connect');
+    const port = resolvePort(host, options.port);
+    const channel = await inPhase('connect', 'while connecting to server', () =>
+      dial(host, port, { connectMillis: limits.connect, signal }),
+    );
+    try {
+      enter('authenticate');
+      channel.during('authenticating', limits.authenticate);
+      const session = await inPhase('authenticate', 'while authenticating to server', () =>
+        sendauth(channel, {
+          application: applicationVersion,
+          credential,
+          ambient: shiftedAmbient(ambient, credential.clockOffsetMicros),
+        }),
+      );
+      enter('blocks');
+      await sendDump(channel, session, dump, {
+        limits: { idleMillis: limits.idle, confirmMillis: limits.confirm },
+        onProgress: (bytes) => options.onEvent?.({ kind: 'progress', bytes, total: dump.bytes }),
+      });
+      return {
+        host,
+        port,
+        server: server.toString(),
+        bytes: dump.bytes,
+        enctype: session.enctype,
+        millis: performance.now() - started,
+      };
+    } finally {
+      channel.close();
+    }
+  } finally {
+    await dump.close();
+  }
+}
+
+async function ownPrincipals(
+  realm: string,
+  config: Krb5Config,
+): Promise<readonly [Principal, ...Principal[]]> {
+  const names = await canonicalNames(localHostName(), config);
+  return names.map((name) => hostPrincipal(name, realm, nameTypes.srvHst)) as [
+    Principal,
+    ...Principal[],
+  ];
+}
+
+/**
+ * The replica's principal. In fallback mode MIT's kprop hands the name on as typed, in no other
+ * form; and its type is PRINCIPAL, because it goes through a text (krb5 src/kprop/kprop.c).
+ */
+async function replicaPrincipal(
+  host: string,
+  realm: string,
+  config: Krb5Config,
+): Promise<Principal> {
+  const asTyped = config.canonicalizeHostname === 'fallback';
+  const [name = host] = asTyped ? [host] : await canonicalNames(host, config);
+  return hostPrincipal(name, realm, nameTypes.principal);
+}
+
+function canonicalNames(host: string, config: Krb5Config): Promise<readonly string[]> {
+  return canonicalHost(host, {
+    canonicalize: config.canonicalizeHostname,
+    rdns: config.rdns,
+    qualifyShortname: config.qualifyShortname,
+  });
+}
+
+function hostPrincipal(host: string, realm: string, nameType: number): Principal {
+  return Principal.of(realm, ['host', host], nameType);
+}
+
+async function openDump(dump: string | DumpStream): Promise<Dump & { close(): Promise<void> }> {
+  if (typeof dump === 'string') return await inPhase('dump', undefined, () => openDumpFile(dump));
+  return {
+    bytes: dump.bytes,
+    blocks: () => dump.stream,
+    // Whoever made the stream closes it; a Readable closes itself when its reader leaves.
+    close: async () => undefined,
+  };
+}
+
+/** @throws network.unresolved for a service that the services database does not know */
+function resolvePort(host: string, port: number | string = 'krb5_prop'): number {
+  if (typeof port === 'number') return port;
+  if (/^\d+$/.test(port)) return Number(port);
+  const found = serviceByName(port) ?? (port === 'krb5_prop' ? defaultPort : undefined);
+  if (found !== undefined) return found;
+  throw new KpropError('network.unresolved', { host, reason: 'EAI_SERVICE' });
+}
