@@ -164,7 +164,8 @@ class KdcSearch {
       this.#notTried.push(transport === 'kkdcp' ? host : `${host} ${port}/${transport}`);
       return [];
     }
-    const addresses = this.#over ? [] : await this.#resolver.addresses(host);
+    // Port 0 goes with the target "." of an SRV record: no such service here (RFC 2782).
+    const addresses = this.#over || port === 0 ? [] : await this.#resolver.addresses(host);
     if (addresses.length === 0) this.#unresolved.push(host);
     return transports.flatMap((each) =>
       addresses.map((address): Attempt => {
@@ -236,7 +237,7 @@ class KdcSearch {
     const contacted = this.#attempts
       .filter(({ state }) => state !== 'new')
       .map(({ server, transport }) => `${server.host} ${server.port}/${transport}`);
-    const hosts = this.#unresolved;
+    const hosts = [...new Set(this.#unresolved)];
     const others = hosts.map((host) => `${host} (does not resolve)`);
     const tried = contacted.length > 0 ? [...contacted, ...others] : this.#notTried;
     this.#reject(

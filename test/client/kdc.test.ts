@@ -213,6 +213,15 @@ describe('records of DNS', () => {
   });
 });
 
+test('an SRV record that denies the service is no KDC', async () => {
+  const srv = async (name: string) =>
+    name === '_kerberos._udp.EXAMPLE.ORG' ? [{ name: '', port: 0, priority: 0 }] : [];
+  await expect(ask([], { resolver: { ...resolver, srv } })).rejects.toMatchObject({
+    code: 'kdc.unresolved',
+    detail: { hosts: ['.'] },
+  });
+});
+
 describe('the end', () => {
   test('comes with the signal, and no socket stays open', async () => {
     const kdc = await tcpServer(() => abort.abort(new Error('enough')));
