@@ -1,4 +1,4 @@
-import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
+import { createHash, createHmac, type KeyObject, timingSafeEqual } from 'node:crypto';
 
 import { KpropError } from '../errors.ts';
 import { cmac } from './cmac.ts';
@@ -9,7 +9,7 @@ import type { EnctypeProfile } from './profiles.ts';
 /** The mandatory keyed checksum of the key's enctype, `checksumBytes` octets. @see RFC 3961 §5.4 */
 export function makeChecksum(key: Key, usage: number, data: Uint8Array): Uint8Array {
   const { profile } = key;
-  const sumKey = key.derived(usage, 'checksum');
+  const sumKey = key.macKey(usage, 'checksum');
   if (profile.checksum === 'mac') return mac(profile, sumKey, [data]);
   // RFC 4757 §4: the usage number goes into the data, not into the key.
   const digest = createHash('md5').update(rc4UsageOctets(usage)).update(data).digest();
@@ -26,7 +26,7 @@ export function verifyChecksum(key: Key, usage: number, data: Uint8Array, sum: U
 /** The MAC of the parts in order under a key already derived, `macBytes` octets. */
 export function mac(
   profile: EnctypeProfile,
-  key: Uint8Array,
+  key: KeyObject,
   parts: readonly Uint8Array[],
 ): Uint8Array {
   if (profile.mac === 'cmac') return cmac(profile.cbcCipher, key, parts);

@@ -1,4 +1,4 @@
-import { createCipheriv } from 'node:crypto';
+import { type CipherKey, createCipheriv } from 'node:crypto';
 
 import { concat } from '../bytes.ts';
 
@@ -8,7 +8,7 @@ const BLOCK_BYTES = 16;
  * The 16 octets of CMAC over the parts in order; `cbcCipher` is the CBC name of a 128-bit block
  * cipher. @see RFC 4493, SP 800-38B §6.2
  */
-export function cmac(cbcCipher: string, key: Uint8Array, parts: readonly Uint8Array[]): Uint8Array {
+export function cmac(cbcCipher: string, key: CipherKey, parts: readonly Uint8Array[]): Uint8Array {
   const message = parts.length === 1 ? parts[0]! : concat(...parts);
   // The last block is tweaked, so an empty message still has one.
   const lastAt = Math.max(0, Math.ceil(message.length / BLOCK_BYTES) - 1) * BLOCK_BYTES;
@@ -18,7 +18,7 @@ export function cmac(cbcCipher: string, key: Uint8Array, parts: readonly Uint8Ar
   return new Uint8Array(cbc.update(last));
 }
 
-function subkeyBase(cbcCipher: string, key: Uint8Array): Uint8Array {
+function subkeyBase(cbcCipher: string, key: CipherKey): Uint8Array {
   return createCipheriv(cbcCipher, key, zeroBlock).setAutoPadding(false).update(zeroBlock);
 }
 

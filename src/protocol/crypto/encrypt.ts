@@ -79,7 +79,7 @@ const macOfPlaintext: Joining = {
     const { mode } = key.profile;
     const padded = chain.gather(confounder, plain);
     const byteCount = mode === 'cbc' ? padded.length : lengthOf(confounder, plain);
-    const tag = mac(key.profile, key.derived(usage, 'integrity'), [padded.subarray(0, byteCount)]);
+    const tag = mac(key.profile, key.macKey(usage, 'integrity'), [padded.subarray(0, byteCount)]);
     return [chain.encipher(key.derived(usage, 'encryption'), padded, byteCount), tag];
   },
   open({ key, usage, chain }, cipher, inPlace) {
@@ -88,7 +88,7 @@ const macOfPlaintext: Joining = {
     const tag = new Uint8Array(cipher.subarray(byteCount));
     const cipherKey = key.derived(usage, 'encryption');
     const plain = chain.decipher(cipherKey, cipher, { byteCount, inPlace });
-    const expected = mac(key.profile, key.derived(usage, 'integrity'), [plain]);
+    const expected = mac(key.profile, key.macKey(usage, 'integrity'), [plain]);
     if (!sameMac(expected, tag)) throw integrityError();
     return plain;
   },
@@ -101,12 +101,12 @@ const macOfCiphertext: Joining = {
     const padded = chain.gather(confounder, plain);
     const byteCount = lengthOf(confounder, plain);
     const sealed = chain.encipher(key.derived(usage, 'encryption'), padded, byteCount);
-    return [sealed, mac(key.profile, key.derived(usage, 'integrity'), [before, sealed])];
+    return [sealed, mac(key.profile, key.macKey(usage, 'integrity'), [before, sealed])];
   },
   open({ key, usage, chain }, cipher, inPlace) {
     const byteCount = cipher.length - key.profile.macBytes;
     const covered = [chain.state, cipher.subarray(0, byteCount)];
-    const expected = mac(key.profile, key.derived(usage, 'integrity'), covered);
+    const expected = mac(key.profile, key.macKey(usage, 'integrity'), covered);
     if (!sameMac(expected, cipher.subarray(byteCount))) throw integrityError();
     return chain.decipher(key.derived(usage, 'encryption'), cipher, { byteCount, inPlace });
   },
@@ -117,7 +117,7 @@ const rc4: Joining = {
   seal({ key, usage, chain }, confounder, plain) {
     const usageKey = key.derived(usage, 'encryption');
     const data = concat(confounder, ...plain);
-    const tag = mac(key.profile, usageKey, [data]);
+    const tag = mac(key.profile, key.macKey(usage, 'integrity'), [data]);
     chain.keystream('encipher', usageKey, () => rc4MessageKey(usageKey, tag)).apply(data);
     return [tag, data];
   },
@@ -128,7 +128,8 @@ const rc4: Joining = {
     const view = cipher.subarray(macBytes);
     const data = inPlace ? view : new Uint8Array(view);
     chain.keystream('decipher', usageKey, () => rc4MessageKey(usageKey, tag)).apply(data);
-    if (!sameMac(mac(key.profile, usageKey, [data]), tag)) throw integrityError();
+    const expected = mac(key.profile, key.macKey(usage, 'integrity'), [data]);
+    if (!sameMac(expected, tag)) throw integrityError();
     return data;
   },
 };

@@ -1,3 +1,5 @@
+import { createSecretKey, type KeyObject } from 'node:crypto';
+
 import type { Ambient } from '../ambient.ts';
 import { KpropError } from '../errors.ts';
 import { deriveUsageKey, type KeyPurpose, randomToKey } from './derive.ts';
@@ -8,6 +10,7 @@ export class Key {
   readonly profile: EnctypeProfile;
   readonly #bytes: Uint8Array;
   readonly #derived = new Map<string, Uint8Array>();
+  readonly #macKeys = new Map<string, KeyObject>();
 
   private constructor(profile: EnctypeProfile, bytes: Uint8Array) {
     this.profile = profile;
@@ -41,6 +44,17 @@ export class Key {
     if (key === undefined) {
       key = deriveUsageKey(this.profile, this.#bytes, usage, purpose);
       this.#derived.set(name, key);
+    }
+    return key;
+  }
+
+  /** The same for node:crypto's MACs, which take 10 µs longer to key from octets (Node 24). */
+  macKey(usage: number, purpose: KeyPurpose): KeyObject {
+    const name = `${purpose} ${usage}`;
+    let key = this.#macKeys.get(name);
+    if (key === undefined) {
+      key = createSecretKey(this.derived(usage, purpose));
+      this.#macKeys.set(name, key);
     }
     return key;
   }
