@@ -1,6 +1,5 @@
 #!/usr/bin/env node
 import { writeFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import type { CredentialSource } from '../client/credentials.ts';
 import { type PropagateEvent, propagate } from '../client/propagate.ts';
 import { loadKrb5Config } from '../host/config-files.ts';
@@ -9,6 +8,7 @@ import { inPhase } from '../protocol/errors.ts';
 import { defaultPaths } from './defaults.ts';
 import { getopt } from './getopt.ts';
 import { hintLine, mitLines } from './report.ts';
+import { packageVersion } from './version.ts';
 
 const program = 'kprop';
 const usage = `\nUsage: ${program} [-r realm] [-f file] [-d] [-P port] [-s keytab] replica_host\n\n`;
@@ -107,9 +107,4 @@ function recordSuccess({ file, host }: Arguments): void {
     const text = errnoText(errnoOf(error));
     process.stderr.write(`${program}: ${text} while creating 'last_prop' file, '${path}'\n`);
   }
-}
-
-function packageVersion(): string {
-  const read = createRequire(import.meta.url);
-  return (read('../../package.json') as { version: string }).version;
 }

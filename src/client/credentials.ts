@@ -1,11 +1,9 @@
 import { readCcache } from '../host/ccache-file.ts';
-import { readKeytab } from '../host/keytab-file.ts';
-import { pathTokens } from '../host/path-tokens.ts';
+import { defaultKeytabName, readKeytab } from '../host/keytab-file.ts';
 import type { Ambient } from '../protocol/ambient.ts';
 import { Key } from '../protocol/crypto/key.ts';
 import { KpropError, unreachable } from '../protocol/errors.ts';
 import type { Krb5Config } from '../protocol/formats/krb5-config.ts';
-import { expandTokens } from '../protocol/formats/values.ts';
 import type { Principal } from '../protocol/messages/principal.ts';
 import type { Credential } from '../protocol/session/credential.ts';
 import { requestServiceTicket } from './as-exchange.ts';
@@ -41,14 +39,6 @@ export async function obtainCredential(request: CredentialRequest): Promise<Cred
   const credential = await fetchCredential(request);
   requireValidNow(credential, request);
   return credential;
-}
-
-/** The keytab that MIT's programs would use, less the environment. @see krb5 ktdefname.c */
-export function defaultKeytabName(config: Krb5Config): string {
-  const configured = config.defaultKeytabName;
-  return configured === undefined
-    ? 'FILE:/etc/krb5.keytab'
-    : expandTokens(configured, pathTokens(), 'default_keytab_name');
 }
 
 async function fetchCredential(request: CredentialRequest): Promise<Credential> {

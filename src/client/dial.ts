@@ -2,7 +2,7 @@ import { lookup } from 'node:dns/promises';
 import { Socket } from 'node:net';
 import { type Channel, channelOver } from '../protocol/channel.ts';
 import { errnoOf } from '../protocol/com-err.ts';
-import { KpropError } from '../protocol/errors.ts';
+import { abortError, KpropError } from '../protocol/errors.ts';
 import { directionalAddress, hostAddressOf } from '../protocol/messages/address.ts';
 
 export interface DialOptions {
@@ -49,7 +49,7 @@ function connect(address: string, port: number, options: DialOptions): Promise<S
             connectMillis,
           )
         : undefined;
-    const onAbort = () => give(new KpropError('aborted', { reason: String(signal?.reason) }));
+    const onAbort = () => give(abortError(signal?.reason));
     const settle = () => {
       clearTimeout(timer);
       signal?.removeEventListener('abort', onAbort);

@@ -3,7 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { KpropError } from '../protocol/errors.ts';
+import { abortError, KpropError } from '../protocol/errors.ts';
 import type { Principal } from '../protocol/messages/principal.ts';
 import type { Credential } from '../protocol/session/credential.ts';
 
@@ -54,8 +54,7 @@ function runWorker(request: GssRequest, ccacheName: string): Promise<void> {
       options,
       (error, out) => {
         if (error === null) return resolve();
-        if (signal?.aborted)
-          return reject(new KpropError('aborted', { reason: `${signal.reason}` }));
+        if (signal?.aborted) return reject(abortError(signal.reason));
         const reason = out || error.message;
         reject(
           child.exitCode === UNAVAILABLE

@@ -2,7 +2,7 @@ import { createSocket } from 'node:dgram';
 import { connect } from 'node:net';
 
 import { ByteReader, ByteWriter, concat } from '../protocol/bytes.ts';
-import { KpropError } from '../protocol/errors.ts';
+import { abortError, KpropError } from '../protocol/errors.ts';
 import {
   type KdcAddress,
   type KdcConfig,
@@ -115,7 +115,7 @@ class KdcSearch {
     if (signal) {
       const abort = () => {
         const reason = signal.reason instanceof Error ? signal.reason.message : signal.reason;
-        this.#reject(new KpropError('aborted', { reason: String(reason) }));
+        this.#reject(abortError(reason));
       };
       if (signal.aborted) abort();
       signal.addEventListener('abort', abort);

@@ -1,8 +1,8 @@
 import { loadKrb5Config } from '../host/config-files.ts';
-import { serviceByName } from '../host/libc.ts';
-import { canonicalHost, localHostName } from '../host/names.ts';
+import { canonicalNames, localHostName } from '../host/names.ts';
+import { propagationPort } from '../host/port.ts';
 import { type Ambient, shiftedAmbient, systemAmbient } from '../protocol/ambient.ts';
-import { inPhase, KpropError, type Phase } from '../protocol/errors.ts';
+import { abortError, inPhase, type Phase } from '../protocol/errors.ts';
 import type { Krb5Config } from '../protocol/formats/krb5-config.ts';
 import { applicationVersion, type Dump, sendDump } from '../protocol/kprop.ts';
 import { nameTypes, Principal } from '../protocol/messages/principal.ts';
@@ -71,9 +71,6 @@ export const defaultLimits: PropagateLimits = {
   confirm: 0,
 };
 
-/** IANA: krb_prop 754/tcp. */
-const defaultPort = 754;
-
 /**
  * Sends a database dump to one replica and resolves when the replica has loaded it.
  * Memory does not grow with the dump. Errors name their phase and carry a remedy.
@@ -85,7 +82,7 @@ export async function propagate(options: PropagateOptions): Promise<PropagateRep
   const ambient = options.ambient ?? systemAmbient();
   const limits = { ...defaultLimits, ...options.limits };
   const enter = (phase: Phase) => {
-    if (signal?.aborted) throw new KpropError('aborted', { reason: `${signal.reason}` }, { phase });
+    if (signal?.aborted) throw abortError(signal.reason).during(phase);
     options.onEvent?.({ kind: 'phase', phase });
   };
 
@@ -109,7 +106,7 @@ export async function propagate(options: PropagateOptions): Promise<PropagateRep
   const dump = await openDump(options.dump);
   try {
     enter('connect');
-    const port = resolvePort(host, options.port);
+    const port = propagationPort(host, options.port);
     const channel = await inPhase('connect', 'while connecting to server', () =>
       dial(host, port, { connectMillis: limits.connect, signal }),
     );
@@ -169,14 +166,6 @@ async function replicaPrincipal(
   return hostPrincipal(name, realm, nameTypes.principal);
 }
 
-function canonicalNames(host: string, config: Krb5Config): Promise<readonly string[]> {
-  return canonicalHost(host, {
-    canonicalize: config.canonicalizeHostname,
-    rdns: config.rdns,
-    qualifyShortname: config.qualifyShortname,
-  });
-}
-
 function hostPrincipal(host: string, realm: string, nameType: number): Principal {
   return Principal.of(realm, ['host', host], nameType);
 }
@@ -189,13 +178,4 @@ async function openDump(dump: string | DumpStream): Promise<Dump & { close(): Pr
     // Whoever made the stream closes it; a Readable closes itself when its reader leaves.
     close: async () => undefined,
   };
-}
-
-/** @throws network.unresolved for a service that the services database does not know */
-function resolvePort(host: string, port: number | string = 'krb5_prop'): number {
-  if (typeof port === 'number') return port;
-  if (/^\d+$/.test(port)) return Number(port);
-  const found = serviceByName(port) ?? (port === 'krb5_prop' ? defaultPort : undefined);
-  if (found !== undefined) return found;
-  throw new KpropError('network.unresolved', { host, reason: 'EAI_SERVICE' });
 }

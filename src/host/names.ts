@@ -1,5 +1,6 @@
 import { hostname } from 'node:os';
 
+import type { Krb5Config } from '../protocol/formats/krb5-config.ts';
 import { canonicalHostName, searchDomain } from './libc.ts';
 
 export interface HostNameRules {
@@ -25,6 +26,15 @@ export async function canonicalHost(host: string, o: HostNameRules): Promise<rea
   const withDns = principalForm(host, found, o);
   if (o.canonicalize === 'true') return [withDns];
   return [...new Set([principalForm(host, undefined, o), withDns])];
+}
+
+/** The same by the rules of a configuration. */
+export function canonicalNames(
+  host: string,
+  config: Pick<Krb5Config, 'canonicalizeHostname' | 'rdns' | 'qualifyShortname'>,
+): Promise<readonly string[]> {
+  const { canonicalizeHostname: canonicalize, rdns, qualifyShortname } = config;
+  return canonicalHost(host, { canonicalize, rdns, qualifyShortname });
 }
 
 /** The name of this machine, as the kernel has it. */

@@ -296,6 +296,12 @@ export const catalogue = {
     (d) => `nothing moved for ${d.millis / 1000} s with ${d.peer} while ${d.while}`,
     'the other side hangs, the network lost it, or the limit is too short for this database',
   ),
+  'server.timeout': row<{ millis: number }>(
+    { ...local, exit: 75 },
+    (d) => `the propagation did not end within ${d.millis / 1000} s`,
+    (d) => `the propagation did not end within ${d.millis / 1000} s`,
+    'raise iprop_resync_timeout in kdc.conf on the replica if the database is big; 0 is without a limit',
+  ),
   'server.listen': row<{ address: string; errno: string }>(
     { ...config, exit: 70 },
     errno,
@@ -536,6 +542,12 @@ export const catalogue = {
       d.errno === 'ENOSPC' || d.errno === 'EDQUOT'
         ? 'make room on this disk, then run kprop again'
         : 'check the directory that -f names, its owner and its permissions',
+  ),
+  'spool.superseded': row<{ client: string }>(
+    wait,
+    (d) => `a newer propagation of ${d.client} was loaded meanwhile`,
+    (d) => `a newer propagation of ${d.client} was loaded while this one was received`,
+    'nothing is lost: the newer database is live; let propagations to one replica not overlap',
   ),
   'spool.malformed': row<{ path: string; reason: string }>(
     peer,

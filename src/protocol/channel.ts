@@ -1,6 +1,6 @@
 import type { Duplex } from 'node:stream';
 import { concat } from './bytes.ts';
-import { KpropError } from './errors.ts';
+import { abortError, KpropError } from './errors.ts';
 
 /** One end of a connection: a HostAddress of RFC 4120 §5.2.5. */
 export interface Address {
@@ -60,7 +60,7 @@ class StreamChannel implements Channel {
   readonly peer: string;
   readonly #stream: Duplex;
   readonly #signal: AbortSignal | undefined;
-  readonly #onAbort = () => this.#fail(new KpropError('aborted', { reason: this.#abortReason() }));
+  readonly #onAbort = () => this.#fail(abortError(this.#signal?.reason));
   #step = 'connecting';
   #idleMillis = 0;
   #timer: NodeJS.Timeout | undefined;
@@ -243,10 +243,5 @@ class StreamChannel implements Channel {
   #networkError(cause: NodeJS.ErrnoException): Error {
     const detail = { peer: this.peer, while: this.#step, errno: cause.code ?? cause.message };
     return new KpropError('network.failed', detail, { cause });
-  }
-
-  #abortReason(): string {
-    const reason: unknown = this.#signal?.reason;
-    return reason instanceof Error ? reason.message : String(reason);
   }
 }

@@ -114,6 +114,14 @@ export async function inPhase<T>(
   }
 }
 
+/** The error of an abort signal: its reason, if that is one of ours. */
+export function abortError(reason: unknown): KpropError {
+  if (reason instanceof KpropError) return reason;
+  return new KpropError('aborted', {
+    reason: reason instanceof Error ? reason.message : `${reason}`,
+  });
+}
+
 /** Marks a branch that the types rule out. */
 export function unreachable(value: never): never {
   throw new Error(`unreachable: ${String(value)}`);

@@ -1,0 +1,212 @@
+#!/usr/bin/env node
+import { fstatSync, writeFileSync } from 'node:fs';
+import { Socket } from 'node:net';
+import { resolve } from 'node:path';
+import { loadKrb5Config } from '../host/config-files.ts';
+import { openSyslog } from '../host/libc.ts';
+import { errnoOf, errnoText } from '../protocol/com-err.ts';
+import { inPhase } from '../protocol/errors.ts';
+import type { Krb5Config } from '../protocol/formats/krb5-config.ts';
+import { type KpropServer, type ServeOptions, serveKprop, serveSocket } from '../server/serve.ts';
+import { isDaemonChild, startDaemon, tellParent } from './daemon.ts';
+import { defaultPaths } from './defaults.ts';
+import { getopt } from './getopt.ts';
+import { KpropdLog } from './kpropd-log.ts';
+import { packageVersion } from './version.ts';
+
+const program = 'kpropd';
+const usage = `
+Usage: ${program} [-r realm] [-s keytab] [-d] [-D] [-S]
+\t[-f replica_file] [-F kerberos_db_file ]
+\t[-p kdb5_util_pathname] [-x db_args]* [-P port]
+\t[-a acl_file] [-A admin_server] [--pid-file=pid_file]
+`;
+
+interface Arguments {
+  readonly realm: string | undefined;
+  readonly keytab: string | undefined;
+  readonly debug: boolean;
+  readonly foreground: boolean;
+  readonly once: boolean;
+  readonly file: string;
+  readonly database: string | undefined;
+  readonly kdb5Util: string;
+  readonly port: string | undefined;
+  readonly acl: string;
+  readonly pidFile: string | undefined;
+}
+
+const status = await main(process.argv.slice(2));
+if (status !== undefined) process.exitCode = status;
+
+/** The exit status; undefined while the server runs. */
+async function main(args: readonly string[]): Promise<number | undefined> {
+  const given = readArguments(args);
+  if (typeof given === 'number') return given;
+  const log = new KpropdLog(program, given.debug, openSyslog(program, 'daemon'));
+  try {
+    const { config, realm } = await inPhase('configuration', 'while initializing krb5', () =>
+      readConfiguration(given),
+    );
+    if (config.ipropEnable(realm)) log.note(noIprop);
+    const options = serveOptions(given, config, realm, log);
+    if (stdinIsSocket()) return await serveInherited(options);
+    if (!given.debug && !given.foreground && !isDaemonChild()) return await startDaemon();
+    return await serveStandalone(given, options, log);
+  } catch (error) {
+    log.failure(error);
+    if (isDaemonChild()) tellParent({ failed: log.linesOf(error) });
+    else if (!given.debug) process.stderr.write(`${log.linesOf(error).join('\n')}\n`);
+    return 1;
+  }
+}
+
+const noIprop =
+  'iprop_enable is set, but incremental propagation is not implemented yet: full propagations are served, and this replica does not poll its primary';
+
+/** What the command line says, or the exit status where that is all. */
+function readArguments(args: readonly string[]): Arguments | number {
+  const line = getopt(args, 'A:f:F:p:P:r:s:DdSa:tx:', {
+    'pid-file': true,
+    help: false,
+    version: false,
+  });
+  const value = (name: string) => line.options.findLast((option) => option.name === name)?.value;
+  const has = (name: string) => line.options.some((option) => option.name === name);
+  if (has('help')) {
+    process.stdout.write(usage);
+    return 0;
+  }
+  if (has('version')) {
+    process.stdout.write(`${program} ${packageVersion()}\n`);
+    return 0;
+  }
+  if (line.complaints.length > 0 || line.operands.length > 0) {
+    const complaint = line.complaints[0];
+    if (complaint !== undefined) process.stderr.write(`${program}: ${complaint}\n`);
+    process.stderr.write(usage);
+    return 1;
+  }
+  const pidFile = value('pid-file');
+  return {
+    realm: value('r'),
+    keytab: value('s') ?? process.env.KRB5_KTNAME,
+    debug: has('d'),
+    foreground: has('D'),
+    once: has('t'),
+    // A daemon changes to "/": what was meant relative to here must not move with it.
+    file: resolve(value('f') ?? defaultPaths.received),
+    database: value('F'),
+    kdb5Util: resolve(value('p') ?? defaultPaths.kdb5Util),
+    port: value('P'),
+    acl: resolve(value('a') ?? defaultPaths.acl),
+    pidFile: pidFile === undefined ? undefined : resolve(pidFile),
+  };
+}
+
+function readConfiguration(given: Arguments): { config: Krb5Config; realm: string } {
+  const { env } = process;
+  const config = loadKrb5Config({
+    krb5ConfFiles: env.KRB5_CONFIG ?? defaultPaths.krb5Conf,
+    kdcConfFile: env.KRB5_KDC_PROFILE ?? defaultPaths.kdcConf,
+  });
+  return { config, realm: given.realm ?? config.defaultRealm };
+}
+
+function serveOptions(
+  given: Arguments,
+  config: Krb5Config,
+  realm: string,
+  log: KpropdLog,
+): ServeOptions {
+  return {
+    port: given.port,
+    realm,
+    config,
+    keytab: given.keytab,
+    acl: given.acl,
+    file: given.file,
+    loader: { path: given.kdb5Util, database: given.database, environment: process.env },
+    onEvent: (event) => log.event(event),
+  };
+}
+
+/** inetd, xinetd or systemd handed over a connection as descriptor 0: nothing may be printed to it. */
+async function serveInherited(options: ServeOptions): Promise<number> {
+  let failed = false;
+  const socket = new Socket({ fd: 0, readable: true, writable: true, allowHalfOpen: true });
+  await serveSocket(socket, {
+    ...options,
+    onEvent: (event) => {
+      failed ||= event.kind === 'failed';
+      options.onEvent?.(event);
+    },
+  });
+  return failed ? 1 : 0;
+}
+
+async function serveStandalone(
+  given: Arguments,
+  options: ServeOptions,
+  log: KpropdLog,
+): Promise<number | undefined> {
+  let server: KpropServer | undefined;
+  const finish = (code: number) => {
+    void server?.close().then(() => {
+      process.exitCode = code;
+      process.exit();
+    });
+  };
+  server = await serveKprop({
+    ...options,
+    onEvent: (event) => {
+      options.onEvent?.(event);
+      if (given.once && event.kind === 'closed') finish(0);
+    },
+  });
+  if (given.pidFile !== undefined && !writePidFile(given.pidFile, log)) return 1;
+  handleSignals(server, log);
+  if (isDaemonChild()) {
+    process.chdir('/');
+    tellParent('ready');
+  } else {
+    process.stdout.write('ready\n');
+  }
+  log.waiting();
+  return undefined;
+}
+
+function handleSignals(server: KpropServer, log: KpropdLog): void {
+  for (const name of ['SIGTERM', 'SIGINT'] as const) {
+    let asked = false;
+    process.on(name, () => {
+      // The first time, a propagation under way may end; the second time, nothing is waited for.
+      void server.close({ abort: asked }).then(() => {
+        process.removeAllListeners(name);
+        process.kill(process.pid, name);
+      });
+      asked = true;
+    });
+  }
+  // MIT's kpropd dies of SIGHUP, which Debian's unit sends as "reload". ACL and keytab are read for
+  // every connection anyway.
+  process.on('SIGHUP', () =>
+    log.note('SIGHUP: the ACL and the keytab are read for every connection'),
+  );
+  // Node would start its debugger.
+  process.on('SIGUSR1', () => log.note('SIGUSR1: there is no primary to poll'));
+}
+
+function writePidFile(path: string, log: KpropdLog): boolean {
+  try {
+    writeFileSync(path, `${process.pid}\n`);
+    return true;
+  } catch (error) {
+    log.complain(`Could not write pid file ${path}: ${errnoText(errnoOf(error))}`);
+    return false;
+  }
+}
+
+function stdinIsSocket(): boolean {
+  return fstatSync(0).isSocket();
+}

@@ -1,0 +1,148 @@
+import type { Ambient } from '../protocol/ambient.ts';
+import type { Channel } from '../protocol/channel.ts';
+import { enctypeName } from '../protocol/crypto/profiles.ts';
+import { inPhase, isKpropError, KpropError } from '../protocol/errors.ts';
+import type { Keytab } from '../protocol/formats/keytab.ts';
+import { applicationVersion, confirmDump, receiveDump, sendFailure } from '../protocol/kprop.ts';
+import type { Principal } from '../protocol/messages/principal.ts';
+import type { ReplayCache } from '../protocol/session/replay.ts';
+import { recvauth } from '../protocol/session/sendauth.ts';
+import type { Session } from '../protocol/session/session.ts';
+import type { Acl } from './acl.ts';
+import { checkDump } from './dump-check.ts';
+import type { LoadRun } from './loader.ts';
+import type { SpoolRoom } from './spool.ts';
+import type { Turns } from './turn.ts';
+
+/** What happened on a connection, in the order in which it happens. */
+export type ConnectionEvent =
+  | { readonly kind: 'connected'; readonly address: string }
+  | { readonly kind: 'authenticating'; readonly service: string; readonly descriptor: number }
+  | { readonly kind: 'authenticated'; readonly client: string; readonly enctype: string }
+  | { readonly kind: 'denied'; readonly client: string }
+  | { readonly kind: 'receiving'; readonly bytes: number }
+  | { readonly kind: 'received'; readonly bytes: number }
+  | { readonly kind: 'loading'; readonly path: string }
+  | { readonly kind: 'loader-started'; readonly pid: number }
+  | { readonly kind: 'loader-output'; readonly text: string }
+  | { readonly kind: 'loaded'; readonly bytes: number; readonly client: string }
+  | { readonly kind: 'failed'; readonly error: unknown }
+  | { readonly kind: 'closed' };
+
+/** What all connections of one server share. */
+export interface Replica {
+  readonly services: readonly [Principal, ...Principal[]];
+  readonly anyHost: boolean;
+  readonly permittedEnctypes: readonly number[];
+  readonly clockSkewSeconds: number;
+  readonly replay: ReplayCache;
+  readonly ambient: Ambient;
+  /** Read anew for every connection, as MIT does: no restart after ktadd or an edit. */
+  keytab(): Keytab;
+  acl(): Acl;
+  load(path: string, run: LoadRun): Promise<void>;
+  readonly spools: SpoolRoom;
+  readonly loads: Turns;
+  /** Counts authenticated propagations, so that an older one never replaces a newer one. */
+  readonly order: { authenticated: number; loaded: number };
+  readonly limits: ServeLimits;
+}
+
+/** Milliseconds; 0 is without a limit. */
+export interface ServeLimits {
+  /** From accept until the AP-REQ is checked. */
+  readonly authenticate: number;
+  /** How long nothing may arrive while the dump is received. */
+  readonly idle: number;
+  /** From accept to the confirmation, load included (iprop_resync_timeout, kdc.conf(5)). */
+  readonly total: number;
+}
+
+/** A refused peer's data is read and dropped for a while, so that it reads why (see Channel). */
+const lingerAuthenticated = { lingerMillis: 30_000, lingerBytes: 4 * 2 ** 30 };
+const lingerStranger = { lingerMillis: 1_000, lingerBytes: 64 * 1024 };
+
+export interface ConnectionOptions {
+  readonly replica: Replica;
+  /** Of the socket, for MIT's debug line; -1 where there is none. */
+  readonly descriptor: number;
+  /** Ends everything: the connection, the load with it. */
+  readonly signal: AbortSignal;
+  readonly onEvent: (event: ConnectionEvent) => void;
+  /** Called once, when the peer has proved who it is. */
+  readonly onAuthenticated: () => void;
+}
+
+/**
+ * One propagation, from the hand-shake to the confirmation. It never throws: what goes wrong is an
+ * event, and the peer is told if it has proved who it is.
+ */
+export async function serveConnection(channel: Channel, options: ConnectionOptions): Promise<void> {
+  const { onEvent } = options;
+  let session: Session | undefined;
+  let linger = lingerStranger;
+  try {
+    await receiveAndLoad(channel, options, (authenticated) => {
+      session = authenticated;
+      linger = lingerAuthenticated;
+    });
+  } catch (error) {
+    if (isKpropError(error, 'auth.denied')) {
+      onEvent({ kind: 'denied', client: error.detail.client });
+    }
+    onEvent({ kind: 'failed', error });
+    if (session !== undefined && error instanceof KpropError) {
+      // The connection itself may be what failed: then nobody is there to be told.
+      await sendFailure(channel, session, 'server', error).catch(() => undefined);
+    }
+  }
+  await channel.finish(linger);
+  onEvent({ kind: 'closed' });
+}
+
+async function receiveAndLoad(
+  channel: Channel,
+  { replica, signal, onEvent, onAuthenticated, descriptor }: ConnectionOptions,
+  onSession: (session: Session) => void,
+): Promise<void> {
+  const { limits } = replica;
+  channel.during('authenticating', limits.authenticate);
+  onEvent({ kind: 'authenticating', service: `${replica.services[0]}`, descriptor });
+  const { session, client, ticketEnctype } = await inPhase('authenticate', undefined, () =>
+    recvauth(channel, { ...replica, application: applicationVersion, keytab: replica.keytab() }),
+  );
+  onSession(session);
+  onAuthenticated();
+  replica.order.authenticated += 1;
+  const order = replica.order.authenticated;
+  onEvent({ kind: 'authenticated', client: `${client}`, enctype: enctypeName(ticketEnctype) });
+  await inPhase('authorize', undefined, () => replica.acl().require(client, ticketEnctype));
+
+  const spool = await inPhase('spool', undefined, () => replica.spools.open());
+  try {
+    const dump = await receiveDump(channel, session, { idleMillis: limits.idle });
+    onEvent({ kind: 'receiving', bytes: dump.bytes });
+    await spool.fill(dump);
+    onEvent({ kind: 'received', bytes: dump.bytes });
+    await replica.loads.take(async () => {
+      if (replica.order.loaded > order)
+        throw new KpropError('spool.superseded', { client: `${client}` });
+      const kind = await inPhase('load', undefined, () => checkDump(spool.temporary));
+      await spool.publish();
+      onEvent({ kind: 'loading', path: spool.path });
+      await inPhase('load', undefined, () =>
+        replica.load(spool.path, {
+          kind,
+          signal,
+          onStart: (pid) => onEvent({ kind: 'loader-started', pid }),
+          onOutput: (text) => onEvent({ kind: 'loader-output', text }),
+        }),
+      );
+      replica.order.loaded = order;
+    });
+    onEvent({ kind: 'loaded', bytes: dump.bytes, client: `${client}` });
+    await confirmDump(channel, session, dump.bytes);
+  } finally {
+    await spool.close();
+  }
+}

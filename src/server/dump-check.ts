@@ -1,0 +1,68 @@
+import { open } from 'node:fs/promises';
+import { errnoOf } from '../protocol/com-err.ts';
+import { KpropError } from '../protocol/errors.ts';
+
+/** kdb5_util reads lines of any length; the last one is looked for in so many bytes at the end. */
+const tailBytes = 1 << 20;
+const headBytes = 256;
+
+/** A plain dump, or one of a full resynchronisation, which kdb5_util loads with -i. */
+export type DumpKind = 'plain' | 'resync';
+
+/** Full dumps of every version, and the two forms that incremental propagation asks for. */
+const knownHeader = /^(kdb5_util load_dump version \d+|ipropx? .*)$/;
+
+/**
+ * Refuses a dump that kdb5_util must not see: cut in its last bytes, it would make kdb5_util loop
+ * for ever (krb5 src/kadmin/dbutil/dump.c reads trash to the end of the line, and there is none).
+ * Looks at the first and the last line only, and says what kind of dump it is. @throws spool.malformed, spool.write
+ */
+export async function checkDump(path: string): Promise<DumpKind> {
+  const file = await open(path, 'r').catch((cause: unknown) => {
+    throw new KpropError('spool.write', { path, errno: errnoOf(cause) }, { cause });
+  });
+  try {
+    const { size } = await file.stat();
+    const read = async (bytes: number, position: number) => {
+      const buffer = Buffer.alloc(Math.min(bytes, size));
+      const { bytesRead } = await file.read(buffer, 0, buffer.length, position);
+      return buffer.subarray(0, bytesRead);
+    };
+    const head = await read(headBytes, 0);
+    const tail = await read(tailBytes, Math.max(0, size - tailBytes));
+    const reason = faultOf(head, tail, size > tailBytes);
+    if (reason !== undefined) throw new KpropError('spool.malformed', { path, reason });
+    return head.toString('latin1').startsWith('iprop') ? 'resync' : 'plain';
+  } finally {
+    await file.close();
+  }
+}
+
+/** What is wrong with a dump, by its first and its last bytes; `cut`: the tail has no beginning. */
+export function faultOf(head: Uint8Array, tail: Uint8Array, cut: boolean): string | undefined {
+  if (head.length === 0) return 'is empty';
+  const headerEnd = head.indexOf(LF);
+  const header = Buffer.from(head.subarray(0, headerEnd === -1 ? head.length : headerEnd));
+  if (headerEnd === -1 || !knownHeader.test(header.toString('latin1'))) {
+    return 'does not begin with the header of a kdb5_util dump';
+  }
+  if (tail[tail.length - 1] !== LF) return 'ends in the middle of its last record';
+  const lineStart = tail.lastIndexOf(LF, tail.length - 2) + 1;
+  // A record longer than the tail is a principal with a very long history: its end must do.
+  const whole = lineStart > 0 || !cut;
+  return lineFault(Buffer.from(tail.subarray(lineStart, -1)).toString('latin1'), whole);
+}
+
+function lineFault(line: string, whole: boolean): string | undefined {
+  if (knownHeader.test(line) || line === 'End') return undefined;
+  if (line.startsWith('policy\t')) {
+    const fields = line.split('\t').length - 1;
+    return fields >= 7 ? undefined : 'ends with a policy that lacks fields';
+  }
+  if (!whole || line.startsWith('princ\t')) {
+    return line.endsWith(';') ? undefined : 'ends with a principal that lacks its end';
+  }
+  return 'ends with a line that is no record';
+}
+
+const LF = 0x0a;

@@ -1,0 +1,99 @@
+import { spawn } from 'node:child_process';
+import { errnoOf } from '../protocol/com-err.ts';
+import { KpropError } from '../protocol/errors.ts';
+import type { DumpKind } from './dump-check.ts';
+
+export interface LoaderOptions {
+  /** kdb5_util or what stands in for it; run as it is, without a search in PATH. */
+  readonly path: string;
+  readonly realm: string;
+  /** `-d`: another database than the configured one. */
+  readonly database?: string | undefined;
+  readonly environment: Readonly<Record<string, string | undefined>>;
+}
+
+export interface LoadRun {
+  readonly kind: DumpKind;
+  /** Ends the load: the program and all that it started are killed, and nothing is promoted. */
+  readonly signal?: AbortSignal | undefined;
+  readonly onStart?: ((pid: number) => void) | undefined;
+  /** What the program prints, as it comes. */
+  readonly onOutput?: ((text: string) => void) | undefined;
+}
+
+/** Enough for kdb5_util's own words; a loop that prints for ever fills no memory. */
+const wordsLimitBytes = 2048;
+
+/**
+ * Loads a dump with `kdb5_util -r REALM load [-d DB] [-i] FILE` and resolves when it is live.
+ * @throws loader.missing, loader.failed, loader.killed; the signal's reason if it was aborted
+ */
+export function loadDump(dumpPath: string, o: LoaderOptions, run: LoadRun): Promise<void> {
+  const { path } = o;
+  const { signal } = run;
+  return new Promise((resolve, reject) => {
+    if (signal?.aborted) return reject(signal.reason);
+    const loader = spawn(path, loaderArguments(dumpPath, run.kind, o), {
+      env: { ...o.environment },
+      stdio: ['ignore', 'pipe', 'pipe'],
+      // A process group of its own, so that it can be killed with all that it started.
+      detached: true,
+    });
+    const words: Buffer[] = [];
+    let wordsBytes = 0;
+    const listen = (chunk: Buffer) => {
+      if (wordsBytes < wordsLimitBytes) words.push(chunk.subarray(0, wordsLimitBytes - wordsBytes));
+      wordsBytes += chunk.length;
+      if (wordsBytes <= wordsLimitBytes) run.onOutput?.(chunk.toString('utf8'));
+    };
+    loader.stdout.on('data', listen);
+    loader.stderr.on('data', listen);
+    const kill = () => killGroup(loader.pid);
+    signal?.addEventListener('abort', kill, { once: true });
+    const settle = () => signal?.removeEventListener('abort', kill);
+    loader.once('spawn', () => run.onStart?.(loader.pid as number));
+    loader.once('error', (cause) => {
+      settle();
+      reject(new KpropError('loader.missing', { path, errno: errnoOf(cause) }, { cause }));
+    });
+    // "exit", not "close": a grandchild may hold the pipes open long after.
+    loader.once('exit', (status, killedBy) => {
+      settle();
+      loader.stdout.destroy();
+      loader.stderr.destroy();
+      const stderr = onOneLine(Buffer.concat(words).toString('utf8'));
+      if (signal?.aborted) reject(signal.reason);
+      else if (status === 0) resolve();
+      else if (killedBy !== null) {
+        reject(new KpropError('loader.killed', { path, signal: killedBy, stderr }));
+      } else {
+        reject(new KpropError('loader.failed', { path, status: status ?? 1, stderr }));
+      }
+    });
+  });
+}
+
+function loaderArguments(dumpPath: string, kind: DumpKind, o: LoaderOptions): readonly string[] {
+  return [
+    '-r',
+    o.realm,
+    'load',
+    ...(o.database === undefined ? [] : ['-d', o.database]),
+    ...(kind === 'resync' ? ['-i'] : []),
+    dumpPath,
+  ];
+}
+
+/** SIGKILL, never less: what is asked to end could still promote half a database. */
+function killGroup(pid: number | undefined): void {
+  if (pid === undefined) return;
+  try {
+    process.kill(-pid, 'SIGKILL');
+  } catch {
+    // It has ended by itself.
+  }
+}
+
+function onOneLine(text: string): string {
+  return text.replace(/\p{Cc}+/gu, ' ').trim();
+}

@@ -1,0 +1,232 @@
+import { createServer, type Server, type Socket } from 'node:net';
+import { loadKrb5Config } from '../host/config-files.ts';
+import { defaultKeytabName, readKeytab } from '../host/keytab-file.ts';
+import { canonicalNames, localHostName } from '../host/names.ts';
+import { propagationPort } from '../host/port.ts';
+import { type Ambient, systemAmbient } from '../protocol/ambient.ts';
+import { channelOver } from '../protocol/channel.ts';
+import { errnoOf } from '../protocol/com-err.ts';
+import { inPhase, KpropError } from '../protocol/errors.ts';
+import type { Krb5Config } from '../protocol/formats/krb5-config.ts';
+import { directionalAddress, hostAddressOf } from '../protocol/messages/address.ts';
+import { nameTypes, Principal } from '../protocol/messages/principal.ts';
+import { memoryReplayCache, type ReplayCache } from '../protocol/session/replay.ts';
+import { Acl } from './acl.ts';
+import {
+  type ConnectionEvent,
+  type Replica,
+  type ServeLimits,
+  serveConnection,
+} from './connection.ts';
+import { type LoadRun, loadDump } from './loader.ts';
+import { SpoolRoom } from './spool.ts';
+import { Turns } from './turn.ts';
+
+export interface ServeOptions {
+  /** A number or a service name; `krb5_prop` of the services database, else 754, unless given. */
+  readonly port?: number | string | undefined;
+  /** The address to listen on; all of IPv6 and IPv4 unless given. */
+  readonly address?: string | undefined;
+  readonly realm?: string | undefined;
+  /** krb5.conf and kdc.conf; only /etc/krb5.conf unless given. */
+  readonly config?: Krb5Config | undefined;
+  /** Keytab name as in KRB5_KTNAME; the configured one unless given. */
+  readonly keytab?: string | undefined;
+  /** Path of kpropd.acl. */
+  readonly acl: string;
+  /** Where the received dump ends up. */
+  readonly file: string;
+  /** How a dump becomes the database: kdb5_util, or a function that resolves when it is live. */
+  readonly loader:
+    | {
+        readonly path: string;
+        readonly database?: string | undefined;
+        readonly environment: Readonly<Record<string, string | undefined>>;
+      }
+    | ((path: string, run: LoadRun) => Promise<void>);
+  readonly limits?: Partial<ServeLimits> | undefined;
+  /** Connections that have not proved who they are; past so many, the oldest is dropped. */
+  readonly maxUnauthenticated?: number | undefined;
+  readonly replay?: ReplayCache | undefined;
+  readonly ambient?: Ambient | undefined;
+  readonly onEvent?: ((event: ServerEvent) => void) | undefined;
+}
+
+/** An event of one connection; `connection` counts from 1. */
+export type ServerEvent = ConnectionEvent & { readonly connection: number };
+
+export interface KpropServer {
+  /** Where it listens: "[::]:754". */
+  readonly address: string;
+  readonly port: number;
+  /** host/<this host>@REALM, the name that primaries ask for. */
+  readonly service: string;
+  /** Listens no more; resolves when the propagations under way are done, or at once if aborted. */
+  close(o?: { readonly abort?: boolean }): Promise<void>;
+}
+
+const defaultMaxUnauthenticated = 64;
+
+/** A replica: listens, and loads what its primary sends. @throws config.*, server.listen */
+export async function serveKprop(options: ServeOptions): Promise<KpropServer> {
+  const desk = await Desk.open(options);
+  const server = createServer({ allowHalfOpen: true, noDelay: true, keepAlive: true }, (socket) => {
+    desk.take(socket);
+  });
+  const port = await listen(server, options);
+  const { address } = server.address() as { address: string };
+  return {
+    address: address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`,
+    port,
+    service: desk.service,
+    close: async ({ abort = false } = {}) => {
+      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+      if (abort) desk.abort();
+      await desk.idle();
+      await closed;
+    },
+  };
+}
+
+/** Serves the one connection that inetd handed over, and resolves when it is done. */
+export async function serveSocket(socket: Socket, options: ServeOptions): Promise<void> {
+  const desk = await Desk.open(options);
+  desk.take(socket);
+  await desk.idle();
+}
+
+/** Where connections come in: it counts them, limits strangers, and ends them all when told. */
+class Desk {
+  readonly #replica: Replica;
+  readonly #onEvent: (event: ServerEvent) => void;
+  readonly #maxUnauthenticated: number;
+  /** Strangers, oldest first. */
+  readonly #strangers = new Set<AbortController>();
+  readonly #running = new Map<AbortController, Promise<void>>();
+  #count = 0;
+
+  private constructor(replica: Replica, options: ServeOptions) {
+    this.#replica = replica;
+    this.#onEvent = options.onEvent ?? (() => undefined);
+    this.#maxUnauthenticated = options.maxUnauthenticated ?? defaultMaxUnauthenticated;
+  }
+
+  static async open(options: ServeOptions): Promise<Desk> {
+    return new Desk(await describeReplica(options), options);
+  }
+
+  get service(): string {
+    return this.#replica.services[0].toString();
+  }
+
+  take(socket: Socket): void {
+    this.#count += 1;
+    const connection = this.#count;
+    const control = new AbortController();
+    const onEvent = (event: ConnectionEvent) => this.#onEvent({ ...event, connection });
+    const { total } = this.#replica.limits;
+    const timer =
+      total > 0
+        ? setTimeout(
+            () => control.abort(new KpropError('server.timeout', { millis: total })),
+            total,
+          )
+        : undefined;
+    this.#strangers.add(control);
+    if (this.#strangers.size > this.#maxUnauthenticated) this.#dropOldestStranger();
+
+    const address = socket.remoteAddress ?? 'unknown address';
+    onEvent({ kind: 'connected', address });
+    const channel = channelOver(socket, {
+      local: hostAddressOf(socket.localAddress ?? '') ?? directionalAddress('server'),
+      remote: hostAddressOf(address) ?? directionalAddress('client'),
+      peer: `${address} port ${socket.remotePort ?? 0}`,
+      signal: control.signal,
+    });
+    const served = serveConnection(channel, {
+      replica: this.#replica,
+      descriptor: descriptorOf(socket),
+      signal: control.signal,
+      onEvent,
+      onAuthenticated: () => this.#strangers.delete(control),
+    }).finally(() => {
+      clearTimeout(timer);
+      this.#strangers.delete(control);
+      this.#running.delete(control);
+    });
+    this.#running.set(control, served);
+  }
+
+  abort(): void {
+    for (const control of this.#running.keys()) {
+      control.abort(new KpropError('aborted', { reason: 'the server is shutting down' }));
+    }
+  }
+
+  async idle(): Promise<void> {
+    while (this.#running.size > 0) await Promise.all(this.#running.values());
+  }
+
+  #dropOldestStranger(): void {
+    const [oldest] = this.#strangers;
+    if (oldest === undefined) return;
+    this.#strangers.delete(oldest);
+    oldest.abort(
+      new KpropError('aborted', { reason: 'too many connections that did not authenticate' }),
+    );
+  }
+}
+
+/** Node keeps it on the handle, undocumented; only a debug line shows it. */
+function descriptorOf(socket: Socket): number {
+  return (socket as { _handle?: { fd?: number } })._handle?.fd ?? -1;
+}
+
+async function describeReplica(options: ServeOptions): Promise<Replica> {
+  const config = options.config ?? loadKrb5Config({});
+  const realm =
+    options.realm ??
+    (await inPhase('configuration', 'Unable to get default realm', () => config.defaultRealm));
+  const names = await canonicalNames(localHostName(), config);
+  const { loader } = options;
+  return {
+    services: names.map((name) => Principal.of(realm, ['host', name], nameTypes.srvHst)) as [
+      Principal,
+      ...Principal[],
+    ],
+    anyHost: config.ignoreAcceptorHostname,
+    permittedEnctypes: config.permittedEnctypes,
+    clockSkewSeconds: config.clockSkewSeconds,
+    replay: options.replay ?? memoryReplayCache(config.clockSkewSeconds),
+    ambient: options.ambient ?? systemAmbient(),
+    keytab: () => readKeytab(options.keytab ?? defaultKeytabName(config)),
+    acl: () => Acl.read(options.acl),
+    load:
+      typeof loader === 'function'
+        ? loader
+        : (path, run) => loadDump(path, { ...loader, realm }, run),
+    spools: new SpoolRoom(options.file),
+    loads: new Turns(),
+    order: { authenticated: 0, loaded: 0 },
+    limits: {
+      authenticate: 10_000,
+      idle: 0,
+      total: config.ipropResyncTimeoutSeconds(realm) * 1000,
+      ...options.limits,
+    },
+  };
+}
+
+function listen(server: Server, options: ServeOptions): Promise<number> {
+  const port = propagationPort('the listener', options.port);
+  return new Promise((resolve, reject) => {
+    server.once('error', (cause) => {
+      const address = `${options.address ?? 'all addresses'} port ${port}`;
+      const error = new KpropError('server.listen', { address, errno: errnoOf(cause) }, { cause });
+      reject(error.during('connect', 'while binding listener socket'));
+    });
+    server.listen({ port, ...(options.address !== undefined && { host: options.address }) }, () =>
+      resolve((server.address() as { port: number }).port),
+    );
+  });
+}

@@ -1,0 +1,196 @@
+import { type FileHandle, constants, open, rename, stat, unlink } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { lockFile } from '../host/libc.ts';
+import { errnoOf } from '../protocol/com-err.ts';
+import { KpropError } from '../protocol/errors.ts';
+import type { Dump } from '../protocol/kprop.ts';
+
+/** A dump on its way to `path`. Until `publish` the file there is the one from before. */
+export interface Spool {
+  readonly path: string;
+  /** Where the bytes are until then. */
+  readonly temporary: string;
+  /** Writes all of the dump into the temporary file, and makes the disk keep it. @throws spool.* */
+  fill(dump: Dump): Promise<void>;
+  /** Puts the temporary file in the place of the last good one. @throws spool.write */
+  publish(): Promise<void>;
+  /** Gives up the lock, and the temporary file if it was not published. */
+  close(): Promise<void>;
+}
+
+/** What is collected before it goes to the disk, while more is decrypted meanwhile. */
+const batchBytes = 1 << 20;
+
+/** The temporary files of one server, and those that are in use by its own connections. */
+export class SpoolRoom {
+  readonly #path: string;
+  readonly #inUse = new Set<string>();
+
+  constructor(path: string) {
+    this.#path = path;
+  }
+
+  /**
+   * A spool of its own for one connection: `<path>.temp`, locked whole and exclusively as MIT's
+   * kpropd locks it; beside one of this very process that is still being filled, `<path>.temp.2`
+   * and so on, for a slow sender must not hold up another.
+   * @throws spool.busy if another process has it, spool.write
+   */
+  async open(): Promise<Spool> {
+    let number = 1;
+    const nameOf = () => `${this.#path}.temp${number === 1 ? '' : `.${number}`}`;
+    while (this.#inUse.has(nameOf())) number += 1;
+    const temporary = nameOf();
+    this.#inUse.add(temporary);
+    try {
+      const file = await lockedFile(temporary);
+      return new TemporarySpool(this.#path, temporary, file, () => this.#inUse.delete(temporary));
+    } catch (error) {
+      this.#inUse.delete(temporary);
+      throw error;
+    }
+  }
+}
+
+class TemporarySpool implements Spool {
+  readonly path: string;
+  readonly temporary: string;
+  readonly #file: FileHandle;
+  readonly #release: () => void;
+  #published = false;
+
+  constructor(path: string, temporary: string, file: FileHandle, release: () => void) {
+    this.path = path;
+    this.temporary = temporary;
+    this.#file = file;
+    this.#release = release;
+  }
+
+  async fill(dump: Dump): Promise<void> {
+    let written = 0;
+    // One write is under way while the next batch is received and decrypted.
+    let underWay: Promise<void> = Promise.resolve();
+    let batch: Uint8Array[] = [];
+    let collected = 0;
+    const flush = async () => {
+      await underWay;
+      const blocks = batch;
+      const offset = written;
+      written += collected;
+      batch = [];
+      collected = 0;
+      underWay = this.#write(blocks, offset);
+      // Awaited before the next one; until then its failure must not count as unhandled.
+      underWay.catch(() => undefined);
+    };
+    try {
+      for await (const block of dump.blocks()) {
+        batch.push(block);
+        collected += block.length;
+        if (collected >= batchBytes) await flush();
+      }
+      await flush();
+    } finally {
+      await underWay;
+    }
+    await this.#file.sync().catch((cause: unknown) => {
+      throw this.#failure(cause, written);
+    });
+  }
+
+  async publish(): Promise<void> {
+    try {
+      await rename(this.temporary, this.path);
+    } catch (cause) {
+      const detail = { path: this.path, errno: errnoOf(cause) };
+      const doing = `while renaming ${this.temporary} to ${this.path}`;
+      throw new KpropError('spool.write', detail, { cause }).during('spool', doing);
+    }
+    this.#published = true;
+    // Readers such as a kprop that cascades may share the file while it is loaded.
+    lockFile(this.#file.fd, 'shared', { wait: true });
+    await syncFolder(dirname(this.path));
+  }
+
+  async close(): Promise<void> {
+    if (!this.#published) await unlink(this.temporary).catch(() => undefined);
+    await this.#file.close().catch(() => undefined);
+    this.#release();
+  }
+
+  async #write(blocks: readonly Uint8Array[], offset: number): Promise<void> {
+    let rest = blocks;
+    let position = offset;
+    while (rest.length > 0) {
+      const { bytesWritten } = await this.#file
+        .writev(rest as Uint8Array[], position)
+        .catch((cause: unknown) => {
+          throw this.#failure(cause, position);
+        });
+      position += bytesWritten;
+      rest = without(rest, bytesWritten);
+    }
+  }
+
+  #failure(cause: unknown, offset: number): KpropError {
+    const detail = { path: this.temporary, errno: errnoOf(cause) };
+    const doing = `while writing database block starting at offset ${offset}`;
+    return new KpropError('spool.write', detail, { cause }).during('blocks', doing);
+  }
+}
+
+/** Opens the temporary file, locks it, and only then empties it. */
+async function lockedFile(path: string): Promise<FileHandle> {
+  for (;;) {
+    const flags = constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW;
+    const file = await open(path, flags, 0o600).catch((cause: unknown) => {
+      const detail = { path, errno: errnoOf(cause) };
+      const doing = `while opening database file, '${path}'`;
+      throw new KpropError('spool.write', detail, { cause }).during('spool', doing);
+    });
+    try {
+      if (!lockFile(file.fd, 'exclusive', { wait: false })) {
+        throw new KpropError('spool.busy', { path }).during(
+          'spool',
+          `while trying to lock '${path}'`,
+        );
+      }
+      // Between our open and our lock its holder may have renamed it into place, or removed it.
+      if (await isStillAt(file, path)) {
+        await file.truncate(0);
+        await file.chmod(0o600);
+        return file;
+      }
+    } catch (error) {
+      await file.close();
+      throw error;
+    }
+    await file.close();
+  }
+}
+
+async function isStillAt(file: FileHandle, path: string): Promise<boolean> {
+  const [ours, there] = await Promise.all([file.stat(), stat(path).catch(() => undefined)]);
+  return ours.ino === there?.ino && ours.dev === there.dev;
+}
+
+/** Makes a rename survive a power cut; where a folder cannot be synced, the kernel will do it. */
+async function syncFolder(path: string): Promise<void> {
+  const folder = await open(path, 'r').catch(() => undefined);
+  await folder?.sync().catch(() => undefined);
+  await folder?.close();
+}
+
+/** The buffers less their first bytes. */
+function without(buffers: readonly Uint8Array[], byteCount: number): readonly Uint8Array[] {
+  let skipped = byteCount;
+  const rest: Uint8Array[] = [];
+  for (const buffer of buffers) {
+    if (skipped >= buffer.length) skipped -= buffer.length;
+    else {
+      rest.push(buffer.subarray(skipped));
+      skipped = 0;
+    }
+  }
+  return rest;
+}
