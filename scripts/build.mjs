@@ -2,7 +2,7 @@
 // With --if-older it does so only when dist/ is not the outcome of the present src/.
 
 import { spawnSync } from 'node:child_process';
-import { chmodSync, existsSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { chmodSync, existsSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -20,7 +20,7 @@ function build() {
   if (status !== 0) process.exit(1);
   for (const file of filesIn(target)) {
     if (!existsSync(join(source, sourceOf(file)))) rmSync(join(target, file));
-    else if (/^cli\/[^/]*\.js$/.test(file)) chmodSync(join(target, file), 0o755);
+    else if (isProgram(join(target, file))) chmodSync(join(target, file), 0o755);
   }
 }
 
@@ -42,6 +42,10 @@ function filesIn(folder) {
   return readdirSync(folder, { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile())
     .map((entry) => join(entry.parentPath ?? entry.path, entry.name).slice(folder.length + 1));
+}
+
+function isProgram(file) {
+  return file.endsWith('.js') && readFileSync(file, 'latin1').startsWith('#!');
 }
 
 function sourceOf(file) {
