@@ -1,0 +1,65 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+
+import { propagate } from '../../src/client/propagate.ts';
+import { Lab } from '../support/lab.ts';
+import {
+  asPrimary,
+  expectReplicaHas,
+  pairings,
+  runKprop,
+  startKpropd,
+  succeeded,
+} from '../support/pairings.ts';
+
+const enctypes = [
+  'des3-cbc-sha1',
+  'arcfour-hmac',
+  'aes128-cts-hmac-sha1-96',
+  'aes256-cts-hmac-sha1-96',
+  'aes128-cts-hmac-sha256-128',
+  'aes256-cts-hmac-sha384-192',
+  'camellia128-cts-cmac',
+  'camellia256-cts-cmac',
+];
+
+describe.each(enctypes)('%s', (enctype) => {
+  let lab: Lab;
+  beforeAll(async () => {
+    // Some dozens of kilobytes: more than one block, so that the cipher state is carried on.
+    lab = await Lab.create({ enctype, principals: 120 });
+  });
+  afterAll(() => lab.close());
+
+  test.each(pairings)('%s kprop to %s kpropd', async (kprop, kpropd) => {
+    await lab.addPrincipals([`new-with-${kprop}-${kpropd}`]);
+    await lab.dump();
+    const server = await startKpropd(lab, kpropd);
+
+    const sent = await runKprop(lab, kprop, { port: server.port });
+
+    expect(sent).toMatchObject(succeeded());
+    await expectReplicaHas(lab);
+    // MIT's own names for two of them say more than the names in krb5.conf.
+    expect(server.stderr).toMatch(
+      new RegExp(`authenticated client: ${lab.client} \\(etype == (DEPRECATED:)?${enctype}\\)\n`),
+    );
+    const issued = lab.kdcLog('primary').trimEnd().split('\n').at(-1);
+    expect(issued).toMatch(
+      new RegExp(`tkt=\\S*${enctype}\\(\\d+\\), ses=\\S*${enctype}\\(\\d+\\)}`),
+    );
+    await server.stop();
+  });
+
+  test('the report of propagate() names it', async () => {
+    await lab.dump();
+    const server = await startKpropd(lab, 'MIT');
+    const report = await propagate({ ...asPrimary(lab), port: server.port });
+    expect(report).toMatchObject({
+      enctype,
+      port: server.port,
+      server: `host/127.0.0.1@${lab.realm}`,
+    });
+    await expectReplicaHas(lab);
+    await server.stop();
+  });
+});
