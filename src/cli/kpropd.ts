@@ -4,6 +4,7 @@ import { Socket } from 'node:net';
 import { resolve } from 'node:path';
 import { loadKrb5Config } from '../host/config-files.ts';
 import { openSyslog } from '../host/libc.ts';
+import { chooseReplayCache } from '../host/replay-choice.ts';
 import { errnoOf, errnoText } from '../protocol/com-err.ts';
 import { inPhase } from '../protocol/errors.ts';
 import type { Krb5Config } from '../protocol/formats/krb5-config.ts';
@@ -126,6 +127,7 @@ function serveOptions(
     keytab: given.keytab,
     acl: given.acl,
     file: given.file,
+    replay: chooseReplayCache(process.env, config),
     loader: { path: given.kdb5Util, database: given.database, environment: process.env },
     onEvent: (event) => log.event(event),
   };

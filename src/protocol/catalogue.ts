@@ -254,6 +254,13 @@ export const catalogue = {
     (d) => `the replay cache ${d.path} cannot be used: ${errnoText(d.errno)}`,
     'make its directory and let this program write there, or set KRB5RCACHEDIR or KRB5RCACHENAME',
   ),
+  'auth.replay-name': row<{ name: string; known: boolean }>(
+    config,
+    (d) => (d.known ? 166 : 161),
+    (d) =>
+      d.known ? `"${d.name}" names no replay cache` : `replay caches of type "${d.name}" are unknown`,
+    'correct KRB5RCACHENAME, KRB5RCACHETYPE or default_rcache_name: dfl:, file2:/path, or none:',
+  ),
   'peer.refused': row<{ peer: string; number: number; text: string }>(
     { ...peer, exit: 77 },
     (d) => d.number,
