@@ -258,7 +258,9 @@ export const catalogue = {
     config,
     (d) => (d.known ? 166 : 161),
     (d) =>
-      d.known ? `"${d.name}" names no replay cache` : `replay caches of type "${d.name}" are unknown`,
+      d.known
+        ? `"${d.name}" names no replay cache`
+        : `replay caches of type "${d.name}" are unknown`,
     'correct KRB5RCACHENAME, KRB5RCACHETYPE or default_rcache_name: dfl:, file2:/path, or none:',
   ),
   'peer.refused': row<{ peer: string; number: number; text: string }>(
