@@ -44,7 +44,8 @@ export async function sendDump(
 ): Promise<void> {
   await inPhase('size', 'while sending database size', async () => {
     channel.during('sending the database size', o.limits.idleMillis);
-    await hearing(channel, () => writeFrame(channel, session.makeSafe(encodeSize(dump.bytes))));
+    const size = session.makeSafe(encodeSize(dump.bytes));
+    await hearing(channel, () => writeFrame(channel, size), { last: dump.bytes === 0 });
   });
   await sendBlocks(channel, session, dump, o);
   await inPhase('confirm', 'while reading response from server', async () => {
@@ -145,10 +146,10 @@ async function sendBlocks(
   const seal = session.sealer();
   channel.during('sending the database', o.limits.idleMillis);
   let sent = 0;
-  const send = async (blocks: readonly Uint8Array[]) => {
+  const send = async (blocks: readonly Uint8Array[], { last }: { readonly last: boolean }) => {
     const pieces: Uint8Array[] = [];
     for (const block of blocks) pieces.push(...framed(...seal(block)));
-    await hearing(channel, () => channel.write(...pieces));
+    await hearing(channel, () => channel.write(...pieces), { last });
     for (const block of blocks) {
       sent += block.length;
       o.onProgress?.(sent);
@@ -156,14 +157,18 @@ async function sendBlocks(
   };
   try {
     let seen = 0;
+    let last: readonly Uint8Array[] = [];
     for await (const blocks of inBlocks(dump.blocks())) {
       for (const block of blocks) seen += block.length;
       if (seen > dump.bytes) break;
-      await send(blocks);
+      // A replica that has all the bytes loads them: it gets the last only if nothing follows.
+      if (seen === dump.bytes) last = blocks;
+      else await send(blocks, { last: false });
     }
     if (seen !== dump.bytes) {
       throw new KpropError('dump.changed', { expected: dump.bytes, got: seen });
     }
+    if (last.length > 0) await send(last, { last: true });
   } catch (error) {
     if (!(error instanceof KpropError)) throw error;
     const changed = isKpropError(error, 'dump.changed');
@@ -232,15 +237,20 @@ async function* receiveBlocks(
 
 /**
  * Runs a write, but listens: a replica that has something to say while we send has a reason to
- * refuse, and that reason is worth more than the broken pipe that follows.
+ * refuse, and that reason is worth more than the broken pipe that follows. After the last write
+ * it may as well have confirmed.
  */
-async function hearing(channel: Channel, write: () => Promise<void>): Promise<void> {
+async function hearing(
+  channel: Channel,
+  write: () => Promise<void>,
+  { last }: { readonly last: boolean },
+): Promise<void> {
   try {
     await write();
   } catch (error) {
     throw channel.arrived > 0 ? await refusal(channel).catch(() => error) : error;
   }
-  if (channel.arrived > 0) throw await refusal(channel);
+  if (!last && channel.arrived > 0) throw await refusal(channel);
 }
 
 async function refusal(channel: Channel): Promise<KpropError> {
