@@ -5,6 +5,7 @@ import { type PropagateEvent, propagate } from '../client/propagate.ts';
 import { loadKrb5Config } from '../host/config-files.ts';
 import { errnoOf, errnoText } from '../protocol/com-err.ts';
 import { inPhase } from '../protocol/errors.ts';
+import { parseKeytabName } from '../protocol/formats/keytab.ts';
 import { defaultPaths } from './defaults.ts';
 import { getopt } from './getopt.ts';
 import { hintLine, mitLines } from './report.ts';
@@ -24,6 +25,8 @@ interface Arguments {
   readonly file: string;
   readonly debug: boolean;
   readonly port: string | undefined;
+  /** As -s gives it; KRB5_KTNAME is known to `credential` alone. */
+  readonly keytab: string | undefined;
   readonly credential: CredentialSource;
 }
 
@@ -37,6 +40,11 @@ async function main(args: readonly string[]): Promise<number> {
     const config = await inPhase('configuration', 'while initializing krb5', () =>
       loadKrb5Config({ krb5ConfFiles: env.KRB5_CONFIG ?? defaultPaths.krb5Conf }),
     );
+    const { keytab } = given;
+    if (keytab !== undefined) {
+      // MIT's kprop resolves the name, and only that, ahead of its use.
+      await inPhase('credentials', 'while resolving keytab', () => parseKeytabName(keytab));
+    }
     await propagate({
       host: given.host,
       port: given.port,
@@ -85,6 +93,7 @@ function readArguments(args: readonly string[], env: NodeJS.ProcessEnv): Argumen
     file: value('f') ?? defaultPaths.dump,
     debug: has('d'),
     port: value('P'),
+    keytab: value('s'),
     credential:
       ccache !== undefined
         ? { kind: 'ccache', name: ccache }

@@ -1,0 +1,153 @@
+import { copyFileSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+import { afterAll, beforeAll, expect, test } from 'vitest';
+
+import { boundByModes, bothFail, bothFailUnder, type Failure } from '../support/both-kprops.ts';
+import { Lab } from '../support/lab.ts';
+import type { KpropOptions, Kpropd } from '../support/lab-options.ts';
+import { succeeded } from '../support/pairings.ts';
+
+let lab: Lab;
+let kpropd: Kpropd;
+const path = (name: string) => join(lab.primary.folder, name);
+const written = (name: string, text: string, mode = 0o600) => {
+  writeFileSync(path(name), text, { mode });
+  return path(name);
+};
+const admin = (query: string) => lab.kadminLocal('primary', query);
+
+/** What fails before anybody connects to the replica. */
+async function failsAlone(o: Partial<KpropOptions> = {}): Promise<Failure> {
+  const failure = await bothFail(lab, { port: kpropd.port, ...o });
+  expect(kpropd.stderr).not.toContain('Connection from');
+  return failure;
+}
+
+function expectAlike({ ours, mit }: Failure, text: string): void {
+  expect(mit).toEqual([`kprop: ${text}`]);
+  expect(ours).toEqual(mit);
+}
+
+beforeAll(async () => {
+  lab = await Lab.create();
+  await lab.load(await lab.dump());
+  kpropd = await lab.startOurKpropd();
+});
+afterAll(() => lab.close());
+
+test('no keytab, by -s or by KRB5_KTNAME', async () => {
+  const missing = path('missing.keytab');
+  const text = 'No such file or directory while getting initial credentials';
+  for (const o of [{ args: ['-s', missing] }, { env: { KRB5_KTNAME: `FILE:${missing}` } }]) {
+    const failure = await failsAlone(o);
+    expectAlike(failure, text);
+    expect(failure.hint).toMatch(/missing\.keytab.*ktadd/);
+  }
+});
+
+test.each([
+  ['of garbage', 'garbage'],
+  ['without a byte', ''],
+])('a keytab %s', async (_, text) => {
+  const failure = await failsAlone({ args: ['-s', written('garbage.keytab', text)] });
+  expectAlike(
+    failure,
+    'Unsupported key table format version number while getting initial credentials',
+  );
+  expect(failure.hint).toMatch(/garbage\.keytab is no keytab.*ktadd/);
+});
+
+test('a keytab that may not be read', async () => {
+  const args = ['-s', written('secret.keytab', '\x05\x02', 0)];
+  const failure = await bothFailUnder(lab, boundByModes, { port: kpropd.port, args });
+  expectAlike(failure, 'Permission denied while getting initial credentials');
+  expect(failure.hint).toMatch(/secret\.keytab: Permission denied/);
+});
+
+test('a keytab name of an unknown type, by -s and by KRB5_KTNAME', async () => {
+  const given = await failsAlone({ args: ['-s', 'BOGUS:x'] });
+  expectAlike(given, 'Unknown Key table type while resolving keytab');
+  expect(given.hint).toMatch(/"BOGUS:x".*FILE:/);
+  const inherited = await failsAlone({ env: { KRB5_KTNAME: 'BOGUS:x' } });
+  expectAlike(inherited, 'Unknown Key table type while getting initial credentials');
+  expect(inherited.hint).toBe(given.hint);
+});
+
+test('a keytab without our own key, and one in memory', async () => {
+  const other = path('other.keytab');
+  await admin(`ktadd -norandkey -k ${other} host/localhost`);
+  for (const name of [other, 'MEMORY:x']) {
+    const failure = await failsAlone({ args: ['-s', name] });
+    expectAlike(failure, 'Key table entry not found while getting initial credentials');
+    expect(failure.hint).toContain(`${name} has no usable key for ${lab.client}`);
+    expect(failure.hint).toContain('klist -k');
+  }
+});
+
+test('a key of another version in the keytab serves: the KDC does not say which it used', async () => {
+  const bytes = readFileSync(lab.primary.keytab);
+  const { stdout } = await lab.run('klist', ['-k', lab.primary.keytab]);
+  const kvno = Number(/^ +(\d+) host/m.exec(stdout)?.[1]);
+  // The last field of the only entry, 32 bits; the 8 bits of old stand before the key.
+  expect(bytes.readUInt32BE(bytes.length - 4)).toBe(kvno);
+  bytes.writeUInt32BE(77, bytes.length - 4);
+  writeFileSync(path('kvno.keytab'), bytes);
+  const o = { port: kpropd.port, args: ['-s', path('kvno.keytab')] };
+  const server = await lab.startMitKpropd();
+  for (const run of [lab.mitKprop(o), lab.ourKprop({ ...o, port: server.port })]) {
+    expect(await run).toMatchObject(succeeded());
+  }
+  await server.stop();
+});
+
+test('a stale key, with and without preauthentication', async () => {
+  copyFileSync(lab.primary.keytab, path('stale.keytab'));
+  rmSync(lab.primary.keytab);
+  await admin(`ktadd -k ${lab.primary.keytab} host/${lab.host}`);
+  const server = await lab.startOurKpropd();
+  const o = { port: server.port, args: ['-s', path('stale.keytab')] };
+
+  const plain = await bothFail(lab, o);
+  expectAlike(plain, 'Decrypt integrity check failed while getting initial credentials');
+
+  await admin(`modprinc +requires_preauth host/${lab.host}`);
+  const preauth = await bothFail(lab, o);
+  expectAlike(preauth, 'Preauthentication failed while getting initial credentials');
+  expect(preauth.hint).toMatch(/keytab's key is not the KDC's.*ktadd/);
+  await admin(`modprinc -requires_preauth host/${lab.host}`);
+
+  expect(await lab.ourKprop({ port: server.port })).toMatchObject(succeeded());
+  await server.stop();
+});
+
+test.each([
+  ['-expire yesterday', '-expire never', 'own', "Client's entry in database has expired"],
+  ['-pwexpire yesterday', '-pwexpire never', 'own', 'Password has expired'],
+  ['-allow_tix', '+allow_tix', 'own', "Client's credentials have been revoked"],
+  ['-expire yesterday', '-expire never', 'replica', "Server's entry in database has expired"],
+  ['-allow_tix', '+allow_tix', 'replica', 'Server not found in Kerberos database'],
+  ['-allow_svr', '+allow_svr', 'replica', 'Server principal valid for user2user only'],
+])('modprinc %s, against %s, of the %s principal', async (set, unset, whose, text) => {
+  const name = `host/${whose === 'own' ? lab.host : '127.0.0.1'}`;
+  const server = await lab.startMitKpropd();
+  await admin(`modprinc ${set} ${name}`);
+  const failure = await bothFail(lab, { port: server.port });
+  await admin(`modprinc ${unset} ${name}`);
+  await server.stop();
+  expectAlike(failure, `${text} while getting initial credentials`);
+  expect(failure.hint).toContain(`${name}@${lab.realm}`);
+  expect(failure.hint).toMatch(/kadmin: (addprinc|modprinc|getprinc)/);
+});
+
+test('a replica whose principal the KDC does not know', async () => {
+  const failure = await bothFail(lab, { port: kpropd.port, host: '127.0.0.2' });
+  expectAlike(failure, 'Server not found in Kerberos database while getting initial credentials');
+  expect(failure.hint).toMatch(/host\/127\.0\.0\.2@LAB\.EXAMPLE.*addprinc -randkey/);
+});
+
+test('both a keytab that is missing and a dump that is missing: the keytab comes first', async () => {
+  const o = { port: kpropd.port, args: ['-s', path('missing.keytab')], file: path('missing.dump') };
+  const failure = await bothFail(lab, o);
+  expectAlike(failure, 'No such file or directory while getting initial credentials');
+});

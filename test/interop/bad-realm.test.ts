@@ -1,0 +1,112 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+import { afterAll, beforeAll, expect, test } from 'vitest';
+
+import { bothFail, type Failure } from '../support/both-kprops.ts';
+import { Lab } from '../support/lab.ts';
+import type { KpropOptions } from '../support/lab-options.ts';
+import { freePort } from '../support/lab-process.ts';
+
+let lab: Lab;
+const path = (name: string) => join(lab.primary.folder, name);
+
+beforeAll(async () => {
+  lab = await Lab.create();
+  await lab.load(await lab.dump());
+});
+afterAll(() => lab.close());
+
+/** A krb5.conf of few words; `kdc` is the whole line. */
+function configured(kdc: string, realm = lab.realm): NodeJS.ProcessEnv {
+  const file = path('other-krb5.conf');
+  const text = `[libdefaults]
+  default_realm = ${lab.realm}
+  dns_lookup_kdc = false
+  dns_canonicalize_hostname = false
+  qualify_shortname = ""
+[realms]
+  ${realm} = {
+    ${kdc}
+  }
+`;
+  writeFileSync(file, text);
+  return { KRB5_CONFIG: file };
+}
+
+async function fails(text: string, o: Partial<KpropOptions>): Promise<Failure> {
+  const failure = await bothFail(lab, { port: 1, ...o });
+  expect(failure.mit).toEqual([`kprop: ${text}`]);
+  expect(failure.ours).toEqual(failure.mit);
+  return failure;
+}
+
+test('a KDC that is down is known at once, and named', async () => {
+  const port = await freePort();
+  const { hint, millis } = await fails(
+    'Cannot contact any KDC for requested realm while getting initial credentials',
+    { env: configured(`kdc = 127.0.0.1:${port}`) },
+  );
+  expect(millis).toBeLessThan(2000);
+  expect(hint).toMatch(new RegExp(`no KDC of realm LAB\\.EXAMPLE answers.*${port}.*krb5kdc runs`));
+});
+
+test('no KDC is configured', async () => {
+  const { hint } = await fails(
+    'Cannot find KDC for requested realm while getting initial credentials',
+    { env: configured('# no kdc') },
+  );
+  expect(hint).toMatch(/"kdc = host" to \[realms\] LAB\.EXAMPLE in krb5\.conf/);
+});
+
+test('-r with a realm for which the keytab has no key', async () => {
+  const { hint } = await fails('Key table entry not found while getting initial credentials', {
+    args: ['-r', 'OTHER.EXAMPLE'],
+  });
+  expect(hint).toContain(`no usable key for host/${lab.host}@OTHER.EXAMPLE`);
+});
+
+test('-r with a realm that the KDC does not serve', async () => {
+  const query = [
+    `addent -password -p host/${lab.host}@GHOST.EXAMPLE -k 1 -e ${lab.enctype}`,
+    'no matter',
+    `wkt ${path('ghost.keytab')}`,
+    'quit',
+  ];
+  const made = await lab.run('ktutil', [], { input: `${query.join('\n')}\n` });
+  expect(made.stderr).toBe('');
+  const { hint } = await fails(
+    'Client not found in Kerberos database while getting initial credentials',
+    {
+      env: configured(`kdc = 127.0.0.1:${lab.primary.kdcPort}`, 'GHOST.EXAMPLE'),
+      args: ['-r', 'GHOST.EXAMPLE', '-s', path('ghost.keytab')],
+    },
+  );
+  expect(hint).toMatch(/host\/\S+@GHOST\.EXAMPLE no ticket.*addprinc -randkey, ktadd/);
+});
+
+test('krb5.conf with a line that is none', async () => {
+  writeFileSync(path('broken.conf'), '[libdefaults]\n  default_realm = X\n[realms\n');
+  const { hint } = await fails(
+    'Improper format of Kerberos configuration file while initializing krb5',
+    { env: { KRB5_CONFIG: path('broken.conf') } },
+  );
+  expect(hint).toMatch(/broken\.conf line 3: .* correct line 3 of/);
+});
+
+// MIT prints errno here, which is nothing or something else: krb5 src/kprop/kprop.c, get_realm.
+test.each([
+  ['without a default realm', '[libdefaults]\n  dns_canonicalize_hostname = false\n'],
+  ['that does not exist', undefined],
+])('krb5.conf %s', async (_, text) => {
+  const file = path(`no-realm-${text === undefined}.conf`);
+  if (text !== undefined) writeFileSync(file, text);
+  const { mit, ours, hint } = await bothFail(lab, { port: 1, env: { KRB5_CONFIG: file } });
+  expect(mit.join()).toMatch(/^kprop: (No such file or directory )?while getting default realm$/);
+  expect(ours).toEqual([
+    'kprop: Configuration file does not specify default realm while getting default realm',
+  ]);
+  expect(hint).toMatch(
+    /set default_realm in \[libdefaults\] of krb5\.conf, or give the realm with -r/,
+  );
+});
