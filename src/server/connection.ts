@@ -6,7 +6,7 @@ import type { Keytab } from '../protocol/formats/keytab.ts';
 import { applicationVersion, confirmDump, receiveDump, sendFailure } from '../protocol/kprop.ts';
 import type { Principal } from '../protocol/messages/principal.ts';
 import type { ReplayCache } from '../protocol/session/replay.ts';
-import { recvauth } from '../protocol/session/sendauth.ts';
+import { type RecvauthOptions, recvauth } from '../protocol/session/sendauth.ts';
 import type { Session } from '../protocol/session/session.ts';
 import type { Acl } from './acl.ts';
 import { checkDump } from './dump-check.ts';
@@ -109,7 +109,7 @@ async function receiveAndLoad(
   channel.during('authenticating', limits.authenticate);
   onEvent({ kind: 'authenticating', service: `${replica.services[0]}`, descriptor });
   const { session, client, ticketEnctype } = await inPhase('authenticate', undefined, () =>
-    recvauth(channel, { ...replica, application: applicationVersion, keytab: replica.keytab() }),
+    recvauth(channel, acceptorOf(replica)),
   );
   onSession(session);
   onAuthenticated();
@@ -145,4 +145,17 @@ async function receiveAndLoad(
   } finally {
     await spool.close();
   }
+}
+
+/** The keytab is read when a ticket is there to be opened: what is wrong with it the peer is told. */
+function acceptorOf(replica: Replica): RecvauthOptions {
+  let keytab: Keytab | undefined;
+  return {
+    ...replica,
+    application: applicationVersion,
+    get keytab() {
+      keytab ??= replica.keytab();
+      return keytab;
+    },
+  };
 }
