@@ -24,10 +24,14 @@ export async function openDumpFile(path: string): Promise<DumpFile> {
     throw missing(path, cause, `while trying to open ${path}`);
   });
   try {
-    if (!lockFile(file.fd, 'shared', { wait: false }))
-      throw new KpropError('dump.locked', { path });
+    if (!lockFile(file.fd, 'shared', { wait: false })) {
+      throw new KpropError('dump.locked', { path }).during('dump', 'database locked');
+    }
     const status = await file.stat();
-    if (!status.isFile()) throw new KpropError('dump.read', { path, errno: 'EISDIR' });
+    if (status.isDirectory()) {
+      const error = new KpropError('dump.read', { path, errno: 'EISDIR' });
+      throw error.during('dump', `while trying to open ${path}`);
+    }
     const okPath = `${path}.dump_ok`;
     const okStatus = await stat(okPath).catch((cause: unknown) => {
       throw missing(okPath, cause, `while trying to stat ${okPath}`);

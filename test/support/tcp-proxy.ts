@@ -7,7 +7,7 @@ export interface ProxyPlan {
   /** So many of them go through, to the byte. */
   readonly afterBytes: number;
   /** What happens then: an orderly end, a reset, or nothing moves any more until `release()`. */
-  readonly then: 'end' | 'reset' | 'hold';
+  readonly fate: 'end' | 'reset' | 'hold';
 }
 
 export interface Proxy {
@@ -31,10 +31,10 @@ export async function startProxy(targetPort: number, plan?: ProxyPlan): Promise<
     let left = counts && plan !== undefined ? plan.afterBytes : Number.POSITIVE_INFINITY;
     const finish = () => {
       strike();
-      if (plan?.then === 'reset') {
+      if (plan?.fate === 'reset') {
         from.resetAndDestroy();
         to.resetAndDestroy();
-      } else if (plan?.then === 'end') {
+      } else if (plan?.fate === 'end') {
         from.end();
         to.end();
       }
@@ -50,7 +50,7 @@ export async function startProxy(targetPort: number, plan?: ProxyPlan): Promise<
       }
       from.pause();
       to.write(chunk.subarray(0, left), () => {
-        if (plan?.then !== 'hold') return finish();
+        if (plan?.fate !== 'hold') return finish();
         held.push(() => {
           to.write(chunk.subarray(left));
           left = Number.POSITIVE_INFINITY;
