@@ -13,6 +13,7 @@ import { isDaemonChild, startDaemon, tellParent } from './daemon.ts';
 import { defaultPaths } from './defaults.ts';
 import { getopt } from './getopt.ts';
 import { KpropdLog } from './kpropd-log.ts';
+import { activatedDescriptor, notify, takeActivation } from './systemd.ts';
 import { packageVersion } from './version.ts';
 
 const program = 'kpropd';
@@ -51,9 +52,13 @@ async function main(args: readonly string[]): Promise<number | undefined> {
     );
     if (config.ipropEnable(realm)) log.note(noIprop);
     const options = serveOptions(given, config, realm, log);
-    if (stdinIsSocket()) return await serveInherited(options);
-    if (!given.debug && !given.foreground && !isDaemonChild()) return await startDaemon();
-    return await serveStandalone(given, options, log);
+    const activation = takeActivation(process.env);
+    if (activation === 'connection') return await serveInherited(activatedDescriptor, options);
+    if (activation === undefined && stdinIsSocket()) return await serveInherited(0, options);
+    const foreground = given.debug || given.foreground || activation !== undefined;
+    if (!foreground && !isDaemonChild()) return await startDaemon();
+    const listener = activation === undefined ? {} : { descriptor: activatedDescriptor };
+    return await serveStandalone(given, { ...options, ...listener }, log);
   } catch (error) {
     log.failure(error);
     if (isDaemonChild()) tellParent({ failed: log.linesOf(error) });
@@ -133,10 +138,13 @@ function serveOptions(
   };
 }
 
-/** inetd, xinetd or systemd handed over a connection as descriptor 0: nothing may be printed to it. */
-async function serveInherited(options: ServeOptions): Promise<number> {
+/**
+ * inetd, xinetd or systemd handed over one connection, as descriptor 0 or behind systemd's: nothing
+ * may be printed to it.
+ */
+async function serveInherited(fd: number, options: ServeOptions): Promise<number> {
   let failed = false;
-  const socket = new Socket({ fd: 0, readable: true, writable: true, allowHalfOpen: true });
+  const socket = new Socket({ fd, readable: true, writable: true, allowHalfOpen: true });
   await serveSocket(socket, {
     ...options,
     onEvent: (event) => {
@@ -166,7 +174,10 @@ async function serveStandalone(
       if (given.once && event.kind === 'closed') finish(0);
     },
   });
-  if (given.pidFile !== undefined && !writePidFile(given.pidFile, log)) return 1;
+  if (given.pidFile !== undefined && !writePidFile(given.pidFile, log)) {
+    await server.close();
+    return 1;
+  }
   handleSignals(server, log);
   if (isDaemonChild()) {
     process.chdir('/');
@@ -174,6 +185,7 @@ async function serveStandalone(
   } else {
     process.stdout.write('ready\n');
   }
+  notify(process.env, 'READY=1');
   log.waiting();
   return undefined;
 }
@@ -182,6 +194,7 @@ function handleSignals(server: KpropServer, log: KpropdLog): void {
   for (const name of ['SIGTERM', 'SIGINT'] as const) {
     let asked = false;
     process.on(name, () => {
+      notify(process.env, 'STOPPING=1');
       // The first time, a propagation under way may end; the second time, nothing is waited for.
       void server.close({ abort: asked }).then(() => {
         process.removeAllListeners(name);

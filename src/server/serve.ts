@@ -25,6 +25,8 @@ import { Turns } from './turn.ts';
 export interface ServeOptions {
   /** A number or a service name; `krb5_prop` of the services database, else 754, unless given. */
   readonly port?: number | string | undefined;
+  /** A descriptor that listens already (systemd's LISTEN_FDS), in place of port and address. */
+  readonly descriptor?: number | undefined;
   /** The address to listen on; all of IPv6 and IPv4 unless given. */
   readonly address?: string | undefined;
   readonly realm?: string | undefined;
@@ -52,7 +54,7 @@ export interface ServeOptions {
   readonly onEvent?: ((event: ServerEvent) => void) | undefined;
 }
 
-/** An event of one connection; `connection` counts from 1. */
+/** An event of one connection; `connection` counts from 1, and 0 is the listener's. */
 export type ServerEvent = ConnectionEvent & { readonly connection: number };
 
 export interface KpropServer {
@@ -217,16 +219,27 @@ async function describeReplica(options: ServeOptions): Promise<Replica> {
   };
 }
 
+/** Starts to listen and gives the port. @throws server.listen */
 function listen(server: Server, options: ServeOptions): Promise<number> {
   const port = propagationPort('the listener', options.port);
+  const { address, descriptor, onEvent } = options;
   return new Promise((resolve, reject) => {
-    server.once('error', (cause) => {
-      const address = `${options.address ?? 'all addresses'} port ${port}`;
-      const error = new KpropError('server.listen', { address, errno: errnoOf(cause) }, { cause });
-      reject(error.during('connect', 'while binding listener socket'));
-    });
-    server.listen({ port, ...(options.address !== undefined && { host: options.address }) }, () =>
-      resolve((server.address() as { port: number }).port),
-    );
+    const failed = (cause: Error) => {
+      const place = `${address ?? 'all addresses'} port ${port}`;
+      const detail = { address: place, errno: errnoOf(cause) };
+      const error = new KpropError('server.listen', detail, { cause });
+      // Once it listens it is accept that fails, for want of descriptors: not fatal.
+      if (!server.listening) reject(error.during('connect', 'while binding listener socket'));
+      else
+        onEvent?.({
+          kind: 'failed',
+          error: error.during('connect', 'while accepting connection'),
+          connection: 0,
+        });
+    };
+    server.on('error', failed);
+    const listening = () => resolve((server.address() as { port: number }).port);
+    if (descriptor !== undefined) server.listen({ fd: descriptor }, listening);
+    else server.listen({ port, ...(address !== undefined && { host: address }) }, listening);
   });
 }
