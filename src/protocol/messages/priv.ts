@@ -1,5 +1,5 @@
 import { int32, kerberosTime, microseconds, octets, seqNumber } from '../asn1/primitives.ts';
-import { type Decoded, application, encode, field, optional, sequence } from '../asn1/schema.ts';
+import { type Decoded, application, field, optional, sequence } from '../asn1/schema.ts';
 import { concat } from '../bytes.ts';
 import { KpropError } from '../errors.ts';
 import { tags } from './numbers.ts';
@@ -46,7 +46,7 @@ export function privPartPieces(
 ): readonly [Uint8Array, Uint8Array, Uint8Array] {
   // MIT leaves out a sequence number of 0 and reads an absent one as 0 (krb5 asn1_k_encode.c).
   const number = sequenceNumber === 0 ? none : explicit(3, unsignedInteger(sequenceNumber));
-  const tail = concat(number, explicit(4, encode(hostAddress, sAddress)));
+  const tail = concat(number, addressField(sAddress));
   const dataHead = header(0x04, block.length);
   const fieldHead = header(0xa0, dataHead.length + block.length);
   const content = fieldHead.length + dataHead.length + block.length + tail.length;
@@ -252,6 +252,12 @@ function header(tag: number, length: number): Uint8Array {
 
 function explicit(tag: number, inner: Uint8Array): Uint8Array {
   return concat(header(0xa0 | tag, inner.length), inner);
+}
+
+function addressField({ addrType, address }: HostAddress): Uint8Array {
+  const octets = concat(header(0x04, address.length), address);
+  const content = concat(explicit(0, signedInteger(addrType)), explicit(1, octets));
+  return explicit(4, concat(header(0x30, content.length), content));
 }
 
 function unsignedInteger(value: number): Uint8Array {
