@@ -14,7 +14,8 @@ export function mitLines(program: string, error: unknown): readonly string[] {
 /** The same without the program's name, on one line: com_err's text, then the step. */
 export function mitText(error: KpropError): string {
   const { comErrText, doing } = error;
-  if (doing === undefined) return error.message;
+  // kprop prints "HOST: text" of a name that does not resolve, without a step (krb5 kprop.c).
+  if (doing === undefined || error.code === 'network.unresolved') return error.message;
   return comErrText === undefined ? doing : `${comErrText} ${doing}`;
 }
 

@@ -16,8 +16,13 @@ export interface DialOptions {
  * The caller closes it. @throws network.unresolved, network.unreachable, aborted
  */
 export async function dial(host: string, port: number, options: DialOptions): Promise<Channel> {
+  const unresolved = (reason: string, cause?: unknown) =>
+    new KpropError('network.unresolved', { host, reason }, { cause });
+  if (!Number.isInteger(port) || port < 0 || port > 65_535) throw unresolved('EAI_SERVICE');
+  // Node takes an empty name for a host without addresses, and warns on stderr.
+  if (host === '') throw unresolved('ENOTFOUND');
   const addresses = await lookup(host, { all: true, order: 'verbatim' }).catch((cause: unknown) => {
-    throw new KpropError('network.unresolved', { host, reason: errnoOf(cause) }, { cause });
+    throw unresolved(errnoOf(cause), cause);
   });
   let failure: unknown;
   for (const { address } of addresses) {

@@ -106,7 +106,7 @@ export async function propagate(options: PropagateOptions): Promise<PropagateRep
   const dump = await openDump(options.dump);
   try {
     enter('connect');
-    const port = propagationPort(host, options.port);
+    const port = await inPhase('connect', undefined, () => propagationPort(host, options.port));
     const channel = await inPhase('connect', 'while connecting to server', () =>
       dial(host, port, { connectMillis: limits.connect, signal }),
     );

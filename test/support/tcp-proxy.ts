@@ -12,6 +12,8 @@ export interface ProxyPlan {
 
 export interface Proxy {
   readonly port: number;
+  /** Bytes that came so far, of all connections. */
+  readonly counted: { readonly client: number; readonly server: number };
   /** Resolves when the plan has struck. */
   readonly struck: Promise<void>;
   release(): void;
@@ -22,13 +24,14 @@ export interface Proxy {
 export async function startProxy(targetPort: number, plan?: ProxyPlan): Promise<Proxy> {
   const sockets = new Set<Socket>();
   const held: (() => void)[] = [];
+  const counted = { client: 0, server: 0 };
   let strike = () => {};
   const struck = new Promise<void>((resolve) => {
     strike = resolve;
   });
 
-  const forward = (from: Socket, to: Socket, counts: boolean) => {
-    let left = counts && plan !== undefined ? plan.afterBytes : Number.POSITIVE_INFINITY;
+  const forward = (from: Socket, to: Socket, side: 'client' | 'server') => {
+    let left = plan?.from === side ? plan.afterBytes : Number.POSITIVE_INFINITY;
     const finish = () => {
       strike();
       if (plan?.fate === 'reset') {
@@ -40,6 +43,7 @@ export async function startProxy(targetPort: number, plan?: ProxyPlan): Promise<
       }
     };
     from.on('data', (chunk: Buffer) => {
+      counted[side] += chunk.length;
       if (chunk.length < left) {
         left -= chunk.length;
         if (!to.write(chunk)) {
@@ -66,13 +70,14 @@ export async function startProxy(targetPort: number, plan?: ProxyPlan): Promise<
   const server = createServer({ allowHalfOpen: true, noDelay: true }, (client) => {
     const target = connect({ port: targetPort, host: '127.0.0.1', allowHalfOpen: true });
     sockets.add(client).add(target);
-    forward(client, target, plan?.from === 'client');
-    forward(target, client, plan?.from === 'server');
+    forward(client, target, 'client');
+    forward(target, client, 'server');
   });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   return {
     port: (server.address() as { port: number }).port,
+    counted,
     struck,
     release: () => {
       for (const go of held.splice(0)) go();

@@ -1,0 +1,134 @@
+import { once } from 'node:events';
+import { createServer as createWebServer } from 'node:http';
+import { type AddressInfo, createServer } from 'node:net';
+
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+
+import { bothFail, type Failure, oursFails } from '../support/both-kprops.ts';
+import { Lab } from '../support/lab.ts';
+import type { KpropOptions, Kpropd } from '../support/lab-options.ts';
+import { freePort } from '../support/lab-process.ts';
+import { succeeded } from '../support/pairings.ts';
+import { startProxy } from '../support/tcp-proxy.ts';
+
+let lab: Lab;
+beforeAll(async () => {
+  lab = await Lab.create({ principals: 200 });
+  await lab.load(await lab.dump());
+});
+afterAll(() => lab.close());
+
+async function fails(text: string, o: KpropOptions): Promise<Failure> {
+  const failure = await bothFail(lab, o);
+  expect(failure.mit).toEqual([`kprop: ${text}`]);
+  expect(failure.ours).toEqual(failure.mit);
+  return failure;
+}
+
+describe('nobody there', () => {
+  test('nothing listens: the hint names host, port, and what to look at', async () => {
+    const port = await freePort();
+    const { hint } = await fails('Connection refused while connecting to server', { port });
+    expect(hint).toMatch(
+      new RegExp(`127\\.0\\.0\\.1 port ${port}: check that kpropd .* runs there.*firewall`),
+    );
+  });
+
+  test.each(['nosuch.invalid', '127.0.0.1.5', ''])(
+    'a host that nobody knows: "%s"',
+    async (host) => {
+      await lab.addPrincipals([`host/${host}`]);
+      const { hint } = await fails(`${host}: Name or service not known`, { port: 754, host });
+      expect(hint).toContain('/etc/hosts and DNS');
+    },
+  );
+
+  test('a service that the services database lacks', async () => {
+    const o = { port: 754, args: ['-P', 'nosuchservice'] };
+    await fails('127.0.0.1: Servname not supported for ai_socktype', o);
+  });
+
+  test('a port past the last one, which the C library takes modulo 65 536', async () => {
+    const { ours } = await oursFails(lab, () => lab.ourKprop({ port: 99_999 }));
+    expect(ours).toEqual(['kprop: 127.0.0.1: Servname not supported for ai_socktype']);
+  });
+});
+
+describe('somebody else there', () => {
+  test('a web server', async () => {
+    const web = createWebServer((_, response) => response.end('hello')).listen(0);
+    await once(web, 'listening');
+    const { port } = web.address() as AddressInfo;
+    const { hint } = await fails(
+      'Bad response (during sendauth exchange) while authenticating to server',
+      { port },
+    );
+    expect(hint).toMatch(/does not speak this protocol.*check host and port/);
+    web.closeAllConnections();
+    web.close();
+  });
+
+  test.each([
+    ['that speaks TLS', [0x15, 3, 1, 0, 2, 2, 70], 'Bad response (during sendauth exchange)'],
+    ['of another sendauth version', [1], 'Bad sendauth version was sent'],
+    ['of another application', [2], 'Bad application version was sent (via sendauth)'],
+  ])('a server %s', async (_, answer, text) => {
+    const server = createServer((socket) => {
+      socket.on('error', () => undefined);
+      socket.once('data', () => socket.end(Uint8Array.from(answer)));
+    }).listen(0);
+    await once(server, 'listening');
+    const { port } = server.address() as AddressInfo;
+    const { hint } = await fails(`${text} while authenticating to server`, { port });
+    expect(hint).toContain('check host and port');
+    server.close();
+  });
+});
+
+describe('the connection ends', () => {
+  let kpropd: Kpropd;
+  let confirmationEnd = 0;
+  beforeAll(async () => {
+    // It confirms without a load, so that a cut in the confirmation leaves the database alone.
+    kpropd = await lab.startOurKpropd({ loader: lab.loaderStub('exit 0') });
+    const proxy = await startProxy(kpropd.port);
+    expect(await lab.ourKprop({ port: proxy.port })).toMatchObject(succeeded());
+    confirmationEnd = proxy.counted.server;
+    await proxy.close();
+  });
+  afterAll(() => kpropd.stop());
+
+  const authenticating = 'while authenticating to server';
+  const confirming = 'while reading response from server';
+  // Of what a replica sends: 1 octet, an empty frame, the AP-REP, the confirmation.
+  const cuts = [
+    ['before an answer', 'server', () => 0, authenticating],
+    ['after the versions', 'server', () => 1, authenticating],
+    ['while the AP-REQ is sent', 'client', () => 100, authenticating],
+    ['after the AP-REQ', 'server', () => 5, authenticating],
+    ['in the AP-REP', 'server', () => 60, authenticating],
+    ['in the dump', 'client', () => 50_000, confirming],
+    ['at the start of the confirmation', 'server', () => confirmationEnd - 70, confirming],
+    ['in the confirmation', 'server', () => confirmationEnd - 10, confirming],
+  ] as const;
+
+  test.each(cuts)('%s', async (_, from, afterBytes, doing) => {
+    const proxy = await startProxy(kpropd.port, { from, afterBytes: afterBytes(), fate: 'end' });
+    const text = `Software caused connection abort ${doing}`;
+    const { hint } = await fails(text, { port: proxy.port });
+    expect(hint).toMatch(/closed the connection while .*look at the other side's log/);
+    await proxy.close();
+  });
+
+  test.each(cuts)('by a reset %s', async (_, from, afterBytes) => {
+    const proxy = await startProxy(kpropd.port, { from, afterBytes: afterBytes(), fate: 'reset' });
+    const { ours, mit, hint } = await bothFail(lab, { port: proxy.port });
+    // A reset can overtake what went before it, so both may have come to different steps.
+    const said =
+      /^kprop: (Connection reset by peer|Broken pipe|Software caused connection abort) while (authenticating to|sending database|reading response from) /;
+    expect(mit.join()).toMatch(said);
+    expect(ours.join()).toMatch(said);
+    expect(hint).toMatch(new RegExp(`127\\.0\\.0\\.1 port ${proxy.port}.*the other side's log`));
+    await proxy.close();
+  });
+});
