@@ -1,4 +1,5 @@
 import { type BaseBlock, Constructed, Sequence, fromBER } from 'asn1js';
+import { ByteReader } from '../bytes.ts';
 import { KpropError } from '../errors.ts';
 
 /** A DER type: how a value becomes a node and back. `path` names the place in errors. */
@@ -33,6 +34,7 @@ const APPLICATION = 2;
 const CONTEXT = 3;
 const UNIVERSAL = 1;
 const SEQUENCE = 16;
+const constructedBit = 0x20;
 
 /** Messages of the hand-shake are small; what is larger is refused before it is parsed. */
 const messageLimitBytes = 1 << 20;
@@ -59,22 +61,56 @@ export function decode<T>(codec: Codec<T>, der: Uint8Array): T {
   return codec.fromNode(nodeOf(der, codec.label), codec.label);
 }
 
-/** The node of a whole DER encoding. asn1js would look inside octet strings and stop early: not here. */
+/** The node of a whole DER encoding. asn1js would look inside octet strings: not here. */
 export function nodeOf(der: Uint8Array, label: string): BaseBlock {
-  const parsed = fromBER(der, {
-    parseEmbedded: false,
-    copyInput: false,
-    maxDepth: depthLimit,
-    maxNodes: nodeLimit,
-    maxContentLength: messageLimitBytes,
-  });
-  if (parsed.offset === -1 || parsed.result.error) {
-    throw new KpropError('decode.bad-value', { what: label, reason: 'is not DER' });
+  const reader = new ByteReader(der, label);
+  requireElement(reader, label, 0);
+  if (reader.remaining > 0) {
+    throw new KpropError('decode.trailing', { what: label, extra: reader.remaining });
   }
-  if (parsed.offset !== der.length) {
-    throw new KpropError('decode.trailing', { what: label, extra: der.length - parsed.offset });
+  try {
+    const { offset, result } = fromBER(der, {
+      parseEmbedded: false,
+      copyInput: false,
+      maxDepth: depthLimit,
+      maxNodes: nodeLimit,
+      maxContentLength: messageLimitBytes,
+    });
+    if (offset === der.length && !result.error) return result;
+  } catch {
+    // Where it cannot read a value, such as a date, asn1js throws; or runs out of stack.
   }
-  return parsed.result;
+  throw notDer(label, 'is not DER');
+}
+
+/**
+ * Passes one element, and all within it: single tag octets, lengths definite and minimal, nothing
+ * beyond its parent's end. asn1js reads on past such an end.
+ */
+function requireElement(reader: ByteReader, label: string, depth: number): void {
+  const tag = reader.uint8();
+  if ((tag & 0x1f) === 0x1f) throw notDer(label, 'has a tag that is not DER of Kerberos');
+  const content = reader.bytes(elementLength(reader, label));
+  if ((tag & constructedBit) === 0) return;
+  if (depth === depthLimit) throw notDer(label, `is nested more than ${depthLimit} deep`);
+  const inner = new ByteReader(content, label);
+  while (inner.remaining > 0) requireElement(inner, label, depth + 1);
+}
+
+function elementLength(reader: ByteReader, label: string): number {
+  const first = reader.uint8();
+  if (first < 0x80) return first;
+  const octets = first & 0x7f;
+  let length = 0;
+  if (octets <= 4) for (const octet of reader.bytes(octets)) length = length * 256 + octet;
+  if (length < 0x80 || length < 256 ** (octets - 1)) {
+    throw notDer(label, 'has a length that is not DER');
+  }
+  return length;
+}
+
+function notDer(label: string, reason: string): KpropError {
+  return new KpropError('decode.bad-value', { what: label, reason });
 }
 
 /** SEQUENCE with explicit context tags, in ascending order, no others. */
@@ -186,29 +222,15 @@ function requireTag(
   constructed: boolean,
   path: string,
 ): void {
-  const { idBlock, lenBlock } = node;
+  const { idBlock } = node;
   const wanted = `${classNames[tagClass]} ${tagNumber}`;
   if (
     idBlock.tagClass !== tagClass ||
     idBlock.tagNumber !== tagNumber ||
-    idBlock.isConstructed !== constructed ||
-    idBlock.blockLength !== 1
+    idBlock.isConstructed !== constructed
   ) {
     throw new KpropError('decode.unexpected-tag', { what: path, wanted, found: tagName(node) });
   }
-  if (lenBlock.isIndefiniteForm || lenBlock.blockLength !== lengthOctets(lenBlock.length)) {
-    throw new KpropError('decode.bad-value', {
-      what: path,
-      reason: 'has a length that is not DER',
-    });
-  }
-}
-
-function lengthOctets(length: number): number {
-  if (length < 0x80) return 1;
-  if (length < 0x100) return 2;
-  if (length < 0x10000) return 3;
-  return 4;
 }
 
 function tagName(node: BaseBlock): string {

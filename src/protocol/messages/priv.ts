@@ -1,5 +1,5 @@
 import { int32, kerberosTime, microseconds, octets, seqNumber } from '../asn1/primitives.ts';
-import { type Decoded, application, field, optional, sequence } from '../asn1/schema.ts';
+import { type Decoded, application, decode, field, optional, sequence } from '../asn1/schema.ts';
 import { concat } from '../bytes.ts';
 import { KpropError } from '../errors.ts';
 import { tags } from './numbers.ts';
@@ -85,8 +85,8 @@ export function openPriv(message: Uint8Array): { etype: number; cipher: Uint8Arr
   cursor.literal(versionAndType, 'version 5, type 21');
   cursor.enter(0xa3);
   cursor.enter(0x30);
-  const etype = cursor.integerField(0xa0);
-  if (cursor.next === 0xa1) cursor.integerField(0xa1);
+  const etype = cursor.integerField(0xa0, -0x80000000, 0x7fffffff);
+  if (cursor.next === 0xa1) cursor.integerField(0xa1, 0, 0xffffffff);
   cursor.enter(0xa2);
   const cipher = cursor.run(0x04);
   cursor.end();
@@ -104,11 +104,13 @@ export function openPrivPart(plain: Uint8Array): { userData: Uint8Array; sequenc
   cursor.enter(0xa0);
   const userData = cursor.run(0x04);
   cursor.leave();
-  if (cursor.next === 0xa1) cursor.run(0xa1);
-  if (cursor.next === 0xa2) cursor.run(0xa2);
-  const sequenceNumber = cursor.next === 0xa3 ? cursor.integerField(0xa3) >>> 0 : 0;
-  cursor.run(0xa4);
-  if (cursor.next === 0xa5) cursor.run(0xa5);
+  // MIT sends neither of the first two here: they may take the slow way.
+  if (cursor.next === 0xa1) decode(kerberosTime, cursor.run(0xa1));
+  if (cursor.next === 0xa2) decode(microseconds, cursor.run(0xa2));
+  const sequenceNumber =
+    cursor.next === 0xa3 ? cursor.integerField(0xa3, -0x80000000, 0xffffffff) >>> 0 : 0;
+  cursor.addressField(0xa4);
+  if (cursor.next === 0xa5) cursor.addressField(0xa5);
   cursor.end();
   return { userData, sequenceNumber };
 }
@@ -171,24 +173,30 @@ class TagCursor {
     this.#ends.pop();
   }
 
-  /** A field that holds an INTEGER of at most 32 bits, signed or not. */
-  integerField(tag: number): number {
+  /** A field that holds an INTEGER of this range. */
+  integerField(tag: number, least: number, most: number): number {
     this.enter(tag);
     const content = this.run(0x02);
     const [first = 0, second = 0] = content;
-    const minimal = content.length > 1 && (first === 0 || first === 0xff);
-    if (
-      content.length === 0 ||
-      content.length > 5 ||
-      (content.length === 5 && first !== 0) ||
-      (minimal && first >> 7 === second >> 7)
-    ) {
+    const padded = content.length > 1 && (first === 0 || first === 0xff);
+    if (content.length === 0 || content.length > 5 || (padded && first >> 7 === second >> 7)) {
       throw this.#bad('has a number that is not DER');
     }
     let value = first & 0x80 ? -1 : 0;
     for (const octet of content) value = value * 256 + octet;
+    if (value < least || value > most) throw this.#bad('has a number that is out of range');
     this.leave();
     return value;
+  }
+
+  /** A field that holds a HostAddress, which nobody needs. */
+  addressField(tag: number): void {
+    this.enter(tag);
+    this.enter(0x30);
+    this.integerField(0xa0, -0x80000000, 0x7fffffff);
+    this.enter(0xa1);
+    this.run(0x04);
+    for (let open = 0; open < 3; open += 1) this.leave();
   }
 
   literal(expected: Uint8Array, meaning: string): void {
