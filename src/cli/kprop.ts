@@ -8,7 +8,7 @@ import { inPhase } from '../protocol/errors.ts';
 import { parseKeytabName } from '../protocol/formats/keytab.ts';
 import { defaultPaths } from './defaults.ts';
 import { getopt } from './getopt.ts';
-import { hintLine, mitLines } from './report.ts';
+import { mitLines, senderHintLine } from './report.ts';
 import { packageVersion } from './version.ts';
 
 const program = 'kprop';
@@ -55,7 +55,7 @@ async function main(args: readonly string[]): Promise<number> {
       onEvent: (event) => progress(event, given.debug),
     });
   } catch (error) {
-    const hint = hintLine(error);
+    const hint = senderHintLine(error);
     const lines = [...mitLines(program, error), ...(hint === undefined ? [] : [hint])];
     process.stderr.write(`${lines.join('\n')}\n`);
     return 1;

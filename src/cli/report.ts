@@ -1,5 +1,5 @@
 import { krb5ErrorTexts } from '../protocol/com-err.ts';
-import { isKpropError, KpropError } from '../protocol/errors.ts';
+import { isKpropError, KpropError, type Phase } from '../protocol/errors.ts';
 
 /**
  * A failure in MIT's words, a line each, as its programs print it: `PROG: error text while doing`.
@@ -25,6 +25,24 @@ export function hintLine(error: unknown): string | undefined {
     ? `hint: ${error.message.replace(/\.$/, '')}: ${error.remedy}`
     : undefined;
 }
+
+/** The same for a sender, whom MIT's kpropd does not tell why it hangs up. */
+export function senderHintLine(error: unknown): string | undefined {
+  const hint = hintLine(error);
+  const cut = isKpropError(error, 'network.closed') || isKpropError(error, 'network.failed');
+  const likely = cut && error.phase !== undefined ? silentRefusals[error.phase] : undefined;
+  return likely === undefined ? hint : `${hint}; ${likely}`;
+}
+
+const silentAcl =
+  "MIT's kpropd closes like this when kpropd.acl there lacks this host's principal, or when it cannot open or lock its spool file";
+
+/** Why MIT's kpropd ends a connection without a word, by step (krb5 src/kprop/kpropd.c, doit). */
+const silentRefusals: { readonly [phase in Phase]?: string } = {
+  size: silentAcl,
+  blocks: silentAcl,
+  confirm: `${silentAcl}, and when kdb5_util load fails`,
+};
 
 /** What kprop prints of a KRB-ERROR (krb5 src/kprop/kprop.c, print of the error's text). */
 function refusalLines(program: string, error: KpropError<'peer.refused'>): readonly string[] {
