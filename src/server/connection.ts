@@ -106,7 +106,7 @@ async function receiveAndLoad(
   onSession: (session: Session) => void,
 ): Promise<void> {
   const { limits } = replica;
-  channel.during('authenticating', limits.authenticate);
+  channel.during('authenticating', 0);
   onEvent({ kind: 'authenticating', service: `${replica.services[0]}`, descriptor });
   const { session, client, ticketEnctype } = await inPhase('authenticate', undefined, () =>
     recvauth(channel, acceptorOf(replica)),

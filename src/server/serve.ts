@@ -126,23 +126,25 @@ class Desk {
     const connection = this.#count;
     const control = new AbortController();
     const onEvent = (event: ConnectionEvent) => this.#onEvent({ ...event, connection });
-    const { total } = this.#replica.limits;
-    const timer =
-      total > 0
-        ? setTimeout(
-            () => control.abort(new KpropError('server.timeout', { millis: total })),
-            total,
-          )
-        : undefined;
+    const address = socket.remoteAddress ?? 'unknown address';
+    const peer = `${address} port ${socket.remotePort ?? 0}`;
+    const { authenticate, total } = this.#replica.limits;
+    // From the first byte to the last of the hand-shake: who sends a byte now and then is a stranger, too.
+    const strangerTimer = after(authenticate, () => {
+      const detail = { peer, while: 'authenticating', millis: authenticate };
+      control.abort(new KpropError('network.timeout', detail));
+    });
+    const timer = after(total, () => {
+      control.abort(new KpropError('server.timeout', { millis: total }));
+    });
     this.#strangers.add(control);
     if (this.#strangers.size > this.#maxUnauthenticated) this.#dropOldestStranger();
 
-    const address = socket.remoteAddress ?? 'unknown address';
     onEvent({ kind: 'connected', address });
     const channel = channelOver(socket, {
       local: hostAddressOf(socket.localAddress ?? '') ?? directionalAddress('server'),
       remote: hostAddressOf(address) ?? directionalAddress('client'),
-      peer: `${address} port ${socket.remotePort ?? 0}`,
+      peer,
       signal: control.signal,
     });
     const served = serveConnection(channel, {
@@ -150,8 +152,12 @@ class Desk {
       descriptor: descriptorOf(socket),
       signal: control.signal,
       onEvent,
-      onAuthenticated: () => this.#strangers.delete(control),
+      onAuthenticated: () => {
+        clearTimeout(strangerTimer);
+        this.#strangers.delete(control);
+      },
     }).finally(() => {
+      clearTimeout(strangerTimer);
       clearTimeout(timer);
       this.#strangers.delete(control);
       this.#running.delete(control);
@@ -177,6 +183,12 @@ class Desk {
       new KpropError('aborted', { reason: 'too many connections that did not authenticate' }),
     );
   }
+}
+
+/** A timer, unless the limit is 0: without one. */
+function after(millis: number, act: () => void): NodeJS.Timeout | undefined {
+  // Node takes a longer time for no time at all.
+  return millis > 0 ? setTimeout(act, Math.min(millis, 2 ** 31 - 1)) : undefined;
 }
 
 /** Node keeps it on the handle, undocumented; only a debug line shows it. */
