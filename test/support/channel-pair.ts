@@ -2,8 +2,8 @@ import { Duplex } from 'node:stream';
 
 import { type Address, type Channel, channelOver } from '../../src/protocol/channel.ts';
 
-/** Sees what one side wrote and says what the other side reads, undefined for the end of it all. */
-export type Tap = (chunk: Uint8Array) => Uint8Array | undefined;
+/** Sees what one side wrote and says what the other side reads; `last`: and then the line is cut. */
+export type Tap = (chunk: Uint8Array) => Uint8Array | { readonly last: Uint8Array };
 
 export interface PairOptions {
   readonly toServer?: Tap;
@@ -50,12 +50,13 @@ export class End extends Duplex {
     // A copy: whoever reads may overwrite what it reads.
     const written = Uint8Array.from(chunk);
     const passed = this.#tap === undefined ? written : this.#tap(written);
-    if (passed === undefined) {
+    if (passed instanceof Uint8Array) {
+      this.other.deliver(passed, done);
+    } else {
+      this.other.deliver(passed.last, () => undefined);
       this.other.hangUp();
       this.destroy();
       done();
-    } else {
-      this.other.deliver(passed, done);
     }
   }
 

@@ -9,6 +9,7 @@ import {
   type AcceptorOptions,
   acceptApRep,
   acceptApReq,
+  firstOctet,
   makeApRep,
   makeApReq,
 } from './ap-exchange.ts';
@@ -48,6 +49,7 @@ export async function sendauth(
   if (refusal.length > 0) throw refusedBy(channel, refusal);
 
   const reply = await readFrame(channel, 'AP-REP', replyLimitBytes);
+  if (isKrbError(reply)) throw refusedBy(channel, reply);
   const { sequence, subkey } = acceptApRep(reply, sent, credential.sessionKey);
   return new Session({
     client: credential.client,
@@ -81,7 +83,9 @@ export async function recvauth(channel: Channel, o: RecvauthOptions): Promise<Ac
 
   const request = await readFrame(channel, 'AP-REQ', apReqLimitBytes);
   const accepted = await acceptApReq(request, o).catch(async (error: unknown) => {
-    await writeFrame(channel, refusalOf(error, o.services[0] as Principal, o.ambient));
+    const refusal = refusalOf(error, o.services[0] as Principal, o.ambient);
+    // Whether the peer still listens or not, why it was refused is what went wrong.
+    await writeFrame(channel, refusal).catch(() => undefined);
     throw error;
   });
   await writeFrame(channel);
@@ -108,8 +112,7 @@ export async function recvauth(channel: Channel, o: RecvauthOptions): Promise<Ac
 /** The error that a KRB-ERROR of the peer stands for. */
 export function refusedBy(channel: Channel, message: Uint8Array): KpropError {
   if (!isKrbError(message)) {
-    const found = `first octet 0x${message[0]?.toString(16)}`;
-    return new KpropError('session.bad-response', { found });
+    return new KpropError('session.bad-response', { found: firstOctet(message) });
   }
   const { number, text } = readKrbError(message);
   return new KpropError('peer.refused', { peer: channel.peer, number, text });
@@ -121,7 +124,7 @@ async function answerVersion(channel: Channel, wanted: string, refusal: number):
   // A length past the limit is not waited for: HTTP, TLS and hprop all look like one.
   const got = byteCount > versionLimitBytes ? undefined : textOf(await channel.read(byteCount));
   if (got === `${wanted}\0`) return;
-  await channel.write(Uint8Array.of(refusal));
+  await channel.write(Uint8Array.of(refusal)).catch(() => undefined);
   const detail = {
     got: got === undefined ? `${byteCount} bytes long` : JSON.stringify(got.replace(/\0$/, '')),
   };
