@@ -7,11 +7,13 @@ import type { HostAddress } from './parts.ts';
  */
 export function hostAddressOf(text: string): HostAddress | undefined {
   const bare = text.replace(/%.*$/, '');
-  const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(bare);
-  const ipv4 = ipv4Octets(mapped?.[1] ?? bare);
+  const ipv4 = ipv4Octets(bare);
   if (ipv4 !== undefined) return { addrType: addressTypes.ipv4, address: ipv4 };
   const ipv6 = ipv6Octets(bare);
-  return ipv6 && { addrType: addressTypes.ipv6, address: ipv6 };
+  if (ipv6 === undefined) return undefined;
+  return mappedPrefix.every((octet, at) => octet === ipv6[at])
+    ? { addrType: addressTypes.ipv4, address: ipv6.slice(mappedPrefix.length) }
+    : { addrType: addressTypes.ipv6, address: ipv6 };
 }
 
 /** For a socket that has no address: 0 from the side that connected, 1 from the one that accepted. */
@@ -29,12 +31,25 @@ function ipv4Octets(text: string): Uint8Array | undefined {
 }
 
 function ipv6Octets(text: string): Uint8Array | undefined {
+  const dotted = /^(.*:)([^:]*\.[^:]*)$/.exec(text);
+  const last = ipv4Octets(dotted?.[2] ?? '');
+  if (last !== undefined) {
+    const [a = 0, b = 0, c = 0, d = 0] = last;
+    return ipv6Octets(`${dotted?.[1]}${hex(a * 256 + b)}:${hex(c * 256 + d)}`);
+  }
   const halves = text.split('::');
   if (!/^[0-9a-f:]+$/i.test(text) || halves.length > 2) return undefined;
   const [head = [], tail = []] = halves.map((half) => (half === '' ? [] : half.split(':')));
   const gap = 8 - head.length - tail.length;
-  if (halves.length === 2 ? gap < 0 : gap !== 0) return undefined;
+  if (halves.length === 2 ? gap < 1 : gap !== 0) return undefined;
   const groups = [...head, ...Array<string>(gap).fill('0'), ...tail];
   if (!groups.every((group) => /^[0-9a-f]{1,4}$/i.test(group))) return undefined;
   return Uint8Array.from(groups.flatMap((g) => [parseInt(g, 16) >> 8, parseInt(g, 16) & 0xff]));
 }
+
+function hex(group: number): string {
+  return group.toString(16);
+}
+
+/** ::ffff:0:0/96, RFC 4291 §2.5.5.2. */
+const mappedPrefix = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff];
