@@ -1,10 +1,14 @@
 import { readCcache } from '../host/ccache-file.ts';
 import { defaultKeytabName, readKeytab } from '../host/keytab-file.ts';
 import type { Ambient } from '../protocol/ambient.ts';
+import { decode } from '../protocol/asn1/schema.ts';
 import { Key } from '../protocol/crypto/key.ts';
 import { KpropError, unreachable } from '../protocol/errors.ts';
+import type { CachedCredential } from '../protocol/formats/ccache.ts';
 import type { Krb5Config } from '../protocol/formats/krb5-config.ts';
+import { principalOf } from '../protocol/messages/parts.ts';
 import type { Principal } from '../protocol/messages/principal.ts';
+import { ticket } from '../protocol/messages/ticket.ts';
 import type { Credential } from '../protocol/session/credential.ts';
 import { requestServiceTicket } from './as-exchange.ts';
 import { fetchThroughGss } from './gss-source.ts';
@@ -69,20 +73,32 @@ async function fetchCredential(request: CredentialRequest): Promise<Credential> 
 function cachedCredential(name: string, server: Principal): Credential {
   const cache = readCcache(name);
   const found = cache.credentials
-    .filter((credential) => credential.server.equals(server))
+    .filter((credential) => isFor(server, credential))
     .sort((a, b) => b.endTime - a.endTime)[0];
   if (found === undefined) {
     throw new KpropError('ccache.no-ticket', { path: name, server: `${server}` });
   }
   return {
     client: found.client,
-    server: found.server,
+    server,
     sessionKey: Key.of(found.key.enctype, found.key.bytes),
     ticket: found.ticket,
     startTime: found.startTime || found.authTime,
     endTime: found.endTime,
     clockOffsetMicros: 0,
   };
+}
+
+/**
+ * A name asked for without a realm, as GSS and kvno ask, is filed under the realm "" of referrals;
+ * the ticket says whose it is.
+ */
+function isFor(server: Principal, credential: CachedCredential): boolean {
+  if (credential.server.equals(server)) return true;
+  if (!credential.server.withRealm(server.realm).equals(server)) return false;
+  if (credential.server.realm !== '') return false;
+  const { realm, sname } = decode(ticket, credential.ticket);
+  return principalOf(realm, sname).equals(server);
 }
 
 /** What libkrb5 checks before it uses a ticket (krb5 lib/krb5/krb/valid_times.c). */

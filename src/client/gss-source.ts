@@ -39,7 +39,7 @@ export async function fetchThroughGss(
 }
 
 function runWorker(request: GssRequest, ccacheName: string): Promise<void> {
-  const { server, keytab, environment, signal } = request;
+  const { client, server, keytab, environment, signal } = request;
   const [service = 'host', host = ''] = server.components;
   const worker = fileURLToPath(new URL('./gss-worker.js', import.meta.url));
   const options = {
@@ -50,17 +50,15 @@ function runWorker(request: GssRequest, ccacheName: string): Promise<void> {
   return new Promise((resolve, reject) => {
     const child = execFile(
       process.execPath,
-      [worker, `${service}@${host}`],
+      [worker, `${service}@${host}`, `${client}`],
       options,
       (error, out) => {
         if (error === null) return resolve();
         if (signal?.aborted) return reject(abortError(signal.reason));
         const reason = out || error.message;
-        reject(
-          child.exitCode === UNAVAILABLE
-            ? new KpropError('gss.unavailable', { reason })
-            : new KpropError('gss.failed', { reason }),
-        );
+        const code = child.exitCode === UNAVAILABLE ? 'gss.unavailable' : 'gss.failed';
+        const doing = `${reason} while getting initial credentials`;
+        reject(new KpropError(code, { reason }).during('credentials', doing));
       },
     );
   });
