@@ -1,4 +1,5 @@
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { resolve as resolvePath } from 'node:path';
 import { errnoOf } from '../protocol/com-err.ts';
 import { KpropError } from '../protocol/errors.ts';
 import type { DumpKind } from './dump-check.ts';
@@ -33,12 +34,22 @@ export function loadDump(dumpPath: string, o: LoaderOptions, run: LoadRun): Prom
   const { signal } = run;
   return new Promise((resolve, reject) => {
     if (signal?.aborted) return reject(signal.reason);
-    const loader = spawn(path, loaderArguments(dumpPath, run.kind, o), {
-      env: { ...o.environment },
-      stdio: ['ignore', 'pipe', 'pipe'],
-      // A process group of its own, so that it can be killed with all that it started.
-      detached: true,
-    });
+    const missing = (cause: unknown) =>
+      reject(new KpropError('loader.missing', { path, errno: errnoOf(cause) }, { cause }));
+    let loader: ChildProcess;
+    try {
+      // A path without a slash would be searched for in PATH.
+      loader = spawn(resolvePath(path), loaderArguments(dumpPath, run.kind, o), {
+        argv0: path,
+        env: { ...o.environment },
+        stdio: ['ignore', 'pipe', 'pipe'],
+        // A process group of its own, so that it can be killed with all that it started.
+        detached: true,
+      });
+    } catch (cause) {
+      // Node throws some errors of exec, such as ENOTDIR, and emits the others.
+      return missing(cause);
+    }
     const words: Buffer[] = [];
     let wordsBytes = 0;
     const listen = (chunk: Buffer) => {
@@ -46,24 +57,25 @@ export function loadDump(dumpPath: string, o: LoaderOptions, run: LoadRun): Prom
       wordsBytes += chunk.length;
       if (wordsBytes <= wordsLimitBytes) run.onOutput?.(chunk.toString('utf8'));
     };
-    loader.stdout.on('data', listen);
-    loader.stderr.on('data', listen);
+    // They are missing where the descriptors ran out; "error" says so.
+    const outputs = [loader.stdout, loader.stderr];
+    for (const output of outputs) output?.on('data', listen);
     const kill = () => killGroup(loader.pid);
     signal?.addEventListener('abort', kill, { once: true });
     const settle = () => signal?.removeEventListener('abort', kill);
     loader.once('spawn', () => run.onStart?.(loader.pid as number));
     loader.once('error', (cause) => {
       settle();
-      reject(new KpropError('loader.missing', { path, errno: errnoOf(cause) }, { cause }));
+      missing(cause);
     });
     // "exit", not "close": a grandchild may hold the pipes open long after.
     loader.once('exit', (status, killedBy) => {
       settle();
-      loader.stdout.destroy();
-      loader.stderr.destroy();
+      for (const output of outputs) output?.destroy();
       const stderr = onOneLine(Buffer.concat(words).toString('utf8'));
-      if (signal?.aborted) reject(signal.reason);
-      else if (status === 0) resolve();
+      // What it has promoted is live, also if it was told to stop a moment later.
+      if (status === 0) resolve();
+      else if (signal?.aborted) reject(signal.reason);
       else if (killedBy !== null) {
         reject(new KpropError('loader.killed', { path, signal: killedBy, stderr }));
       } else {
