@@ -66,7 +66,7 @@ export interface ConnectionOptions {
   readonly replica: Replica;
   /** Of the socket, for MIT's debug line; -1 where there is none. */
   readonly descriptor: number;
-  /** Ends everything: the connection, the load with it. */
+  /** Ends the load; whoever aborts it ends the channel, too, if nobody shall be told. */
   readonly signal: AbortSignal;
   readonly onEvent: (event: ConnectionEvent) => void;
   /** Called once, when the peer has proved who it is. */
@@ -125,6 +125,8 @@ async function receiveAndLoad(
     await spool.fill(dump);
     onEvent({ kind: 'received', bytes: dump.bytes });
     await replica.loads.take(async () => {
+      // Time may have run out while others loaded.
+      await inPhase('load', undefined, () => signal.throwIfAborted());
       if (replica.order.loaded > order)
         throw new KpropError('spool.superseded', { client: `${client}` });
       const kind = await inPhase('load', undefined, () => checkDump(spool.temporary));

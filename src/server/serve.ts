@@ -125,7 +125,13 @@ class Desk {
     this.#count += 1;
     const connection = this.#count;
     const control = new AbortController();
-    const onEvent = (event: ConnectionEvent) => this.#onEvent({ ...event, connection });
+    // Ends a load, and leaves the connection: its primary is there, and is told.
+    const load = new AbortController();
+    let received = false;
+    const onEvent = (event: ConnectionEvent) => {
+      received ||= event.kind === 'received';
+      this.#onEvent({ ...event, connection });
+    };
     const address = socket.remoteAddress ?? 'unknown address';
     const peer = `${address} port ${socket.remotePort ?? 0}`;
     const { authenticate, total } = this.#replica.limits;
@@ -135,7 +141,9 @@ class Desk {
       control.abort(new KpropError('network.timeout', detail));
     });
     const timer = after(total, () => {
-      control.abort(new KpropError('server.timeout', { millis: total }));
+      const error = new KpropError('server.timeout', { millis: total });
+      load.abort(error);
+      if (!received) control.abort(error);
     });
     this.#strangers.add(control);
     if (this.#strangers.size > this.#maxUnauthenticated) this.#dropOldestStranger();
@@ -150,7 +158,7 @@ class Desk {
     const served = serveConnection(channel, {
       replica: this.#replica,
       descriptor: descriptorOf(socket),
-      signal: control.signal,
+      signal: AbortSignal.any([control.signal, load.signal]),
       onEvent,
       onAuthenticated: () => {
         clearTimeout(strangerTimer);

@@ -126,18 +126,19 @@ export class ReplicaRig {
   /**
    * Lets something bad happen and demands that nothing is lost by it: database, spool and its mode
    * are as before, nothing is left over, the causes have words and remedies, and a good propagation
-   * passes right after. `spoolKept: false`: the load failed, and a whole new dump lies in the spool.
+   * passes right after. `spool`: of a load that failed, the dump that lies there now.
    */
   async survives(
     server: RigServer,
     fault: () => Promise<unknown>,
-    o: { readonly spoolKept?: boolean; readonly thenSends?: boolean } = {},
+    o: { readonly spool?: string; readonly thenSends?: boolean } = {},
   ): Promise<void> {
     const before = this.#spool();
     await fault();
     await server.settled();
-    if (o.spoolKept ?? true) expect(this.#spool()).toEqual(before);
-    else expect(readFileSync(this.lab.replica.fromMaster)).toEqual(readFileSync(this.other));
+    const { spool = 'kept' } = o;
+    if (spool === 'kept') expect(this.#spool()).toEqual(before);
+    else expect(readFileSync(this.lab.replica.fromMaster)).toEqual(readFileSync(spool));
     await this.expectIntact();
     for (const error of server.errors) expectHelpful(error);
     if (o.thenSends ?? true) await this.expectServes(server);
@@ -161,6 +162,10 @@ export class ReplicaRig {
   async holdsOther(): Promise<boolean> {
     const held = await this.lab.replicaDump();
     return comparable(held) === comparable(readFileSync(this.other, 'latin1'));
+  }
+
+  eventually(holds: () => boolean): Promise<boolean> {
+    return vi.waitUntil(holds, { timeout: 10_000, interval: 5 });
   }
 
   leftOvers(): readonly string[] {
