@@ -119,7 +119,9 @@ export function dumpOf(pieces: readonly Uint8Array[], bytes = concat(...pieces).
 
 /** Octets that differ from block to block. */
 export function someBytes(byteCount: number): Uint8Array {
-  return Uint8Array.from({ length: byteCount }, (_, at) => (at * 31 + (at >> 8)) & 0xff);
+  const bytes = new Uint8Array(byteCount);
+  for (let at = 0; at < byteCount; at += 1) bytes[at] = at * 31 + (at >> 8);
+  return bytes;
 }
 
 /** Instead of a message: other messages, or the end of the line after some octets of it. */
