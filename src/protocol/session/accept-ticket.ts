@@ -28,21 +28,26 @@ export interface OpenedTicket {
  */
 export function openTicket(ticket: Ticket, options: TicketOpener): OpenedTicket {
   const wanted = principalOf(ticket.realm, ticket.sname);
-  const entries = options.anyHost
-    ? entriesOfAnyHost(ticket, wanted, options)
+  const { anyHost, services, permittedEnctypes } = options;
+  const entries = anyHost
+    ? entriesOfAnyHost(ticket, options)
     : [entryOfService(ticket, wanted, options)];
-  requirePermitted(ticket.encPart.etype, options.permittedEnctypes);
+  if (entries.length === 0) throw failureOfAnyHost(ticket, wanted, options);
+  requirePermitted(ticket.encPart.etype, permittedEnctypes);
   for (const entry of entries) {
-    const key = Key.of(entry.enctype, entry.key);
     try {
+      const key = Key.of(entry.enctype, entry.key);
       const part = openPart(encTicketPart, ticket.encPart, key, usages.ticket);
       return { part, server: entry.principal };
     } catch (error) {
-      if (!isKpropError(error, 'crypto.integrity')) throw error;
+      if (isKpropError(error, 'crypto.integrity')) continue;
+      // One damaged entry must not hide the good ones behind it.
+      if (anyHost && isKpropError(error, 'crypto.bad-key-size')) continue;
+      throw error;
     }
   }
-  const own = options.anyHost || options.services.some((service) => service.equals(wanted));
-  throw own ? new KpropError('crypto.integrity', { what: 'ticket' }) : notUs(wanted, options);
+  if (anyHost) throw failureOfAnyHost(ticket, wanted, options);
+  throw services.some((service) => service.equals(wanted)) ? damaged() : notUs(wanted, options);
 }
 
 /** The one entry of the first own name that the keytab knows. */
@@ -60,24 +65,26 @@ function entryOfService(ticket: Ticket, wanted: Principal, options: TicketOpener
   throw noKey(options);
 }
 
-/** Every entry of this service, of whatever host, that may open the ticket. */
-function entriesOfAnyHost(
-  ticket: Ticket,
-  wanted: Principal,
-  options: TicketOpener,
-): readonly KeytabEntry[] {
+/** Every entry of this service, of whatever host and key version, that may open the ticket. */
+function entriesOfAnyHost(ticket: Ticket, options: TicketOpener): readonly KeytabEntry[] {
+  const { keytab, services } = options;
+  return keytab.entries.filter(
+    ({ principal, enctype }) => enctype === ticket.encPart.etype && isService(principal, services),
+  );
+}
+
+/** Why none of them opened it: the first thing that the keytab lacks. */
+function failureOfAnyHost(ticket: Ticket, wanted: Principal, options: TicketOpener): KpropError {
   const { kvno = 0, etype } = ticket.encPart;
   const { keytab, services } = options;
   const ours = keytab.entries.filter(({ principal }) => isService(principal, services));
-  if (ours.length === 0) throw noKey(options);
-  const usable = ours.filter((entry) => entry.enctype === etype);
-  const named = ours.filter((entry) => entry.principal.equals(wanted));
-  if (usable.length > 0 && named.length === 0) return usable;
-  if (named.length === 0) throw notUs(wanted, options);
-  if (!named.some((entry) => (kvno === 0 || entry.kvno === kvno) && entry.enctype === etype)) {
-    if (usable.length === 0) throw wrongKvno(wanted, kvno, options);
-  }
-  return usable;
+  if (ours.length === 0) return noKey(options);
+  const named = ours.filter(({ principal }) => principal.equals(wanted));
+  if (named.length === 0) return notUs(wanted, options);
+  const held = named.some(
+    (entry) => entry.enctype === etype && (kvno === 0 || entry.kvno === kvno),
+  );
+  return held ? damaged() : wrongKvno(wanted, kvno, options);
 }
 
 function isService(principal: Principal, services: readonly Principal[]): boolean {
@@ -95,6 +102,10 @@ function requirePermitted(enctype: number, permitted: readonly number[]): void {
   if (!permitted.includes(enctype)) {
     throw new KpropError('crypto.not-permitted', { enctype: enctypeName(enctype) });
   }
+}
+
+function damaged(): KpropError {
+  return new KpropError('crypto.integrity', { what: 'ticket' });
 }
 
 function noKey({ services, keytab }: TicketOpener): KpropError {

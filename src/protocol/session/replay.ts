@@ -15,13 +15,13 @@ export function memoryReplayCache(clockSkewSeconds: number): ReplayCache {
   return {
     async store(tag, nowSeconds, client) {
       const name = Buffer.from(tag).toString('hex');
-      if (seen.has(name)) throw new KpropError('auth.replay', { client });
       // A Map keeps insertion order: the oldest are in front. An authenticator may be ahead of our
       // clock by the skew, and lives for the skew after its own time.
       for (const [old, storedSeconds] of seen) {
         if (nowSeconds - storedSeconds <= 2 * clockSkewSeconds) break;
         seen.delete(old);
       }
+      if (seen.has(name)) throw new KpropError('auth.replay', { client });
       seen.set(name, nowSeconds);
     },
   };
