@@ -2,7 +2,8 @@ import { loadKrb5Config } from '../host/config-files.ts';
 import { canonicalNames, localHostName } from '../host/names.ts';
 import { propagationPort } from '../host/port.ts';
 import { type Ambient, shiftedAmbient, systemAmbient } from '../protocol/ambient.ts';
-import { abortError, inPhase, type Phase } from '../protocol/errors.ts';
+import { errnoOf } from '../protocol/com-err.ts';
+import { abortError, inPhase, KpropError, type Phase } from '../protocol/errors.ts';
 import type { Krb5Config } from '../protocol/formats/krb5-config.ts';
 import { applicationVersion, type Dump, sendDump } from '../protocol/kprop.ts';
 import { nameTypes, Principal } from '../protocol/messages/principal.ts';
@@ -174,8 +175,19 @@ async function openDump(dump: string | DumpStream): Promise<Dump & { close(): Pr
   if (typeof dump === 'string') return await inPhase('dump', undefined, () => openDumpFile(dump));
   return {
     bytes: dump.bytes,
-    blocks: () => dump.stream,
+    blocks: () => readStream(dump.stream),
     // Whoever made the stream closes it; a Readable closes itself when its reader leaves.
     close: async () => undefined,
   };
+}
+
+/** The stream, with its failures told as those of a dump. */
+async function* readStream(stream: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  try {
+    yield* stream;
+  } catch (cause) {
+    if (cause instanceof KpropError) throw cause;
+    const reason = errnoOf(cause) || (cause instanceof Error ? cause.message : `${cause}`);
+    throw new KpropError('dump.read', { path: 'stream', errno: reason }, { cause });
+  }
 }

@@ -1,0 +1,256 @@
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { type AddressInfo, createServer } from 'node:net';
+import { join } from 'node:path';
+import { Readable } from 'node:stream';
+
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
+
+import {
+  type PropagateEvent,
+  type PropagateOptions,
+  propagate,
+} from '../../src/client/propagate.ts';
+import { loadKrb5Config } from '../../src/host/config-files.ts';
+import type { KpropError } from '../../src/protocol/errors.ts';
+import { type KpropServer, type ServerEvent, serveKprop } from '../../src/server/serve.ts';
+import { Lab } from '../support/lab.ts';
+import { asPrimary, expectReplicaHas, startKpropd } from '../support/pairings.ts';
+import { makeSyntheticDump } from '../support/synthetic-dump.ts';
+
+const phases = ['configuration', 'credentials', 'dump', 'connect', 'authenticate', 'blocks'];
+
+let lab: Lab;
+let large: string;
+beforeAll(async () => {
+  lab = await Lab.create();
+  await lab.load(await lab.dump());
+  large = join(lab.primary.folder, 'large');
+  const basedOn = readFileSync(lab.dumpFile, 'latin1');
+  makeSyntheticDump(large, Number.POSITIVE_INFINITY, { basedOn, exactBytes: 20_000_000 });
+});
+afterAll(() => lab.close());
+
+/** A replica in this process, whose loader is ours to hold and to let go. */
+let replica: KpropServer;
+let events: ServerEvent[];
+let release: () => void;
+const loaded: string[] = [];
+async function startReplica(o: { hold?: boolean } = {}): Promise<void> {
+  const held = new Promise<void>((resolve) => {
+    release = resolve;
+  });
+  events = [];
+  loaded.length = 0;
+  replica = await serveKprop({
+    port: 0,
+    realm: lab.realm,
+    config: loadKrb5Config({ krb5ConfFiles: lab.replica.krb5Conf }),
+    keytab: lab.replica.keytab,
+    acl: lab.replica.acl,
+    file: lab.replica.fromMaster,
+    loader: async (path, { signal }) => {
+      if (o.hold) await Promise.race([held, signal && once(signal, 'abort')]);
+      loaded.push(path);
+    },
+    onEvent: (event) => events.push(event),
+  });
+}
+afterEach(() => replica?.close({ abort: true }));
+
+async function failureOf(sending: Promise<unknown>): Promise<KpropError> {
+  const outcome = await sending.then(
+    (report) => ({ report }),
+    (error: KpropError) => error,
+  );
+  expect(outcome).toHaveProperty('code');
+  const error = outcome as KpropError;
+  expect(error.remedy).toMatch(/.{15,}/);
+  expect(error.message).toMatch(/.{8,}/);
+  return error;
+}
+
+const send = (port: number, o: Partial<PropagateOptions> = {}) =>
+  propagate({ ...asPrimary(lab), port, ...o });
+
+describe('a stream', () => {
+  test.each(['our', 'MIT'] as const)('with its size is sent to %s kpropd', async (make) => {
+    await lab.addPrincipals([`streamed-${make}`]);
+    await lab.dump();
+    const contents = readFileSync(lab.dumpFile);
+    const kpropd = await startKpropd(lab, make);
+    // Pieces of odd lengths: what arrives is cut into blocks anew.
+    const pieces = Array.from({ length: Math.ceil(contents.length / 777) }, (_, at) =>
+      contents.subarray(at * 777, (at + 1) * 777),
+    );
+    const stream = Readable.from(pieces);
+
+    const report = await send(kpropd.port, { dump: { bytes: contents.length, stream } });
+
+    expect(report).toEqual({
+      host: '127.0.0.1',
+      port: kpropd.port,
+      server: `host/127.0.0.1@${lab.realm}`,
+      bytes: contents.length,
+      enctype: lab.enctype,
+      millis: expect.any(Number),
+    });
+    await expectReplicaHas(lab);
+    await kpropd.stop();
+    expect(stream.destroyed).toBe(true);
+  });
+
+  test.each([
+    ['less', 100],
+    ['more', -100],
+  ])('with %s than was said', async (_, missing) => {
+    await startReplica();
+    const contents = readFileSync(large);
+    const stream = Readable.from([contents.subarray(0, 9_000_000), contents.subarray(9_000_000)]);
+    const dump = { bytes: contents.length + missing, stream };
+    const error = await failureOf(send(replica.port, { dump }));
+    expect(error).toMatchObject({
+      code: 'dump.changed',
+      phase: 'blocks',
+      detail: { expected: dump.bytes },
+    });
+    await vi.waitUntil(() => events.at(-1)?.kind === 'closed');
+    // The replica was told; it did not have to guess.
+    expect(events.find(({ kind }) => kind === 'failed')).toMatchObject({
+      error: { code: 'peer.refused', detail: { text: 'Premature EOF found for database file!' } },
+    });
+    expect(loaded).toEqual([]);
+  });
+
+  test('that fails on its way', async () => {
+    await startReplica();
+    const stream = (async function* () {
+      yield new Uint8Array(5_000_000);
+      throw new Error('the disk is on fire');
+    })();
+    const error = await failureOf(send(replica.port, { dump: { bytes: 10_000_000, stream } }));
+    expect(error).toMatchObject({
+      code: 'dump.read',
+      phase: 'blocks',
+      message: 'cannot read the dump stream: the disk is on fire',
+      cause: { message: 'the disk is on fire' },
+    });
+    await vi.waitUntil(() => events.at(-1)?.kind === 'closed');
+    expect(loaded).toEqual([]);
+  });
+});
+
+test('events: the phases in order, and progress that only grows, up to the total', async () => {
+  await startReplica();
+  const heard: PropagateEvent[] = [];
+  const report = await send(replica.port, { dump: large, onEvent: (event) => heard.push(event) });
+  expect(heard.flatMap((event) => (event.kind === 'phase' ? [event.phase] : []))).toEqual(phases);
+  const progress = heard.flatMap((event) => (event.kind === 'progress' ? [event] : []));
+  expect(progress).toHaveLength(Math.ceil(20_000_000 / 32_768));
+  expect(progress.every(({ total }) => total === 20_000_000)).toBe(true);
+  expect(progress.every(({ bytes }, at) => bytes > (progress[at - 1]?.bytes ?? 0))).toBe(true);
+  expect(progress.at(-1)?.bytes).toBe(report.bytes);
+  expect(heard.indexOf(progress[0] as PropagateEvent)).toBe(phases.length);
+  expect(report.millis).toBeGreaterThan(0);
+});
+
+describe('an abort', () => {
+  // What is begun when its phase is announced ends there; else it is noticed at the next step.
+  const expected = {
+    configuration: 'credentials',
+    credentials: 'credentials',
+    dump: 'connect',
+    connect: 'connect',
+    authenticate: 'authenticate',
+    blocks: 'size',
+  };
+  test.each(Object.entries(expected))('in phase %s', async (phase, ends) => {
+    await startReplica();
+    const abort = new AbortController();
+    const onEvent = (event: PropagateEvent) => {
+      if (event.kind === 'phase' && event.phase === phase) abort.abort(new Error('enough'));
+    };
+    const sending = send(replica.port, { dump: large, signal: abort.signal, onEvent });
+    const error = await failureOf(sending);
+    expect(error).toMatchObject({ code: 'aborted', detail: { reason: 'enough' }, phase: ends });
+    await replica.close();
+    expect(loaded).toEqual([]);
+  });
+
+  test('in the middle of the dump', async () => {
+    await startReplica();
+    const abort = new AbortController();
+    const onEvent = (event: PropagateEvent) => {
+      if (event.kind === 'progress' && event.bytes > 5_000_000) abort.abort(new Error('enough'));
+    };
+    const sending = send(replica.port, { dump: large, signal: abort.signal, onEvent });
+    expect(await failureOf(sending)).toMatchObject({ code: 'aborted', phase: 'blocks' });
+    await vi.waitUntil(() => events.at(-1)?.kind === 'closed');
+    expect(events.find(({ kind }) => kind === 'failed')).toMatchObject({
+      error: { phase: 'blocks', code: expect.stringMatching(/^network\.(closed|failed)$/) },
+    });
+    expect(loaded).toEqual([]);
+  });
+
+  test('while the replica loads', async () => {
+    await startReplica({ hold: true });
+    const abort = new AbortController();
+    const sending = send(replica.port, { signal: abort.signal });
+    const failing = failureOf(sending);
+    await vi.waitUntil(() => events.at(-1)?.kind === 'loading');
+    abort.abort();
+    expect(await failing).toMatchObject({ code: 'aborted', phase: 'confirm' });
+    release();
+  });
+
+  test('before anything', async () => {
+    await startReplica();
+    const sending = send(replica.port, { signal: AbortSignal.abort(new Error('never')) });
+    expect(await failureOf(sending)).toMatchObject({ code: 'aborted', phase: 'configuration' });
+    expect(events).toEqual([]);
+  });
+
+  test('by a time limit for all of it', async () => {
+    await startReplica({ hold: true });
+    const error = await failureOf(send(replica.port, { signal: AbortSignal.timeout(400) }));
+    expect(error).toMatchObject({ code: 'aborted', phase: 'confirm' });
+    expect(error.message).toMatch(/timeout/);
+    release();
+  });
+});
+
+describe('limits', () => {
+  test('authenticate: a server that says nothing', async () => {
+    const silent = createServer((socket) => socket.on('error', () => undefined)).listen(0);
+    await once(silent, 'listening');
+    const { port } = silent.address() as AddressInfo;
+    const error = await failureOf(send(port, { limits: { authenticate: 200 } }));
+    expect(error).toMatchObject({ code: 'network.timeout', phase: 'authenticate', retry: true });
+    expect(error.message).toMatch(/0\.2 s with 127\.0\.0\.1 port \d+ while authenticating/);
+    silent.close();
+  });
+
+  test.each([
+    ['after half an answer', [0, 0, 0]],
+    ['after a text that might be a length', [...Buffer.from('\0SSH-2.0-OpenSSH\r\n')]],
+  ])('authenticate: a server that falls silent %s', async (_, answer) => {
+    const server = createServer((socket) => {
+      socket.on('error', () => undefined);
+      socket.once('data', () => socket.write(Uint8Array.from(answer)));
+    }).listen(0);
+    await once(server, 'listening');
+    const { port } = server.address() as AddressInfo;
+    const error = await failureOf(send(port, { limits: { authenticate: 200 } }));
+    expect(error.phase).toBe('authenticate');
+    expect(['network.timeout', 'message.too-long']).toContain(error.code);
+    server.close();
+  });
+
+  test('confirm: a load that takes too long', async () => {
+    await startReplica({ hold: true });
+    const error = await failureOf(send(replica.port, { limits: { confirm: 200, idle: 1 } }));
+    expect(error).toMatchObject({ code: 'network.timeout', phase: 'confirm' });
+    expect(error.message).toMatch(/waiting for the replica to load/);
+    release();
+  });
+});

@@ -1,0 +1,98 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+
+import { afterAll, beforeAll, expect, test } from 'vitest';
+
+import { propagate } from '../../src/client/propagate.ts';
+import { isKpropError } from '../../src/protocol/errors.ts';
+import { Lab, packageRoot } from '../support/lab.ts';
+import { asPrimary, expectReplicaHas } from '../support/pairings.ts';
+
+let lab: Lab;
+beforeAll(async () => {
+  lab = await Lab.create({ principals: 500 });
+  await lab.dump();
+});
+afterAll(() => lab.close());
+
+test('ten at once to one replica: each has a definite outcome, the last one loaded stays', async () => {
+  const kpropd = await lab.startOurKpropd();
+  const options = { ...asPrimary(lab), port: kpropd.port };
+  const outcomes = await Promise.allSettled(Array.from({ length: 10 }, () => propagate(options)));
+  const reasons = outcomes.flatMap((one) => (one.status === 'rejected' ? [one.reason] : []));
+  // Who was overtaken by one that came later is told so, and loads nothing.
+  for (const reason of reasons) {
+    expect(isKpropError(reason, 'peer.refused')).toBe(true);
+    expect(reason.detail.text).toMatch(/a newer propagation of \S+ was loaded meanwhile/);
+  }
+  expect(outcomes.length - reasons.length).toBeGreaterThan(0);
+  await expectReplicaHas(lab);
+  const loads = kpropd.stderr.match(/calling kdb5_util/g) ?? [];
+  expect(loads).toHaveLength(outcomes.length - reasons.length);
+  await kpropd.stop();
+});
+
+test("ten at once to one replica of MIT's, which serves them one after the other", async () => {
+  const kpropd = await lab.startMitKpropd();
+  const options = { ...asPrimary(lab), port: kpropd.port };
+  const reports = await Promise.all(Array.from({ length: 10 }, () => propagate(options)));
+  expect(reports).toHaveLength(10);
+  await expectReplicaHas(lab);
+  await kpropd.stop();
+});
+
+test('memory stays where it is while 300 MB go from a stream to a replica', async () => {
+  const totalBytes = 300_000_000;
+  const kpropd = await lab.startOurKpropd({ loader: lab.loaderStub('exit 0') });
+  const rss = (pid: number | 'self') =>
+    Number(/VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, 'latin1'))?.[1]) * 1024;
+  // In a process of its own, so that nobody else's memory is measured. The dump is one that a
+  // replica passes on to its loader: a header, and lines that look like records.
+  const script = `
+    import { propagate, loadKrb5Config } from ${JSON.stringify(pathToFileURL(join(packageRoot, 'dist/index.js')).href)};
+    const total = ${totalBytes};
+    const header = Buffer.from('kdb5_util load_dump version 7\\n');
+    const line = Buffer.from('policy\\tp' + '\\t0'.repeat(14) + '\\n');
+    async function* dump(bytes) {
+      yield header;
+      for (let left = bytes - header.length; left > 0; ) {
+        const piece = Buffer.alloc(Math.min(left, line.length * 30_000), line);
+        left -= piece.length;
+        yield piece;
+      }
+    }
+    const send = (lines, onEvent) => {
+      const bytes = header.length + lines * line.length;
+      return propagate({ host: '127.0.0.1', port: ${kpropd.port}, onEvent,
+        config: loadKrb5Config({ krb5ConfFiles: process.env.KRB5_CONFIG }),
+        credential: { kind: 'keytab', name: process.env.KRB5_KTNAME },
+        dump: { bytes, stream: dump(bytes) } });
+    };
+    await send(300_000); // everything has been loaded and compiled once
+    const before = process.memoryUsage.rss();
+    let most = 0;
+    let calls = 0;
+    const report = await send(Math.floor(total / line.length), () => {
+      if (++calls % 50 === 0) most = Math.max(most, process.memoryUsage.rss());
+    });
+    console.log(JSON.stringify({ bytes: report.bytes, growth: most - before }));
+  `;
+  const sending = lab.run(process.execPath, ['--input-type=module', '-e', script]);
+  let atFirst = 0;
+  let most = 0;
+  const watch = setInterval(() => {
+    if ((kpropd.stderr.match(/transfer started/g) ?? []).length < 2) return;
+    const now = rss(kpropd.process.pid);
+    atFirst ||= now;
+    most = Math.max(most, now);
+  }, 20);
+  const sent = await sending;
+  clearInterval(watch);
+  expect(sent).toMatchObject({ status: 0, stderr: '' });
+  const said = JSON.parse(sent.stdout) as { bytes: number; growth: number };
+  expect(said.bytes).toBeGreaterThan(totalBytes - 100);
+  expect(said.growth).toBeLessThan(60_000_000);
+  expect(most - atFirst).toBeLessThan(60_000_000);
+  await kpropd.stop();
+});
