@@ -2,7 +2,7 @@
 // Plain JavaScript without dependencies: Node is all that it may count on.
 
 import { spawnSync } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -20,11 +20,19 @@ const machineNeeds = [
   { package: 'build-essential', commands: ['g++', 'gcc'] },
   { package: 'make', commands: ['make'] },
   { package: 'python3', commands: ['python3'] },
+  { package: 'systemd', files: ['/usr/bin/systemd-analyze'] },
+];
+
+// As packages they exclude each other, and would start to serve: the tests run unpacked copies.
+const superServers = [
+  { package: 'openbsd-inetd', program: 'usr/sbin/inetd' },
+  { package: 'xinetd', program: 'usr/sbin/xinetd' },
 ];
 
 requireNode();
 prepareMachine();
 preparePackages();
+prepareSuperServers();
 prepareBuild();
 
 function requireNode() {
@@ -81,6 +89,36 @@ function preparePackages() {
   if (!runs(rebuild, buildEnvironment()) || !existsSync(kerberosBinary)) {
     fail('the optional package kerberos, which the tests use, could not be built; see above');
   }
+}
+
+function prepareSuperServers() {
+  for (const { package: name, program } of superServers) {
+    const folder = join(root, 'node_modules/.cache/kprop/super-servers', name);
+    if (existsSync(join(folder, program))) continue;
+    say(`unpacking ${name} and the libraries that it lacks here into node_modules/.cache`);
+    if (unpackTo(folder, name)) continue;
+    say('that did not work; once more with new lists of packages');
+    const asRoot = rootPrefix() ?? [];
+    runs([...asRoot, 'apt-get', '-q', '-o', 'DPkg::Lock::Timeout=300', 'update']);
+    if (!unpackTo(folder, name)) fail(`the package ${name} could not be fetched; see above`);
+  }
+}
+
+/** Fetches a Debian package with what it needs beyond what is installed, and installs nothing. */
+function unpackTo(folder, name) {
+  const archives = `${folder}.archives`;
+  const unpacked = `${folder}.unpacked`;
+  for (const old of [folder, archives, unpacked]) rmSync(old, { recursive: true, force: true });
+  mkdirSync(join(archives, 'partial'), { recursive: true });
+  const apart = ['-o', `Dir::Cache::archives=${archives}`, '-o', 'Debug::NoLocking=1'];
+  const fetch = ['install', '-y', '--no-install-recommends', '--download-only', '--reinstall'];
+  if (!runs(['apt-get', '-qq', ...apart, ...fetch, name])) return false;
+  for (const file of readdirSync(archives).filter((one) => one.endsWith('.deb'))) {
+    if (!runs(['dpkg-deb', '-x', join(archives, file), unpacked])) return false;
+  }
+  rmSync(archives, { recursive: true });
+  renameSync(unpacked, folder);
+  return true;
 }
 
 function prepareBuild() {

@@ -3,7 +3,7 @@ import { fstatSync, writeFileSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { resolve } from 'node:path';
 import { loadKrb5Config } from '../host/config-files.ts';
-import { openSyslog } from '../host/libc.ts';
+import { moveOffStdio, openSyslog } from '../host/libc.ts';
 import { chooseReplayCache } from '../host/replay-choice.ts';
 import { errnoOf, errnoText } from '../protocol/com-err.ts';
 import { inPhase } from '../protocol/errors.ts';
@@ -47,6 +47,8 @@ async function main(args: readonly string[]): Promise<number | undefined> {
   if (typeof given === 'number') return given;
   const log = new KpropdLog(program, given.debug, openSyslog(program, 'daemon'));
   try {
+    // Before anything can be said.
+    const connection = stdinIsSocket() ? moveOffStdio() : undefined;
     const { config, realm } = await inPhase('configuration', 'while initializing krb5', () =>
       readConfiguration(given),
     );
@@ -54,7 +56,9 @@ async function main(args: readonly string[]): Promise<number | undefined> {
     const options = serveOptions(given, config, realm, log);
     const activation = takeActivation(process.env);
     if (activation === 'connection') return await serveInherited(activatedDescriptor, options);
-    if (activation === undefined && stdinIsSocket()) return await serveInherited(0, options);
+    if (activation === undefined && connection !== undefined) {
+      return await serveInherited(connection, options);
+    }
     const foreground = given.debug || given.foreground || activation !== undefined;
     if (!foreground && !isDaemonChild()) return await startDaemon();
     const listener = activation === undefined ? {} : { descriptor: activatedDescriptor };
@@ -138,10 +142,7 @@ function serveOptions(
   };
 }
 
-/**
- * inetd, xinetd or systemd handed over one connection, as descriptor 0 or behind systemd's: nothing
- * may be printed to it.
- */
+/** inetd, xinetd or systemd handed over one connection, as descriptor 0 or behind systemd's. */
 async function serveInherited(fd: number, options: ServeOptions): Promise<number> {
   let failed = false;
   const socket = new Socket({ fd, readable: true, writable: true, allowHalfOpen: true });

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { hostname } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -156,6 +156,27 @@ export function sendDatagram(path: string, text: string): boolean {
   return sent === message.length;
 }
 
+/**
+ * The socket that inetd put on descriptors 0, 1 and 2, on a descriptor of its own from now on, which
+ * no child inherits. /dev/null takes its places: whatever is printed, it never reaches the peer.
+ */
+export function moveOffStdio(): number {
+  const { koffi, fcntl, dup2 } = libc();
+  const socket = fstatSync(0);
+  const moved: number = fcntl(0, F_DUPFD_CLOEXEC, 'int', 3);
+  if (moved < 0) {
+    const code = getSystemErrorName(-koffi.errno());
+    throw Object.assign(new Error(`cannot copy descriptor 0: ${code}`), { code });
+  }
+  const nothing = openSync('/dev/null', 'r+');
+  for (const fd of [0, 1, 2]) {
+    const { dev, ino } = fstatSync(fd);
+    if (dev === socket.dev && ino === socket.ino) dup2(nothing, fd);
+  }
+  closeSync(nothing);
+  return moved;
+}
+
 type Libc = ReturnType<typeof bind>;
 
 // The one exception to "no state at top level": koffi takes 12 ms to load, and its types are global.
@@ -198,6 +219,7 @@ function bind() {
     servent,
     fcntl: self.func('fcntl', 'int', ['int', 'int', '...']),
     flock: self.func('flock', 'int', ['int', 'int']),
+    dup2: self.func('dup2', 'int', ['int', 'int']),
     getaddrinfo: promisify(
       self.func('getaddrinfo', 'int', ['str', 'str', koffi.pointer(addrinfo), addrinfoOut]).async,
     ),
@@ -234,6 +256,7 @@ function resQuery() {
 const LONGEST_PAUSE_MILLIS = 50;
 
 // fcntl(2), <fcntl.h>
+const F_DUPFD_CLOEXEC = 1030;
 const F_SETLK = 6;
 const F_SETLKW = 7;
 const F_OFD_SETLK = 37;

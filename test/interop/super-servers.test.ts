@@ -1,0 +1,133 @@
+import { spawnSync } from 'node:child_process';
+import { cpSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+
+import { Lab, packageRoot } from '../support/lab.ts';
+import { expectReplicaHas, type Make, runKprop, succeeded } from '../support/pairings.ts';
+import {
+  type ServerLine,
+  startSuperServer,
+  type SuperServer,
+  type SuperServerName,
+} from '../support/super-server.ts';
+import { startProxy } from '../support/tcp-proxy.ts';
+
+const programs: Record<Make, string> = {
+  MIT: '/usr/sbin/kpropd',
+  our: join(packageRoot, 'dist/cli/kpropd.js'),
+};
+const kprops: readonly Make[] = ['MIT', 'our'];
+const names: readonly SuperServerName[] = ['inetd', 'xinetd'];
+
+let lab: Lab;
+let superServer: SuperServer | undefined;
+beforeAll(async () => {
+  lab = await Lab.create({ principals: 20 });
+  await lab.dump();
+});
+afterEach(async () => {
+  await superServer?.stop();
+});
+afterAll(() => lab.close());
+
+function line(kpropd: Make, o: { loader?: string; acl?: string } = {}): ServerLine {
+  const { acl, fromMaster } = lab.replica;
+  const args = ['-a', o.acl ?? acl, '-f', fromMaster, ...(o.loader ? ['-p', o.loader] : [])];
+  return { program: programs[kpropd], args };
+}
+
+const start = async (name: SuperServerName, server: ServerLine) => {
+  superServer = await startSuperServer(lab, name, server);
+  return superServer;
+};
+
+/** What either kprop prints and how it ends, once the super-server has seen the end of its server. */
+async function propagateTo(server: SuperServer, kprop: Make, port = server.port) {
+  const exitsBefore = server.exits.length;
+  const { status, stdout, stderr } = await runKprop(lab, kprop, { port, env: {} });
+  await expect.poll(() => server.exits.length, { timeout: 10_000 }).toBe(exitsBefore + 1);
+  return { status, stdout, stderr, kpropd: server.exits.at(-1) };
+}
+
+describe.each(names)('%s', (name) => {
+  test.each(kprops)('starts kpropd (%s) for one propagation after another', async (kpropd) => {
+    const server = await start(name, line(kpropd));
+    for (const kprop of [...kprops, ...kprops]) {
+      expect(await propagateTo(server, kprop), kprop).toEqual({ ...succeeded(), kpropd: 0 });
+    }
+    await expectReplicaHas(lab);
+  });
+
+  test('what the loader prints never reaches the peer', async () => {
+    const noise = 'for i in 1 2 3 4 5 6 7 8 9; do echo noise-noise-noise; echo noise >&2; done';
+    const loader = lab.loaderStub(`${noise}; exec /usr/sbin/kdb5_util "$@"`, 'noisy');
+    const server = await start(name, line('our', { loader }));
+    const proxy = await startProxy(server.port);
+    for (const kprop of kprops) {
+      expect(await propagateTo(server, kprop, proxy.port)).toEqual({ ...succeeded(), kpropd: 0 });
+    }
+    // One octet, an empty message, AP-REP and KRB-SAFE, twice.
+    expect(proxy.counted.server).toBeLessThan(2 * 300);
+    await proxy.close();
+  });
+
+  test('a kpropd that cannot start says nothing to the peer, and exits with 1', async () => {
+    const env = { KRB5_CONFIG: join(lab.folder, 'no-such-krb5.conf') };
+    const server = await start(name, { ...line('our'), env });
+    const proxy = await startProxy(server.port);
+    const failed = await propagateTo(server, 'MIT', proxy.port);
+    expect(failed).toMatchObject({ status: 1, stdout: '', kpropd: 1 });
+    expect(proxy.counted.server).toBe(0);
+    await proxy.close();
+  });
+
+  test("a sender that MIT's kpropd rejects sees the same from ours", async () => {
+    const keytab = join(lab.replica.folder, 'no-such.keytab');
+    const outcomes = [];
+    for (const kpropd of ['MIT', 'our'] as const) {
+      const { program, args } = line(kpropd);
+      const server = await start(name, { program, args: [...args, '-s', keytab] });
+      outcomes.push(await propagateTo(server, 'MIT'));
+      await server.stop();
+    }
+    expect(outcomes[0]).toMatchObject({ status: 1, kpropd: 1 });
+    expect(outcomes[1]).toEqual(outcomes[0]);
+  });
+});
+
+test('the line of inetd.conf for a node that no PATH leads to', async () => {
+  const server = await start('inetd', { ...line('our'), byNode: true });
+  expect(await propagateTo(server, 'MIT')).toEqual({ ...succeeded(), kpropd: 0 });
+});
+
+describe('systemd', () => {
+  const folder = () => join(lab.folder, 'units');
+  const verify = (...units: readonly string[]) => {
+    const paths = units.map((unit) => join(folder(), unit));
+    return spawnSync('systemd-analyze', ['verify', '--man=no', ...paths], { encoding: 'utf8' });
+  };
+  beforeAll(() => {
+    cpSync(join(packageRoot, 'packaging/systemd'), folder(), { recursive: true });
+    const template = join(folder(), 'kpropd-inetd@.service');
+    cpSync(template, template.replace('@', '@1'));
+  });
+
+  test.each([
+    ['kpropd.service'],
+    ['kpropd.socket'],
+    ['kpropd-inetd.socket', 'kpropd-inetd@1.service'],
+  ])('finds nothing wrong with %s', (...units) => {
+    expect(verify(...units)).toMatchObject({ status: 0, stdout: '', stderr: '' });
+  });
+
+  test('would have found an option that it does not know', () => {
+    const unit = join(folder(), 'kpropd.service');
+    writeFileSync(
+      join(folder(), 'typo.service'),
+      readFileSync(unit, 'utf8').replace('Home', 'Hme'),
+    );
+    expect(verify('typo.service').stderr).toMatch(/Unknown key.*ProtectHme/);
+  });
+});
