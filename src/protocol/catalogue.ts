@@ -188,6 +188,12 @@ export const catalogue = {
     (d) => `the keytab ${d.keytab} has no key for ${d.principal}`,
     theKeytab,
   ),
+  'auth.no-keytab': row<Place>(
+    config,
+    45,
+    (d) => `cannot read the keytab ${d.path}: ${errnoText(d.errno)}`,
+    theKeytab,
+  ),
   'auth.wrong-kvno': row<{ principal: string; kvno: number; keytab: string }>(
     config,
     44,

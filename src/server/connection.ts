@@ -156,8 +156,18 @@ function acceptorOf(replica: Replica): RecvauthOptions {
     ...replica,
     application: applicationVersion,
     get keytab() {
-      keytab ??= replica.keytab();
+      keytab ??= keytabOf(replica);
       return keytab;
     },
   };
+}
+
+/** One that cannot be opened lacks the key, in the words of libkrb5 (rd_req_dec.c, keytab_fetch_error). */
+function keytabOf(replica: Replica): Keytab {
+  try {
+    return replica.keytab();
+  } catch (cause) {
+    if (!isKpropError(cause, 'keytab.missing')) throw cause;
+    throw new KpropError('auth.no-keytab', cause.detail, { cause });
+  }
 }
