@@ -24,6 +24,9 @@ Usage: ${program} [-r realm] [-s keytab] [-d] [-D] [-S]
 \t[-a acl_file] [-A admin_server] [--pid-file=pid_file]
 `;
 
+const noIprop =
+  'iprop_enable is set, but incremental propagation is not implemented yet: full propagations are served, and this replica does not poll its primary';
+
 interface Arguments {
   readonly realm: string | undefined;
   readonly keytab: string | undefined;
@@ -70,9 +73,6 @@ async function main(args: readonly string[]): Promise<number | undefined> {
     return 1;
   }
 }
-
-const noIprop =
-  'iprop_enable is set, but incremental propagation is not implemented yet: full propagations are served, and this replica does not poll its primary';
 
 /** What the command line says, or the exit status where that is all. */
 function readArguments(args: readonly string[]): Arguments | number {
