@@ -35,7 +35,7 @@ export function getopt(
         complaints.push(
           names.length > 1
             ? `option '${arg}' is ambiguous; possibilities: ${names.map((n) => `'--${n}'`).join(' ')}`
-            : `unrecognized option '--${typed}'`,
+            : `unrecognized option '${arg}'`,
         );
       } else if (!long[name]) {
         if (given === undefined) options.push({ name, value: undefined });
