@@ -34,8 +34,11 @@ process.exitCode = await main(process.argv.slice(2));
 
 async function main(args: readonly string[]): Promise<number> {
   const { env } = process;
+  // A reader that has left or a log that is full is no reason to stop half-way.
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
   const given = readArguments(args, env);
   if (typeof given === 'number') return given;
+  const stop = stopOnSignals();
   try {
     const config = await inPhase('configuration', 'while initializing krb5', () =>
       loadKrb5Config({ krb5ConfFiles: env.KRB5_CONFIG ?? defaultPaths.krb5Conf }),
@@ -52,9 +55,15 @@ async function main(args: readonly string[]): Promise<number> {
       realm: given.realm,
       config,
       credential: given.credential,
+      signal: stop,
       onEvent: (event) => progress(event, given.debug),
     });
   } catch (error) {
+    if (stop.aborted) {
+      // Whoever started us sees what we died of.
+      process.kill(process.pid, stop.reason);
+      return 1;
+    }
     const hint = senderHintLine(error);
     const lines = [...mitLines(program, error), ...(hint === undefined ? [] : [hint])];
     process.stderr.write(`${lines.join('\n')}\n`);
@@ -63,6 +72,18 @@ async function main(args: readonly string[]): Promise<number> {
   recordSuccess(given);
   process.stdout.write(`Database propagation to ${given.host}: SUCCEEDED\n`);
   return 0;
+}
+
+/**
+ * Aborted with the signal's name by the first of a kind, so that what is under way ends in good
+ * order, private files with it; the second one ends the program at once.
+ */
+function stopOnSignals(): AbortSignal {
+  const control = new AbortController();
+  for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+    process.once(name, () => control.abort(name));
+  }
+  return control.signal;
 }
 
 /** What the command line says, or the exit status where that is all. */

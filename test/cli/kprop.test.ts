@@ -1,0 +1,257 @@
+import { createSocket } from 'node:dgram';
+import { once } from 'node:events';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { join } from 'node:path';
+
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+
+import { Lab, packageRoot } from '../support/lab.ts';
+import type { Kpropd } from '../support/lab-options.ts';
+import type { Outcome } from '../support/lab-process.ts';
+import { expectReplicaHas, type Make, runKprop, succeeded } from '../support/pairings.ts';
+import { makeSyntheticDump } from '../support/synthetic-dump.ts';
+import { startProxy } from '../support/tcp-proxy.ts';
+
+const ourProgram = join(packageRoot, 'dist', 'cli', 'kprop.js');
+let lab: Lab;
+let kpropd: Kpropd;
+beforeAll(async () => {
+  lab = await Lab.create({ principals: 200 });
+  await lab.dump();
+  kpropd = await lab.startMitKpropd();
+});
+afterAll(() => lab.close());
+
+/** Either program with exactly these arguments, and none of the lab's own. */
+function run(make: Make, args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<Outcome> {
+  return make === 'our'
+    ? lab.run(process.execPath, [ourProgram, ...args], { env })
+    : lab.run('/usr/sbin/kprop', args, { env, argv0: 'kprop' });
+}
+
+async function both(args: readonly string[], env?: NodeJS.ProcessEnv) {
+  const said = ({ status, stdout, stderr }: Outcome) => ({ status, stdout, stderr });
+  const [mit, ours] = [said(await run('MIT', args, env)), said(await run('our', args, env))];
+  expect(ours).toEqual(mit);
+  return ours;
+}
+
+const usage = '\nUsage: kprop [-r realm] [-f file] [-d] [-P port] [-s keytab] replica_host\n\n';
+
+describe('the command line, as MIT reads it', () => {
+  test.each([[[]], [['one', 'two']], [['-d']], [['--']], [['-d', '--', 'one', '-d']]])(
+    'usage: %j',
+    async (args) => {
+      expect(await both(args)).toEqual({ status: 1, stdout: '', stderr: usage });
+    },
+  );
+
+  test.each([
+    [['-x', 'host'], "invalid option -- 'x'"],
+    [['-dx', 'host'], "invalid option -- 'x'"],
+    [['host', '-x'], "invalid option -- 'x'"],
+    [['-x', '-y', 'host'], "invalid option -- 'x'"],
+    [['host', '-P'], "option requires an argument -- 'P'"],
+    [['-S', 'host'], "invalid option -- 'S'"],
+  ])('%j is complained of, then usage', async (args, complaint) => {
+    const stderr = `kprop: ${complaint}\n${usage}`;
+    expect(await both(args)).toEqual({ status: 1, stdout: '', stderr });
+  });
+
+  const port = () => String(kpropd.port);
+  const good: readonly [string, () => string[]][] = [
+    ['options behind the host', () => ['127.0.0.1', '-P', port(), '-f', lab.dumpFile]],
+    ['joined', () => [`-P${port()}`, `-f${lab.dumpFile}`, '127.0.0.1']],
+    ['-- before the host', () => ['-P', port(), '-f', lab.dumpFile, '--', '127.0.0.1']],
+    [
+      'twice, the last one counts',
+      () => ['-P', '1', '-P', port(), '-f', '/', '-f', lab.dumpFile, '127.0.0.1'],
+    ],
+    [
+      '-r with the default realm',
+      () => ['-r', lab.realm, '-P', port(), '-f', lab.dumpFile, '127.0.0.1'],
+    ],
+  ];
+  test.each(good)('%s', async (_, args) => {
+    expect(await both(args())).toMatchObject(succeeded());
+  });
+
+  test('-d, alone and in a cluster: a line for each block', async () => {
+    const bytes = statSync(lab.dumpFile).size;
+    const lines = [32_768, 65_536, bytes].map((sent) => `${sent} bytes sent.\n`).join('');
+    const stdout = `${lines}${succeeded().stdout}`;
+    for (const args of [
+      ['-d', '-P', port()],
+      ['-dP', port()],
+      ['-ddP', port()],
+    ]) {
+      const said = await both([...args, '-f', lab.dumpFile, '127.0.0.1']);
+      expect(said).toEqual({ status: 0, stdout, stderr: '' });
+    }
+  });
+});
+
+describe('what MIT has not', () => {
+  test('--version', async () => {
+    const { version } = JSON.parse(readFileSync(join(packageRoot, 'package.json'), 'utf8'));
+    expect(await run('our', ['--version'])).toMatchObject({
+      status: 0,
+      stdout: `kprop ${version}\n`,
+      stderr: '',
+    });
+  });
+
+  test('--help: the usage and all else', async () => {
+    const { status, stdout, stderr } = await run('our', ['--help']);
+    expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+    expect(stdout.startsWith(usage)).toBe(true);
+    for (const option of ['--ccache', '--gss', '--help', '--version']) {
+      expect(stdout).toContain(option);
+    }
+  });
+
+  test('a long option that is unknown', async () => {
+    expect(await run('our', ['--nonsense=1', 'host'])).toMatchObject({
+      status: 1,
+      stdout: '',
+      stderr: `kprop: unrecognized option '--nonsense=1'\n${usage}`,
+    });
+  });
+});
+
+describe('the .last_prop file', () => {
+  const path = () => `${lab.dumpFile}.127.0.0.1.last_prop`;
+  afterEach(() => rmSync(path(), { recursive: true, force: true }));
+
+  test.each(['MIT', 'our'] as const)('of %s kprop: one NUL, for its owner alone', async (make) => {
+    expect(await runKprop(lab, make, { port: kpropd.port })).toMatchObject(succeeded());
+    expect(readFileSync(path()).equals(Buffer.of(0))).toBe(true);
+    expect(statSync(path()).mode & 0o777).toBe(0o600);
+  });
+
+  test('is named by the host as typed, and cut to its one octet', async () => {
+    const typed = `${lab.dumpFile}.LocalHost.last_prop`;
+    for (const make of ['MIT', 'our'] as const) {
+      writeFileSync(typed, 'much longer');
+      chmodSync(typed, 0o644);
+      const sent = await runKprop(lab, make, { port: kpropd.port, host: 'LocalHost' });
+      expect(sent).toMatchObject(succeeded('LocalHost'));
+      expect(readFileSync(typed).equals(Buffer.of(0))).toBe(true);
+      expect(statSync(typed).mode & 0o777).toBe(0o644);
+    }
+  });
+
+  test('that cannot be written is told of, and no failure', async () => {
+    mkdirSync(path());
+    const stderr = `kprop: Is a directory while creating 'last_prop' file, '${path()}'\n`;
+    for (const make of ['MIT', 'our'] as const) {
+      const sent = await runKprop(lab, make, { port: kpropd.port });
+      expect(sent).toMatchObject({ ...succeeded(), stderr });
+    }
+    await expectReplicaHas(lab);
+  });
+
+  test('is not written by a propagation that failed', async () => {
+    expect((await lab.ourKprop({ port: 1 })).status).toBe(1);
+    expect(existsSync(path())).toBe(false);
+  });
+});
+
+describe('the environment', () => {
+  const send = (env: NodeJS.ProcessEnv, ...args: string[]) =>
+    both(['-P', String(kpropd.port), '-f', lab.dumpFile, ...args, '127.0.0.1'], env);
+
+  test('KRB5_CONFIG: the first of several files wins', async () => {
+    const first = join(lab.primary.folder, 'first.conf');
+    writeFileSync(first, `[realms]\n  ${lab.realm} = {\n    kdc = 127.0.0.1:1\n  }\n`);
+    const missing = join(lab.primary.folder, 'missing.conf');
+    const both = `${missing}:${lab.primary.krb5Conf}`;
+    expect(await send({ KRB5_CONFIG: both })).toMatchObject(succeeded());
+    // Both files list a KDC of the realm: the second is asked when the first is down.
+    const merged = `${first}:${lab.primary.krb5Conf}`;
+    expect(await send({ KRB5_CONFIG: merged })).toMatchObject(succeeded());
+  });
+
+  test('KRB5_KTNAME, and -s over it', async () => {
+    const { keytab } = lab.primary;
+    expect(await send({ KRB5_KTNAME: keytab })).toMatchObject(succeeded());
+    expect(await send({ KRB5_KTNAME: '/none' }, '-s', keytab)).toMatchObject(succeeded());
+    expect(await send({ KRB5_KTNAME: '/none' }, '-s', `FILE:${keytab}`)).toMatchObject(succeeded());
+  });
+
+  test('KRB5CCNAME does not matter', async () => {
+    const env = { KRB5CCNAME: 'FILE:/none/ccache' };
+    expect(await send(env)).toMatchObject(succeeded());
+  });
+});
+
+describe('whoever reads its output', () => {
+  const shell = (script: string) => {
+    const program = `${process.execPath} ${ourProgram}`;
+    const args = lab.kpropArgs({ port: kpropd.port, args: ['-d'] });
+    return lab.run('/bin/sh', ['-c', script.replace('KPROP', `${program} "$@"`), 'kprop', ...args]);
+  };
+
+  test.each([
+    ['is not there', 'KPROP >&- 2>&-; echo $? >&3'],
+    ['has left', '{ KPROP; echo $? >&3; } | exec true'],
+    ['has no room', 'KPROP >/dev/full 2>/dev/full; echo $? >&3'],
+  ])('%s: the propagation goes on', async (_, script) => {
+    await lab.addPrincipals([`reader${script.length}`]);
+    await lab.dump();
+    const { stdout, stderr } = await shell(`{ ${script}; } 3>&1`);
+    expect({ stdout, stderr }).toEqual({ stdout: '0\n', stderr: '' });
+    await expectReplicaHas(lab);
+  });
+});
+
+describe('signals', () => {
+  test.each(['SIGINT', 'SIGTERM', 'SIGHUP'] as const)(
+    '%s in the middle of a dump',
+    async (name) => {
+      const before = await lab.replicaDump();
+      const file = join(lab.primary.folder, 'large');
+      makeSyntheticDump(file, 100_000, { basedOn: readFileSync(lab.dumpFile, 'latin1') });
+      const proxy = await startProxy(kpropd.port, {
+        from: 'client',
+        afterBytes: 100_000,
+        fate: 'hold',
+      });
+      const args = lab.kpropArgs({ port: proxy.port, file });
+      const sending = lab.start(process.execPath, [ourProgram, ...args]);
+      await proxy.struck;
+      sending.signal(name);
+      expect(await sending.ended).toMatchObject({ signal: name, stdout: '', stderr: '' });
+      await proxy.close();
+      expect(existsSync(`${file}.127.0.0.1.last_prop`)).toBe(false);
+      expect(await lab.replicaDump()).toBe(before);
+    },
+  );
+
+  test('while GSS fetches the ticket: its private folder goes, too', async () => {
+    const silent = createSocket('udp4').bind(0, '127.0.0.1');
+    await once(silent, 'listening');
+    const file = join(lab.primary.folder, 'silent.conf');
+    const kdc = `127.0.0.1:${silent.address().port}`;
+    writeFileSync(file, `[realms]\n  ${lab.realm} = {\n    kdc = ${kdc}\n  }\n`);
+    const env = { KRB5_CONFIG: `${file}:${lab.primary.krb5Conf}` };
+    const args = lab.kpropArgs({ port: 1, args: ['--gss'] });
+    const folders = () => readdirSync(join(lab.primary.folder, 'tmp'));
+    const sending = lab.start(process.execPath, [ourProgram, ...args], { env });
+    await once(silent, 'message');
+    expect(folders()).toEqual([expect.stringMatching(/^kprop-gss-/)]);
+    sending.signal('SIGTERM');
+    expect(await sending.ended).toMatchObject({ signal: 'SIGTERM', stdout: '', stderr: '' });
+    expect(folders()).toEqual([]);
+    silent.close();
+  });
+});
