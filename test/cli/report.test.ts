@@ -1,0 +1,117 @@
+import { describe, expect, test } from 'vitest';
+
+import { hintLine, mitLines, mitText, senderHintLine } from '../../src/cli/report.ts';
+import { KpropError, type Phase } from '../../src/protocol/errors.ts';
+
+const refusal = (number: number, text: string, phase: Phase) =>
+  new KpropError('peer.refused', { peer: 'replica port 754', number, text }, { phase });
+const closed = (phase?: Phase) =>
+  new KpropError('network.closed', { peer: 'replica port 754', while: 'testing' }).during(
+    phase ?? 'connect',
+    'while testing',
+  );
+
+describe("MIT's lines", () => {
+  test("are com_err's: program, text of the error, step", () => {
+    const error = new KpropError('keytab.missing', { path: '/k', errno: 'EACCES' });
+    error.during('credentials', 'while getting initial credentials');
+    expect(mitLines('kprop', error)).toEqual([
+      'kprop: Permission denied while getting initial credentials',
+    ]);
+  });
+
+  test('are the step alone where MIT prints no error text', () => {
+    const error = new KpropError('dump.locked', { path: '/d' }).during('dump', 'database locked');
+    expect(mitText(error)).toBe('database locked');
+  });
+
+  test('are our own words where no step is known', () => {
+    const error = new KpropError('dump.not-ready', { path: '/d', okPath: '/d.dump_ok' });
+    expect(mitText(error)).toBe("'/d' more recent than '/d.dump_ok'.");
+  });
+
+  test('name a host that does not resolve, without a step', () => {
+    const error = new KpropError('network.unresolved', { host: 'nosuch', reason: 'ENOTFOUND' });
+    error.during('connect', 'while connecting to server');
+    expect(mitLines('kprop', error)).toEqual(['kprop: nosuch: Name or service not known']);
+  });
+
+  // krb5 src/kprop/kprop.c: the two places where a KRB-ERROR may come, and its three kinds.
+  const rejected =
+    'kprop: Server rejected authentication (during sendauth exchange) while authenticating to server';
+  test.each<[string, KpropError, string[]]>([
+    [
+      '60 with a text',
+      refusal(60, 'No space left', 'confirm'),
+      ['Generic remote error: No space left'],
+    ],
+    ['60 without', refusal(60, '', 'confirm'), []],
+    ['0', refusal(0, 'whatever', 'confirm'), []],
+    [
+      'another number with a text',
+      refusal(31, 'Decrypt integrity check failed', 'blocks'),
+      [
+        'kprop: Decrypt integrity check failed signalled from server',
+        'Error text from server: Decrypt integrity check failed',
+      ],
+    ],
+    [
+      'another number without',
+      refusal(37, '', 'confirm'),
+      ['kprop: Clock skew too great signalled from server'],
+    ],
+    [
+      'a number that no table knows',
+      refusal(99, '', 'confirm'),
+      ['kprop: error 99 signalled from server'],
+    ],
+    [
+      '60 in the hand-shake',
+      refusal(60, 'oops', 'authenticate'),
+      [rejected, 'Generic remote error: oops'],
+    ],
+    ['0 in the hand-shake', refusal(0, 'oops', 'authenticate'), [rejected]],
+    [
+      '45 in the hand-shake',
+      refusal(45, 'Service key not available', 'authenticate'),
+      [
+        rejected,
+        'kprop: Service key not available signalled from server',
+        'Error text from server: Service key not available',
+      ],
+    ],
+  ])('of a KRB-ERROR with number %s', (_, error, lines) => {
+    expect(mitLines('kprop', error)).toEqual(lines);
+  });
+
+  test('of a bug of ours are its stack', () => {
+    const [line] = mitLines('kprop', new TypeError('x is not a function'));
+    expect(line).toMatch(/^kprop: internal error: TypeError: x is not a function\n +at /);
+    expect(mitLines('kprop', 'thrown')).toEqual(['kprop: internal error: thrown']);
+  });
+});
+
+describe('the hint', () => {
+  test('says what failed and what to do, on one line', () => {
+    const error = new KpropError('dump.not-ready', { path: '/d', okPath: '/d.dump_ok' });
+    expect(hintLine(error)).toMatch(/^hint: '\/d' more recent than '\/d\.dump_ok': a dump is /);
+    expect(hintLine(new TypeError('a bug'))).toBeUndefined();
+    expect(senderHintLine(new TypeError('a bug'))).toBeUndefined();
+  });
+
+  test.each<[Phase, RegExp]>([
+    ['size', /; MIT's kpropd closes like this when kpropd\.acl there lacks.* spool file$/],
+    ['blocks', /; MIT's kpropd closes like this when kpropd\.acl there lacks.* spool file$/],
+    ['confirm', /spool file, and when kdb5_util load fails$/],
+  ])("knows why MIT's kpropd hangs up in phase %s", (phase, reason) => {
+    expect(senderHintLine(closed(phase))).toMatch(reason);
+    // A replica does not say of its primary that it is one of MIT's replicas.
+    expect(hintLine(closed(phase))).not.toMatch(/MIT's kpropd/);
+  });
+
+  test('does not guess where there is another reason', () => {
+    expect(senderHintLine(closed('authenticate'))).toBe(hintLine(closed('authenticate')));
+    const told = refusal(60, 'oops', 'confirm');
+    expect(senderHintLine(told)).toBe(hintLine(told));
+  });
+});
