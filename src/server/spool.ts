@@ -101,14 +101,14 @@ class TemporarySpool implements Spool {
   async publish(): Promise<void> {
     try {
       await rename(this.temporary, this.path);
+      this.#published = true;
+      // Readers such as a kprop that cascades may share the file while it is loaded.
+      lockFile(this.#file.fd, 'shared', { wait: true });
     } catch (cause) {
       const detail = { path: this.path, errno: errnoOf(cause) };
       const doing = `while renaming ${this.temporary} to ${this.path}`;
       throw new KpropError('spool.write', detail, { cause }).during('spool', doing);
     }
-    this.#published = true;
-    // Readers such as a kprop that cascades may share the file while it is loaded.
-    lockFile(this.#file.fd, 'shared', { wait: true });
     await syncFolder(dirname(this.path));
   }
 
@@ -144,9 +144,7 @@ async function lockedFile(path: string): Promise<FileHandle> {
   for (;;) {
     const flags = constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW;
     const file = await open(path, flags, 0o600).catch((cause: unknown) => {
-      const detail = { path, errno: errnoOf(cause) };
-      const doing = `while opening database file, '${path}'`;
-      throw new KpropError('spool.write', detail, { cause }).during('spool', doing);
+      throw notOpened(path, cause);
     });
     try {
       if (!lockFile(file.fd, 'exclusive', { wait: false })) {
@@ -163,10 +161,16 @@ async function lockedFile(path: string): Promise<FileHandle> {
       }
     } catch (error) {
       await file.close();
-      throw error;
+      throw error instanceof KpropError ? error : notOpened(path, error);
     }
     await file.close();
   }
+}
+
+function notOpened(path: string, cause: unknown): KpropError {
+  const doing = `while opening database file, '${path}'`;
+  const detail = { path, errno: errnoOf(cause) };
+  return new KpropError('spool.write', detail, { cause }).during('spool', doing);
 }
 
 async function isStillAt(file: FileHandle, path: string): Promise<boolean> {
