@@ -81,7 +81,7 @@ class StreamChannel implements Channel {
     stream.on('end', () => this.#onEnd());
     stream.on('drain', () => this.#onDrain());
     stream.on('error', (error: NodeJS.ErrnoException) => this.#fail(this.#networkError(error)));
-    stream.on('close', () => this.#onEnd());
+    stream.on('close', () => this.#onClose());
     if (this.#signal?.aborted) this.#onAbort();
     else this.#signal?.addEventListener('abort', this.#onAbort, { once: true });
   }
@@ -128,9 +128,9 @@ class StreamChannel implements Channel {
     for (const part of parts) this.#stream.write(part);
     this.#stream.uncork();
     if (!this.#stream.writableNeedDrain) return Promise.resolve();
-    this.#rearm();
     return new Promise((resolve, reject) => {
       this.#drained = { resolve, reject };
+      this.#rearm();
     });
   }
 
@@ -138,10 +138,10 @@ class StreamChannel implements Channel {
     // A socket closed with unread data is reset, and a reset can overtake our last message: the
     // peer would never read why we refused. So its data is read, and thrown away, for a while.
     this.#stream.end();
-    const deadline = Date.now() + limits.lingerMillis;
+    const deadline = performance.now() + limits.lingerMillis;
     let allowance = limits.lingerBytes;
     while (!this.#ended && this.#failure === undefined && allowance > 0) {
-      const left = deadline - Date.now();
+      const left = deadline - performance.now();
       if (left <= 0) break;
       allowance -= this.#arrived;
       this.#chunks = [];
@@ -183,13 +183,19 @@ class StreamChannel implements Channel {
     this.#disarm();
     this.#waiter?.reject(this.#closedByPeer());
     this.#waiter = undefined;
-    if (this.#stream.destroyed) this.#fail(this.#closedByPeer());
+    this.#rearm();
+  }
+
+  /** Unlike an end, which leaves us the right to write. */
+  #onClose(): void {
+    this.#onEnd();
+    this.#fail(this.#closedByPeer());
   }
 
   #onDrain(): void {
-    this.#disarm();
     this.#drained?.resolve();
     this.#drained = undefined;
+    this.#rearm();
   }
 
   #fail(error: Error): void {
