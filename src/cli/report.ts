@@ -1,4 +1,4 @@
-import { krb5ErrorTexts } from '../protocol/com-err.ts';
+import { krb5ErrorText } from '../protocol/com-err.ts';
 import { isKpropError, KpropError, type Phase } from '../protocol/errors.ts';
 
 /**
@@ -49,11 +49,11 @@ function refusalLines(program: string, error: KpropError<'peer.refused'>): reado
   const { number, text } = error.detail;
   const lines =
     error.phase === 'authenticate'
-      ? [`${program}: ${krb5ErrorTexts[207]} while authenticating to server`]
+      ? [`${program}: ${krb5ErrorText(207)} while authenticating to server`]
       : [];
   if (number === 60) return text ? [...lines, `Generic remote error: ${text}`] : lines;
   if (number === 0) return lines;
-  lines.push(`${program}: ${krb5ErrorTexts[number] ?? `error ${number}`} signalled from server`);
+  lines.push(`${program}: ${krb5ErrorText(number)} signalled from server`);
   return text ? [...lines, `Error text from server: ${text}`] : lines;
 }
 

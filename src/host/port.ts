@@ -10,7 +10,8 @@ const defaultPort = 754;
  */
 export function propagationPort(host: string, port: number | string = 'krb5_prop'): number {
   if (typeof port === 'number') return port;
-  if (/^\d+$/.test(port)) return Number(port);
+  // A number is what strtoul takes for one, nothing at all included (glibc getaddrinfo.c).
+  if (/^[ \t\n\v\f\r]*\+?\d*$/.test(port)) return Number(port);
   const found = serviceByName(port) ?? (port === 'krb5_prop' ? defaultPort : undefined);
   if (found !== undefined) return found;
   throw new KpropError('network.unresolved', { host, reason: 'EAI_SERVICE' });

@@ -147,6 +147,11 @@ export const asn1ErrorTexts = {
   badFormat: 'ASN.1 badly-formatted encoding',
 } as const;
 
+/** com_err's text of a number in that table; of one that it lacks, its own words. */
+export function krb5ErrorText(number: number): string {
+  return krb5ErrorTexts[number] ?? `KRB5 error code ${number}`;
+}
+
 /** strerror(3) of Linux by errno name, for the names that files, sockets and processes give us. */
 export const errnoTexts: Readonly<Record<string, string>> = {
   EPERM: 'Operation not permitted',

@@ -1,5 +1,5 @@
 import { catalogue, type Row } from './catalogue.ts';
-import { krb5ErrorTexts } from './com-err.ts';
+import { krb5ErrorText } from './com-err.ts';
 
 type Catalogue = typeof catalogue;
 
@@ -71,7 +71,7 @@ export class KpropError<C extends ErrorCode = ErrorCode> extends Error {
   /** com_err's words for it, or undefined where MIT's programs print no error text. */
   get comErrText(): string | undefined {
     const value = this.#comErr();
-    return typeof value === 'number' ? krb5ErrorTexts[value] : value;
+    return typeof value === 'number' ? krb5ErrorText(value) : value;
   }
 
   /** The error-code of a KRB-ERROR that tells the peer: 0 to 127, and 60 for all that does not fit. */

@@ -3,6 +3,7 @@ import type { Channel } from '../channel.ts';
 import { textOf, utf8 } from '../bytes.ts';
 import { KpropError } from '../errors.ts';
 import { isKrbError, makeKrbError, readKrbError } from '../messages/error.ts';
+import { tags } from '../messages/numbers.ts';
 import type { Principal } from '../messages/principal.ts';
 import {
   type AcceptedApReq,
@@ -46,10 +47,11 @@ export async function sendauth(
   const sent = makeApReq(credential, ambient);
   await writeFrame(channel, sent.message);
   const refusal = await readFrame(channel, 'answer to the AP-REQ', replyLimitBytes);
-  if (refusal.length > 0) throw refusedBy(channel, refusal);
+  if (refusal.length > 0) throw refusedBy(channel, requireTag(refusal, 'KRB-ERROR', tags.error));
 
   const reply = await readFrame(channel, 'AP-REP', replyLimitBytes);
   if (isKrbError(reply)) throw refusedBy(channel, reply);
+  requireTag(reply, 'AP-REP', tags.apRep);
   const { sequence, subkey } = acceptApRep(reply, sent, credential.sessionKey);
   return new Session({
     client: credential.client,
@@ -131,6 +133,12 @@ async function answerVersion(channel: Channel, wanted: string, refusal: number):
   throw refusal === BAD_SENDAUTH_VERSION
     ? new KpropError('session.bad-sendauth-version', detail)
     : new KpropError('session.bad-application-version', detail);
+}
+
+/** The message, if its first octet is that of its kind: MIT's library looks at it first. */
+function requireTag(message: Uint8Array, wanted: string, tag: number): Uint8Array {
+  if (message[0] === (0x60 | tag)) return message;
+  throw new KpropError('message.unexpected', { wanted, found: firstOctet(message) });
 }
 
 function requireAccepted(answer: number, application: string): void {

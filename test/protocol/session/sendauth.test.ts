@@ -203,10 +203,10 @@ describe('the initiator', () => {
 
   test('does not believe an answer that is neither', async () => {
     expect(await answering(() => [utf8('hello')])).toMatchObject({
-      reason: { code: 'session.bad-response', detail: { found: 'first octet 0x68' } },
+      reason: { code: 'message.unexpected', detail: { found: 'first octet 0x68' } },
     });
     expect(await answering(() => [accepted, accepted])).toMatchObject({
-      reason: { code: 'decode.truncated' },
+      reason: { code: 'message.unexpected', detail: { found: 'an empty message' } },
     });
   });
 
