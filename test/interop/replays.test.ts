@@ -1,0 +1,171 @@
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+
+import { dial } from '../../src/client/dial.ts';
+import { systemAmbient } from '../../src/protocol/ambient.ts';
+import { utf8 } from '../../src/protocol/bytes.ts';
+import { readKrbError } from '../../src/protocol/messages/error.ts';
+import { makeApReq } from '../../src/protocol/session/ap-exchange.ts';
+import type { Credential } from '../../src/protocol/session/credential.ts';
+import { readFrame, writeFrame } from '../../src/protocol/session/frame.ts';
+import { labCredential } from '../support/attacker.ts';
+import { Lab } from '../support/lab.ts';
+import { type Make, startKpropd } from '../support/pairings.ts';
+
+const replay = { number: 34, text: 'Request is a replay' };
+
+let lab: Lab;
+let credential: Credential;
+beforeAll(async () => {
+  lab = await Lab.create();
+  credential = await labCredential(lab);
+});
+afterAll(() => lab.close());
+
+const freshApReq = () => makeApReq(credential, systemAmbient()).message;
+
+/** What a kpropd answers to an AP-REQ: that it is welcome, or its KRB-ERROR. */
+async function present(port: number, apReq: Uint8Array) {
+  const channel = await dial('127.0.0.1', port, { connectMillis: 5_000 });
+  channel.during('presenting an AP-REQ', 10_000);
+  try {
+    for (const version of ['KRB5_SENDAUTH_V1.0\0', 'kprop5_01\0']) {
+      await writeFrame(channel, utf8(version));
+    }
+    expect((await channel.read(1))[0]).toBe(0);
+    await writeFrame(channel, apReq);
+    const answer = await readFrame(channel, 'answer', 65_536);
+    if (answer.length === 0) return 'welcome';
+    const { number, text } = readKrbError(answer);
+    return { number, text };
+  } finally {
+    channel.close();
+  }
+}
+
+/** Both kpropds with this environment; what each order of presenting one AP-REQ twice brings. */
+async function bothOrders(env: NodeJS.ProcessEnv) {
+  const [our, MIT] = await Promise.all([
+    startKpropd(lab, 'our', { env }),
+    startKpropd(lab, 'MIT', { env }),
+  ]);
+  const ports: Record<Make, number> = { our: our.port, MIT: MIT.port };
+  const inOrder = async (...makes: readonly Make[]) => {
+    const apReq = freshApReq();
+    const answers = [];
+    for (const make of makes) answers.push(await present(ports[make], apReq));
+    return answers;
+  };
+  const answers = {
+    oursFirst: await inOrder('our', 'MIT'),
+    mitFirst: await inOrder('MIT', 'our'),
+    oursTwice: await inOrder('our', 'our'),
+  };
+  await Promise.all([our.stop(), MIT.stop()]);
+  return answers;
+}
+
+const refusedTheSecondTime = {
+  oursFirst: ['welcome', replay],
+  mitFirst: ['welcome', replay],
+  oursTwice: ['welcome', replay],
+};
+const welcomeTwice = {
+  oursFirst: ['welcome', 'welcome'],
+  mitFirst: ['welcome', 'welcome'],
+  oursTwice: ['welcome', 'welcome'],
+};
+
+/** An empty folder of the replica's. */
+function folder(name: string): string {
+  const path = join(lab.replica.folder, name);
+  mkdirSync(path);
+  return path;
+}
+
+/** The file lies where it should and has a seed and three tags, each in a record of its own. */
+function expectThreeTags(path: string): void {
+  const file = readFileSync(path);
+  const records = [];
+  for (let at = 16; at + 16 <= file.length; at += 16) {
+    const seconds = file.readUInt32BE(at + 12);
+    if (seconds !== 0) records.push(seconds);
+  }
+  expect(records).toHaveLength(3);
+  const now = Date.now() / 1000;
+  for (const seconds of records) expect(Math.abs(now - seconds)).toBeLessThan(60);
+}
+
+describe('one replay cache for our kpropd and that of MIT', () => {
+  const userId = process.geteuid?.();
+  const name = `krb5_${userId}.rcache2`;
+  const nothing = { KRB5RCACHEDIR: undefined, KRB5RCACHENAME: undefined };
+
+  test('in the folder of KRB5RCACHEDIR', async () => {
+    const KRB5RCACHEDIR = folder('by-dir');
+    expect(await bothOrders({ KRB5RCACHEDIR })).toEqual(refusedTheSecondTime);
+    expectThreeTags(join(KRB5RCACHEDIR, name));
+  });
+
+  test('in the folder of TMPDIR', async () => {
+    const TMPDIR = folder('by-tmpdir');
+    expect(await bothOrders({ ...nothing, TMPDIR })).toEqual(refusedTheSecondTime);
+    expectThreeTags(join(TMPDIR, name));
+  });
+
+  test('dfl: by name', async () => {
+    const KRB5RCACHEDIR = folder('dfl');
+    const env = { KRB5RCACHEDIR, KRB5RCACHENAME: 'dfl:' };
+    expect(await bothOrders(env)).toEqual(refusedTheSecondTime);
+    expectThreeTags(join(KRB5RCACHEDIR, name));
+  });
+
+  test('file2: with a path', async () => {
+    const KRB5RCACHEDIR = folder('not-used');
+    const path = join(lab.replica.folder, 'some.rcache');
+    const env = { KRB5RCACHEDIR, KRB5RCACHENAME: `file2:${path}` };
+    expect(await bothOrders(env)).toEqual(refusedTheSecondTime);
+    expectThreeTags(path);
+    expect(readdirSync(KRB5RCACHEDIR)).toEqual([]);
+  });
+
+  test('of default_rcache_name in krb5.conf', async () => {
+    const conf = join(lab.replica.folder, 'rcache.conf');
+    const path = join(lab.replica.folder, 'configured.rcache');
+    const text = readFileSync(lab.replica.krb5Conf, 'utf8');
+    const line = `[libdefaults]\n  default_rcache_name = file2:${path}`;
+    writeFileSync(conf, text.replace('[libdefaults]', line));
+    const env = { ...nothing, KRB5_CONFIG: conf, TMPDIR: folder('not-configured') };
+    expect(await bothOrders(env)).toEqual(refusedTheSecondTime);
+    expectThreeTags(path);
+  });
+});
+
+describe('both kpropds', () => {
+  test.each([{ KRB5RCACHENAME: 'none:' }, { KRB5RCACHETYPE: 'none' }])(
+    'keep no replay cache with %o',
+    async (chosen) => {
+      const KRB5RCACHEDIR = folder(`none-${Object.keys(chosen)}`);
+      expect(await bothOrders({ KRB5RCACHEDIR, ...chosen })).toEqual(welcomeTwice);
+      expect(readdirSync(KRB5RCACHEDIR)).toEqual([]);
+    },
+  );
+
+  test.each(['unheard:of', 'no-colon'])('refuse everybody with KRB5RCACHENAME=%s', async (name) => {
+    const { oursFirst, mitFirst } = await bothOrders({ KRB5RCACHENAME: name });
+    expect(oursFirst[0]).toMatchObject({ number: 60 });
+    expect(mitFirst).toEqual(oursFirst);
+    expect(oursFirst[1]).toEqual(oursFirst[0]);
+  });
+
+  test('refuse everybody where the folder of the cache is missing', async () => {
+    const KRB5RCACHEDIR = join(lab.replica.folder, 'no-such-folder');
+    const error = { number: 60, text: 'No such file or directory' };
+    const answers = await bothOrders({ KRB5RCACHEDIR });
+    expect(answers.oursFirst).toEqual([error, error]);
+    expect(answers.mitFirst).toEqual([error, error]);
+    expect(existsSync(KRB5RCACHEDIR)).toBe(false);
+  });
+});
