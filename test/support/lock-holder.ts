@@ -26,7 +26,7 @@ kind = ${o.shared ? 0 : 1}
 ${takes[how]}
 print('held', flush=True)
 time.sleep(60)`;
-  const child = spawn('python3', ['-c', program, path], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const child = spawn('python3', ['-c', program, path], { stdio: ['ignore', 'pipe', 'ignore'] });
   const ended = once(child, 'exit');
   await Promise.race([
     once(child.stdout, 'data'),
