@@ -1,10 +1,11 @@
 import { spawn } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { sendDatagram } from '../../src/host/libc.ts';
 import { Lab, packageRoot } from '../support/lab.ts';
+import { freePort, listens } from '../support/lab-process.ts';
 
 /**
  * Does what systemd does: binds, listens, and starts the program with the socket as descriptor 3 and
@@ -80,4 +81,36 @@ test('variables of another process are not for us', async () => {
   });
   await new Promise((resolve) => child.on('close', resolve));
   expect(out.trim()).toBe('undefined');
+});
+
+test('with -D nothing but what the loader prints reaches the journal', async () => {
+  const notify = join(folder, 'notify');
+  const port = await freePort();
+  const words = 'words of the loader';
+  const loader = lab.loaderStub(`echo ${words}; [ ! -e fail ]`);
+  const start = async (acl: string) => {
+    const args = ['-D', '-P', String(port), '-a', acl, '-f', lab.replica.fromMaster, '-p', loader];
+    const kpropd = lab.start(process.execPath, [join(packageRoot, 'dist/cli/kpropd.js'), ...args], {
+      role: 'replica',
+      // As systemd sets them; nobody listens on the first.
+      env: { NOTIFY_SOCKET: notify, JOURNAL_STREAM: '8:12345' },
+    });
+    await kpropd.until(() => listens(port), 'kpropd -D');
+    return kpropd;
+  };
+  const kpropd = await start(lab.replica.acl);
+  expect(await lab.mitKprop({ port })).toMatchObject({ status: 0 });
+  writeFileSync(join(lab.replica.folder, 'fail'), '');
+  expect(await lab.mitKprop({ port })).toMatchObject({ status: 1 });
+  kpropd.signal('SIGHUP');
+  kpropd.signal('SIGUSR1');
+  expect(await kpropd.stop()).toMatchObject({
+    signal: 'SIGTERM',
+    stdout: 'ready\n',
+    stderr: `${words}\n${words}\n`,
+  });
+
+  const closed = await start(join(lab.replica.folder, 'no.acl'));
+  expect(await lab.mitKprop({ port })).toMatchObject({ status: 1 });
+  expect(await closed.stop()).toMatchObject({ stdout: 'ready\n', stderr: '' });
 });
