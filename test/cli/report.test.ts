@@ -63,7 +63,7 @@ describe("MIT's lines", () => {
     [
       'a number that no table knows',
       refusal(99, '', 'confirm'),
-      ['kprop: error 99 signalled from server'],
+      ['kprop: KRB5 error code 99 signalled from server'],
     ],
     [
       '60 in the hand-shake',

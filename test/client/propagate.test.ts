@@ -17,6 +17,7 @@ import { type KpropServer, type ServerEvent, serveKprop } from '../../src/server
 import { Lab } from '../support/lab.ts';
 import { asPrimary, expectReplicaHas, startKpropd } from '../support/pairings.ts';
 import { makeSyntheticDump } from '../support/synthetic-dump.ts';
+import { startProxy } from '../support/tcp-proxy.ts';
 
 const phases = ['configuration', 'credentials', 'dump', 'connect', 'authenticate', 'blocks'];
 
@@ -68,6 +69,10 @@ async function failureOf(sending: Promise<unknown>): Promise<KpropError> {
   expect(error.remedy).toMatch(/.{15,}/);
   expect(error.message).toMatch(/.{8,}/);
   return error;
+}
+
+async function* endless(): AsyncGenerator<Uint8Array> {
+  for (;;) yield new Uint8Array(1_000_000);
 }
 
 const send = (port: number, o: Partial<PropagateOptions> = {}) =>
@@ -244,6 +249,20 @@ describe('limits', () => {
     expect(error.phase).toBe('authenticate');
     expect(['network.timeout', 'message.too-long']).toContain(error.code);
     server.close();
+  });
+
+  test('idle: a replica that takes nothing any more', async () => {
+    await startReplica();
+    const proxy = await startProxy(replica.port, {
+      from: 'client',
+      afterBytes: 1_000_000,
+      fate: 'hold',
+    });
+    // More than what the kernel's buffers take in.
+    const dump = { bytes: 2_000_000_000, stream: endless() };
+    const error = await failureOf(send(proxy.port, { dump, limits: { idle: 300 } }));
+    expect(error).toMatchObject({ code: 'network.timeout', phase: 'blocks' });
+    await proxy.close();
   });
 
   test('confirm: a load that takes too long', async () => {
