@@ -1,0 +1,74 @@
+import { afterAll, beforeAll, expect, test } from 'vitest';
+
+import { deviations } from './deviations.ts';
+import { createTwins, type Twins } from './realm.ts';
+import { type Observation, play, type Scenario } from './scenario.ts';
+
+/**
+ * A test for each scenario: MIT's program and ours, each in a world of its own, do the same, but for
+ * the deviations that the table allows; and one more: each deviation that the table allows in these
+ * scenarios does occur.
+ */
+export function compareMakes(scenarios: readonly Scenario[]): void {
+  let twins: Twins;
+  beforeAll(async () => {
+    twins = await createTwins();
+  });
+  afterAll(() => twins?.close());
+  const occurred = new Set<string>();
+
+  test.each(scenarios)('$name', async (scenario) => {
+    await twins.restore();
+    const { worlds } = twins;
+    const [mit, ours] = await Promise.all([
+      play(scenario, worlds.mit, 'mit'),
+      play(scenario, worlds.ours, 'ours'),
+    ]);
+    expect(differences(allowed(scenario, mit, occurred), ours)).toEqual([]);
+  });
+
+  test('every deviation in the table still occurs', () => {
+    const names = new Set(scenarios.map(({ name }) => name));
+    const expected = deviations.flatMap(({ id, where }) =>
+      Object.keys(where)
+        .filter((name) => names.has(name))
+        .map((name) => `${id}: ${name}`),
+    );
+    expect(expected.filter((deviation) => !occurred.has(deviation))).toEqual([]);
+  });
+}
+
+/** What ours may show where MIT's shows this. */
+function allowed(scenario: Scenario, mit: Observation, occurred: Set<string>): Observation {
+  let shown = mit;
+  for (const { id, where, everywhere } of deviations) {
+    const change = where[scenario.name] ?? everywhere;
+    if (change === undefined) continue;
+    const changed = { ...shown, ...change(shown) };
+    if (differences(shown, changed).length > 0) occurred.add(`${id}: ${scenario.name}`);
+    shown = changed;
+  }
+  return shown;
+}
+
+/** Lines that only one of two observations has: `stderr - of the first`, `stderr + of the second`. */
+function differences(first: Observation, second: Observation): readonly string[] {
+  return (Object.keys(first) as (keyof Observation)[]).flatMap((field) => {
+    if (first[field] === second[field]) return [];
+    const [before, after] = [first[field].split('\n'), second[field].split('\n')];
+    const found = [
+      ...without(before, after).map((line) => `${field} - ${line}`),
+      ...without(after, before).map((line) => `${field} + ${line}`),
+    ];
+    return found.length > 0 ? found : [`${field}: the order of lines\n${after.join('\n')}`];
+  });
+}
+
+function without(lines: readonly string[], others: readonly string[]): readonly string[] {
+  const left = [...others];
+  return lines.filter((line) => {
+    const at = left.indexOf(line);
+    if (at !== -1) left.splice(at, 1);
+    return at === -1;
+  });
+}
