@@ -101,7 +101,11 @@ function readArguments(args: readonly string[], env: NodeJS.ProcessEnv): Argumen
   }
   const [host] = line.operands;
   if (line.complaints.length > 0 || host === undefined || line.operands.length !== 1) {
-    const complaint = line.complaints[0];
+    // To MIT's kprop, which has no long options, the second dash is a letter like any other.
+    const complaint = line.complaints[0]?.replace(
+      /^unrecognized option .*/s,
+      "invalid option -- '-'",
+    );
     if (complaint !== undefined) process.stderr.write(`${program}: ${complaint}\n`);
     process.stderr.write(usage);
     return 1;
@@ -110,7 +114,8 @@ function readArguments(args: readonly string[], env: NodeJS.ProcessEnv): Argumen
   const ccache = value('ccache');
   return {
     host,
-    realm: value('r'),
+    // The library takes an empty realm for the default one.
+    realm: value('r') || undefined,
     file: value('f') ?? defaultPaths.dump,
     debug: has('d'),
     port: value('P'),

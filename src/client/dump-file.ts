@@ -28,16 +28,16 @@ export async function openDumpFile(path: string): Promise<DumpFile> {
       throw new KpropError('dump.locked', { path }).during('dump', 'database locked');
     }
     const status = await file.stat();
-    if (status.isDirectory()) {
-      const error = new KpropError('dump.read', { path, errno: 'EISDIR' });
-      throw error.during('dump', `while trying to open ${path}`);
-    }
     const okPath = `${path}.dump_ok`;
     const okStatus = await stat(okPath).catch((cause: unknown) => {
       throw missing(okPath, cause, `while trying to stat ${okPath}`);
     });
     if (wholeSeconds(status.mtimeMs) > wholeSeconds(okStatus.mtimeMs)) {
       throw new KpropError('dump.not-ready', { path, okPath });
+    }
+    if (status.isDirectory()) {
+      const error = new KpropError('dump.read', { path, errno: 'EISDIR' });
+      throw error.during('dump', `while trying to open ${path}`);
     }
     return {
       path,
