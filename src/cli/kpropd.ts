@@ -41,6 +41,9 @@ interface Arguments {
   readonly pidFile: string | undefined;
 }
 
+// Nobody may be left to read what it says: no reason to drop a propagation.
+for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
+
 const status = await main(process.argv.slice(2));
 if (status !== undefined) process.exitCode = status;
 
@@ -68,10 +71,15 @@ async function main(args: readonly string[]): Promise<number | undefined> {
     return await serveStandalone(given, { ...options, ...listener }, log);
   } catch (error) {
     log.failure(error);
-    if (isDaemonChild()) tellParent({ failed: log.linesOf(error) });
-    else if (!given.debug) process.stderr.write(`${log.linesOf(error).join('\n')}\n`);
+    tellStarter(log.linesOf(error), given);
     return 1;
   }
+}
+
+/** Says why it does not start to whoever started it; the log has it already, and so has -d. */
+function tellStarter(lines: readonly string[], { debug }: Arguments): void {
+  if (isDaemonChild()) tellParent({ failed: lines });
+  else if (!debug) process.stderr.write(`${lines.join('\n')}\n`);
 }
 
 /** What the command line says, or the exit status where that is all. */
@@ -100,11 +108,11 @@ function readArguments(args: readonly string[]): Arguments | number {
   const pidFile = value('pid-file');
   return {
     realm: value('r'),
-    keytab: value('s') ?? process.env.KRB5_KTNAME,
     debug: has('d'),
     foreground: has('D'),
     once: has('t'),
     // A daemon changes to "/": what was meant relative to here must not move with it.
+    keytab: absoluteKeytab(value('s') ?? process.env.KRB5_KTNAME),
     file: resolve(value('f') ?? defaultPaths.received),
     database: value('F'),
     kdb5Util: resolve(value('p') ?? defaultPaths.kdb5Util),
@@ -175,8 +183,11 @@ async function serveStandalone(
       if (given.once && event.kind === 'closed') finish(0);
     },
   });
-  if (given.pidFile !== undefined && !writePidFile(given.pidFile, log)) {
+  const complaint = writePidFile(given.pidFile);
+  if (complaint !== undefined) {
     await server.close();
+    log.complain(complaint);
+    tellStarter([complaint], given);
     return 1;
   }
   handleSignals(server, log);
@@ -213,14 +224,20 @@ function handleSignals(server: KpropServer, log: KpropdLog): void {
   process.on('SIGUSR1', () => log.note('SIGUSR1: there is no primary to poll'));
 }
 
-function writePidFile(path: string, log: KpropdLog): boolean {
+/** What is wrong if it cannot be written. */
+function writePidFile(path: string | undefined): string | undefined {
   try {
-    writeFileSync(path, `${process.pid}\n`);
-    return true;
+    if (path !== undefined) writeFileSync(path, `${process.pid}\n`);
+    return undefined;
   } catch (error) {
-    log.complain(`Could not write pid file ${path}: ${errnoText(errnoOf(error))}`);
-    return false;
+    return `${program}: Could not write pid file ${path}: ${errnoText(errnoOf(error))}`;
   }
+}
+
+/** The same keytab as seen from another directory. */
+function absoluteKeytab(name: string | undefined): string | undefined {
+  if (name?.startsWith('FILE:')) return `FILE:${resolve(name.slice('FILE:'.length))}`;
+  return name && !name.includes(':') ? resolve(name) : name;
 }
 
 function stdinIsSocket(): boolean {
