@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -118,7 +118,9 @@ test('that is missing, whose .dump_ok is missing, and that is a folder', async (
     code: 'dump.missing',
     detail: { path: `${path}.dump_ok`, errno: 'ENOENT' },
   });
-  await expect(openDumpFile(folder)).rejects.toMatchObject({
+  mkdirSync(join(folder, 'folder'));
+  writeFileSync(join(folder, 'folder.dump_ok'), '');
+  await expect(openDumpFile(join(folder, 'folder'))).rejects.toMatchObject({
     code: 'dump.read',
     detail: { errno: 'EISDIR' },
   });
