@@ -178,6 +178,7 @@ async function serveStandalone(
   };
   server = await serveKprop({
     ...options,
+    once: given.once,
     onEvent: (event) => {
       options.onEvent?.(event);
       if (given.once && event.kind === 'closed') finish(0);

@@ -49,6 +49,8 @@ export interface ServeOptions {
   readonly limits?: Partial<ServeLimits> | undefined;
   /** Connections that have not proved who they are; past so many, the oldest is dropped. */
   readonly maxUnauthenticated?: number | undefined;
+  /** Serves the first connection and listens no more when it has come. */
+  readonly once?: boolean | undefined;
   readonly replay?: ReplayCache | undefined;
   readonly ambient?: Ambient | undefined;
   readonly onEvent?: ((event: ServerEvent) => void) | undefined;
@@ -63,7 +65,10 @@ export interface KpropServer {
   readonly port: number;
   /** host/<this host>@REALM, the name that primaries ask for. */
   readonly service: string;
-  /** Listens no more; resolves when the propagations under way are done, or at once if aborted. */
+  /**
+   * Listens no more and drops strangers; resolves when the propagations under way are done, or at
+   * once if aborted.
+   */
   close(o?: { readonly abort?: boolean }): Promise<void>;
 }
 
@@ -73,6 +78,8 @@ const defaultMaxUnauthenticated = 64;
 export async function serveKprop(options: ServeOptions): Promise<KpropServer> {
   const desk = await Desk.open(options);
   const server = createServer({ allowHalfOpen: true, noDelay: true, keepAlive: true }, (socket) => {
+    // Within this call nothing else is accepted.
+    if (options.once) server.close();
     desk.take(socket);
   });
   const port = await listen(server, options);
@@ -83,7 +90,7 @@ export async function serveKprop(options: ServeOptions): Promise<KpropServer> {
     service: desk.service,
     close: async ({ abort = false } = {}) => {
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-      if (abort) desk.abort();
+      desk.abort(abort ? 'all' : 'strangers');
       await desk.idle();
       await closed;
     },
@@ -173,8 +180,8 @@ class Desk {
     this.#running.set(control, served);
   }
 
-  abort(): void {
-    for (const control of this.#running.keys()) {
+  abort(whom: 'strangers' | 'all'): void {
+    for (const control of whom === 'all' ? this.#running.keys() : this.#strangers) {
       control.abort(new KpropError('aborted', { reason: 'the server is shutting down' }));
     }
   }
