@@ -14,6 +14,7 @@ import type { Credential } from '../protocol/session/credential.ts';
 import { sealPart } from '../protocol/session/enc-part.ts';
 import { openAsReply, type SentAsReq } from './as-reply.ts';
 import { askKdc, type KdcServer } from './kdc.ts';
+import { isPrimaryKdc } from './locate-kdc.ts';
 
 export interface TicketOptions {
   readonly client: Principal;
@@ -39,7 +40,9 @@ export async function requestServiceTicket(options: TicketOptions): Promise<Cred
   } catch (error) {
     // A replica KDC may lag behind: the primary's word counts, if there is one to ask.
     const answered = first.server;
-    if (answered === undefined || answered.primary || isUnreachable(error)) throw error;
+    const { server, config } = options;
+    if (answered === undefined || isUnreachable(error)) throw error;
+    if (await isPrimaryKdc(answered, server.realm, config)) throw error;
     try {
       return await new AsExchange(options, etypes, true).run();
     } catch (second) {

@@ -38,14 +38,15 @@ export function openAsReply(
   sent: SentAsReq,
   keyFor: (enctype: number) => Key,
 ): AsReply {
+  const wanted = 'AS-REP or KRB-ERROR';
   if (message[0] !== (0x60 | tags.asRep)) {
-    throw new KpropError('message.unexpected', {
-      wanted: 'AS-REP or KRB-ERROR',
-      found: firstOctet(message),
-    });
+    throw new KpropError('message.unexpected', { wanted, found: firstOctet(message) });
   }
   const reply = decode(asRep, message);
   requireVersion5('AS-REP', reply.pvno);
+  if (reply.msgType !== tags.asRep) {
+    throw new KpropError('message.unexpected', { wanted, found: `type ${reply.msgType}` });
+  }
   if (!sent.etypes.includes(reply.encPart.etype)) {
     throw new KpropError('kdc.enctype', { enctype: reply.encPart.etype });
   }
