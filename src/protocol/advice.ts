@@ -48,7 +48,7 @@ export function adviceForReplicaError(number: number, text: string): string {
     return "add this host's principal to kpropd.acl on the replica, exactly as printed, realm included";
   }
   if (/No space left/.test(text)) return "make room on the replica's disk, then run kprop again";
-  if (/lock/i.test(text)) {
+  if (/\block/i.test(text)) {
     return 'another propagation to this replica is still running: wait for it, then run kprop again';
   }
   if (/permitted/.test(text)) {

@@ -1,5 +1,11 @@
 import { adviceForKdcError, adviceForReplicaError } from './advice.ts';
-import { asn1ErrorTexts, errnoText, krb5ErrorText, krb5ErrorTexts, resolverTexts } from './com-err.ts';
+import {
+  asn1ErrorTexts,
+  errnoText,
+  krb5ErrorText,
+  krb5ErrorTexts,
+  resolverTexts,
+} from './com-err.ts';
 
 /** What is known of one error code. */
 export interface Row<D> {
@@ -50,6 +56,8 @@ const notKerberos =
 const changedOnTheWay =
   'the stream was changed on the way, or the two sides hold different keys: check what stands between them';
 const runDump = 'run kdb5_util dump again and look at its exit status before kprop';
+const staleKeytab =
+  "the key in this host's keytab is not the KDC's: someone ran ktadd or changed the key since; run ktadd on this host again";
 const theKeytab =
   'check the keytab (klist -k), KRB5_KTNAME and default_keytab_name, and run ktadd on this host if the key is missing';
 
@@ -116,7 +124,8 @@ export const catalogue = {
     peer,
     31,
     (d) => `${d.what} cannot be decrypted or verified with the key at hand`,
-    changedOnTheWay,
+    // These two are sealed with a long-term key: that a keytab is stale is likelier than an attack.
+    (d) => (d.what === 'ticket' || d.what === 'EncKDCRepPart' ? staleKeytab : changedOnTheWay),
   ),
   'crypto.unsupported-enctype': row<{ enctype: number | string }>(
     config,
@@ -192,7 +201,7 @@ export const catalogue = {
     config,
     45,
     (d) => `cannot read the keytab ${d.path}: ${errnoText(d.errno)}`,
-    theKeytab,
+    (d) => (d.errno === 'EACCES' ? 'run as root, or as the owner of the keytab' : theKeytab),
   ),
   'auth.wrong-kvno': row<{ principal: string; kvno: number; keytab: string }>(
     config,
@@ -282,7 +291,10 @@ export const catalogue = {
     network,
     (d) => resolverTexts[d.reason] ?? d.reason,
     (d) => `${d.host}: ${resolverTexts[d.reason] ?? d.reason}`,
-    (d) => `check the spelling of "${d.host}", /etc/hosts and DNS (getent hosts ${d.host})`,
+    (d) =>
+      d.reason === 'EAI_SERVICE'
+        ? 'give the port as a number, or add the service to /etc/services'
+        : `check the spelling of "${d.host}", /etc/hosts and DNS (getent hosts ${d.host})`,
   ),
   'network.unreachable': row<{ host: string; port: number; errno: string }>(
     network,
