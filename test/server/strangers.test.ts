@@ -11,7 +11,7 @@ let rig: ReplicaRig;
 let server: RigServer;
 beforeAll(async () => {
   rig = await ReplicaRig.open();
-  server = await rig.serve({ limits: { authenticate: 500, idle: 5_000 } });
+  server = await rig.serve({ limits: { authenticate: 4_000, idle: 5_000 } });
 });
 afterAll(() => rig.close());
 
@@ -45,7 +45,7 @@ describe('a stranger that does not speak the protocol', () => {
     await rig.survives(server, async () => {
       const end = await stranger(server.port, bytes);
       expect(end.told.toString('hex')).toBe(told);
-      expect(end.millis).toBeLessThan(400);
+      expect(end.millis).toBeLessThan(2_000);
     });
     expect(server.errors.slice(before)).toMatchObject([{ code, phase: 'authenticate' }]);
   });
@@ -93,14 +93,14 @@ describe('a stranger that takes his time', () => {
       20,
     ],
   ])('and %s is dropped when the time for authentication is up', async (_what, bytes, every) => {
-    const before = server.errors.length;
-    await rig.survives(server, async () => {
+    const hasty = await rig.serve({ limits: { authenticate: 500 } });
+    await rig.survives(hasty, async () => {
       const o = every === undefined ? {} : { everyMillis: every };
-      const { millis } = await stranger(server.port, bytes, o);
+      const { millis } = await stranger(hasty.port, bytes, o);
       expect(millis).toBeGreaterThan(450);
-      expect(millis).toBeLessThan(900);
+      expect(millis).toBeLessThan(2_500);
     });
-    expect(server.errors.slice(before)).toMatchObject([
+    expect(hasty.errors).toMatchObject([
       { code: 'network.timeout', phase: 'authenticate', detail: { millis: 500 } },
     ]);
   });

@@ -23,7 +23,7 @@ let recorded: readonly Uint8Array[];
 
 beforeAll(async () => {
   rig = await ReplicaRig.open();
-  server = await rig.serve({ limits: { authenticate: 250, idle: 250, total: 20_000 } });
+  server = await rig.serve({ limits: { authenticate: 300, idle: 300, total: 20_000 } });
   middleman = await startMiddleman(server.port, honest);
   await rig.send(middleman.port);
   recorded = middleman.seen;
