@@ -42,22 +42,30 @@ export async function checkDump(path: string): Promise<DumpKind> {
 export function faultOf(head: Uint8Array, tail: Uint8Array, cut: boolean): string | undefined {
   if (head.length === 0) return 'is empty';
   const headerEnd = head.indexOf(LF);
-  const header = Buffer.from(head.subarray(0, headerEnd === -1 ? head.length : headerEnd));
-  if (headerEnd === -1 || !knownHeader.test(header.toString('latin1'))) {
+  const header = Buffer.from(head.subarray(0, Math.max(headerEnd, 0))).toString('latin1');
+  if (!knownHeader.test(header)) {
     return 'does not begin with the header of a kdb5_util dump';
   }
   if (tail[tail.length - 1] !== LF) return 'ends in the middle of its last record';
   const lineStart = tail.lastIndexOf(LF, tail.length - 2) + 1;
   // A record longer than the tail is a principal with a very long history: its end must do.
   const whole = lineStart > 0 || !cut;
-  return lineFault(Buffer.from(tail.subarray(lineStart, -1)).toString('latin1'), whole);
+  const line = Buffer.from(tail.subarray(lineStart, -1)).toString('latin1');
+  return lineFault(line, whole, policyFields(header));
 }
 
-function lineFault(line: string, whole: boolean): string | undefined {
+/** How many fields a policy has at least in a dump with this header (krb5 dump.c, process_*_policy). */
+function policyFields(header: string): number {
+  const version = /^kdb5_util load_dump version (\d+)$/.exec(header)?.[1];
+  if (version !== undefined) return Number(version) >= 7 ? 15 : Number(version) === 6 ? 10 : 7;
+  return /^ipropx [1-9]/.test(header) ? 15 : 7;
+}
+
+function lineFault(line: string, whole: boolean, fieldsWanted: number): string | undefined {
   if (knownHeader.test(line) || line === 'End') return undefined;
   if (line.startsWith('policy\t')) {
     const fields = line.split('\t').length - 1;
-    return fields >= 7 ? undefined : 'ends with a policy that lacks fields';
+    return fields >= fieldsWanted ? undefined : 'ends with a policy that lacks fields';
   }
   if (!whole || line.startsWith('princ\t')) {
     return line.endsWith(';') ? undefined : 'ends with a principal that lacks its end';

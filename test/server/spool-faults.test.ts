@@ -147,15 +147,14 @@ describe('a disk that is full', () => {
     await expectNoRoom(kpropd, fromMaster, 'File too large');
   });
 
-  test('by a file system of 1 MiB, where one may be mounted', async () => {
+  test('by a file system of 1 MiB', async () => {
     const disk = join(rig.lab.replica.folder, 'disk');
     mkdirSync(disk);
     const mount = `mount -t tmpfs -o size=1m none ${disk}`;
-    const allowed = spawnSync('unshare', ['-m', 'sh', '-c', mount]).status === 0;
-    if (!allowed) return console.warn('nothing can be mounted here: not tried');
+    const unshare = process.getuid?.() === 0 ? 'unshare -m' : 'unshare -rm';
     const held = join(disk, 'from_master');
     const setUp = `${mount} && cp ${rig.good} ${held} && exec "$@"`;
-    const kpropd = await kpropdUnder(`exec unshare -m sh -c '${setUp}' sh "$@"`, held);
+    const kpropd = await kpropdUnder(`exec ${unshare} sh -c '${setUp}' sh "$@"`, held);
     // Nobody but itself sees that disk.
     await expectNoRoom(kpropd, `/proc/${kpropd.pid}/root${held}`, 'No space left on device');
   });
