@@ -55,18 +55,27 @@ export async function openDumpFile(path: string): Promise<DumpFile> {
 }
 
 async function* readBlocks(file: FileHandle, path: string): AsyncGenerator<Uint8Array> {
-  for (let position = 0; ; ) {
-    // A new buffer each time: the blocks cut from it may still be on their way to the socket.
-    const buffer = Buffer.allocUnsafeSlow(readBytes);
-    const { bytesRead } = await file
-      .read(buffer, 0, readBytes, position)
-      .catch((cause: unknown) => {
-        throw new KpropError('dump.read', { path, errno: errnoOf(cause) }, { cause });
-      });
-    if (bytesRead === 0) return;
-    position += bytesRead;
-    yield buffer.subarray(0, bytesRead);
+  let position = 0;
+  // One piece is read ahead, while the one before is sealed and sent.
+  let ahead = readPiece(file, path, position);
+  for (;;) {
+    const piece = await ahead;
+    if (piece.length === 0) return;
+    position += piece.length;
+    ahead = readPiece(file, path, position);
+    // Its failure is met when its turn comes; a reader that leaves before never asks.
+    ahead.catch(() => undefined);
+    yield piece;
   }
+}
+
+async function readPiece(file: FileHandle, path: string, position: number): Promise<Uint8Array> {
+  // A new buffer each time: blocks cut from the last one may still be on their way to the socket.
+  const buffer = Buffer.allocUnsafeSlow(readBytes);
+  const { bytesRead } = await file.read(buffer, 0, readBytes, position).catch((cause: unknown) => {
+    throw new KpropError('dump.read', { path, errno: errnoOf(cause) }, { cause });
+  });
+  return buffer.subarray(0, bytesRead);
 }
 
 function missing(path: string, cause: unknown, doing: string): KpropError {

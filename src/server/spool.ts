@@ -20,6 +20,8 @@ export interface Spool {
 
 /** What is collected before it goes to the disk, while more is decrypted meanwhile. */
 const batchBytes = 1 << 20;
+/** How far the disk may lag behind. */
+const syncBytes = 32 << 20;
 
 /** The temporary files of one server, and those that are in use by its own connections. */
 export class SpoolRoom {
@@ -72,8 +74,17 @@ class TemporarySpool implements Spool {
     let underWay: Promise<void> = Promise.resolve();
     let batch: Uint8Array[] = [];
     let collected = 0;
+    // The disk is asked for what it has so far, now and then, so that the last wait is short.
+    let synced = 0;
+    let syncing: Promise<void> = Promise.resolve();
     const flush = async () => {
       await underWay;
+      if (written - synced >= syncBytes) {
+        synced = written;
+        await syncing;
+        syncing = this.#sync(written);
+        syncing.catch(() => undefined);
+      }
       const blocks = batch;
       const offset = written;
       written += collected;
@@ -93,9 +104,8 @@ class TemporarySpool implements Spool {
     } finally {
       await underWay;
     }
-    await this.#file.sync().catch((cause: unknown) => {
-      throw this.#failure(cause, written);
-    });
+    await syncing;
+    await this.#sync(written);
   }
 
   async publish(): Promise<void> {
@@ -130,6 +140,12 @@ class TemporarySpool implements Spool {
       position += bytesWritten;
       rest = without(rest, bytesWritten);
     }
+  }
+
+  async #sync(offset: number): Promise<void> {
+    await this.#file.datasync().catch((cause: unknown) => {
+      throw this.#failure(cause, offset);
+    });
   }
 
   #failure(cause: unknown, offset: number): KpropError {
