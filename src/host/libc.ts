@@ -1,10 +1,11 @@
-import { closeSync, fstatSync, openSync, readFileSync } from 'node:fs';
+import { closeSync, fstatSync, openSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { hostname } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { getSystemErrorName, promisify } from 'node:util';
 
 import type * as Koffi from 'koffi';
+
+import { KpropError } from '../protocol/errors.ts';
 
 // Numbers and layouts are those of 64-bit Linux (x64, arm64), the same in glibc and musl.
 
@@ -81,26 +82,6 @@ export async function canonicalHostName(
 }
 
 /**
- * The first search domain of the resolver: of resolv.conf, else what follows the first dot of the
- * host name; undefined if neither has one. `LOCALDOMAIN` is not honoured. @see resolv.conf(5)
- */
-export function searchDomain(
-  o: { resolvConf?: string; localHost?: string } = {},
-): string | undefined {
-  const { resolvConf = '/etc/resolv.conf', localHost = hostname() } = o;
-  let text = '';
-  try {
-    text = readFileSync(resolvConf, 'latin1');
-  } catch {
-    // The resolver does without the file, too.
-  }
-  // Of several lines the last one counts, whichever of the two words it has.
-  const lines = [...text.matchAll(/^(?:domain|search)[ \t]+([^ \t\n]+)/gm)];
-  const fromHostName = () => localHost.slice(localHost.indexOf('.') + 1 || localHost.length);
-  return (lines.at(-1)?.[1] ?? fromHostName()) || undefined;
-}
-
-/**
  * The DNS message that answers a query for one name (which should end in a dot) and record type,
  * undefined if there are no such records or no DNS server answers. @see resolver(3)
  */
@@ -116,8 +97,16 @@ export interface Syslog {
   log(priority: SyslogPriority, text: string): void;
 }
 
-/** The system log, with our process number in every line; one for the whole process (openlog(3)). */
+/**
+ * The system log, with our process number in every line; one for the whole process (openlog(3)).
+ * Silent where the C library cannot be reached: see requireLibc.
+ */
 export function openSyslog(ident: string, facility: 'daemon'): Syslog {
+  try {
+    libc();
+  } catch {
+    return { log: () => undefined };
+  }
   const { openlog, syslog, strdup } = libc();
   // openlog keeps the pointer, so this copy is never freed.
   openlog(strdup(ident), LOG_PID, facilities[facility]);
@@ -182,13 +171,27 @@ type Libc = ReturnType<typeof bind>;
 // The one exception to "no state at top level": koffi takes 12 ms to load, and its types are global.
 let bound: Libc | undefined;
 
+/** For who will need the C library later, and had better know now. @throws host.no-koffi */
+export function requireLibc(): void {
+  libc();
+}
+
 function libc(): Libc {
   bound ??= bind();
   return bound;
 }
 
+function loadKoffi(): typeof Koffi {
+  try {
+    return createRequire(import.meta.url)('koffi') as typeof Koffi;
+  } catch (cause) {
+    const [reason = ''] = String((cause as Error).message).split('\n');
+    throw new KpropError('host.no-koffi', { reason }, { cause });
+  }
+}
+
 function bind() {
-  const koffi = createRequire(import.meta.url)('koffi') as typeof Koffi;
+  const koffi = loadKoffi();
   const self = koffi.load(null); // node itself is linked with the C library
   const flockPointer = koffi.pointer(
     koffi.struct({

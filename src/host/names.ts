@@ -1,7 +1,8 @@
 import { hostname } from 'node:os';
 
 import type { Krb5Config } from '../protocol/formats/krb5-config.ts';
-import { canonicalHostName, searchDomain } from './libc.ts';
+import { canonicalHostName } from './libc.ts';
+import { searchDomain } from './resolv-conf.ts';
 
 export interface HostNameRules {
   /** `dns_canonicalize_hostname` of krb5.conf. */

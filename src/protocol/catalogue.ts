@@ -489,6 +489,12 @@ export const catalogue = {
     (d) => `the credential cache ${d.path} has no ticket for ${d.server}`,
     (d) => `get it first: kinit -c ${d.path} -S ${d.server}`,
   ),
+  'host.no-koffi': row<{ reason: string }>(
+    config,
+    (d) => `the package koffi cannot be loaded (${d.reason})`,
+    (d) => `the package koffi, our way to the C library, cannot be loaded: ${d.reason}`,
+    'install kprop again, without --omit=optional: the part of koffi for this machine is an optional package',
+  ),
   'gss.unavailable': row<{ reason: string }>(
     config,
     undefined,

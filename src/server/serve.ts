@@ -1,6 +1,7 @@
 import { createServer, type Server, type Socket } from 'node:net';
 import { loadKrb5Config } from '../host/config-files.ts';
 import { defaultKeytabName, readKeytab } from '../host/keytab-file.ts';
+import { requireLibc } from '../host/libc.ts';
 import { canonicalNames, localHostName } from '../host/names.ts';
 import { propagationPort } from '../host/port.ts';
 import { type Ambient, systemAmbient } from '../protocol/ambient.ts';
@@ -212,6 +213,8 @@ function descriptorOf(socket: Socket): number {
 }
 
 async function describeReplica(options: ServeOptions): Promise<Replica> {
+  // It locks the spool, at the first propagation.
+  requireLibc();
   const config = options.config ?? loadKrb5Config({});
   const realm =
     options.realm ??

@@ -11,9 +11,9 @@ import {
   lockFile,
   lockFileAsync,
   openSyslog,
-  searchDomain,
   serviceByName,
 } from '../../src/host/libc.ts';
+import { searchDomain } from '../../src/host/resolv-conf.ts';
 
 let dir: string;
 let path: string;
