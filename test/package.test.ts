@@ -1,0 +1,165 @@
+import { execFileSync, spawnSync } from 'node:child_process';
+import { cpSync, existsSync, mkdtempSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+
+import { publint } from 'publint';
+import { formatMessage } from 'publint/utils';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+
+import { Lab, packageRoot } from './support/lab.ts';
+import { freePort, listens } from './support/lab-process.ts';
+import { expectReplicaHas, succeeded } from './support/pairings.ts';
+
+interface Packed {
+  readonly filename: string;
+  readonly files: readonly { readonly path: string; readonly mode: number }[];
+}
+
+let folder: string;
+let packed: Packed;
+let lab: Lab;
+const manifest = JSON.parse(readFileSync(join(packageRoot, 'package.json'), 'utf8'));
+const prefix = () => join(folder, 'prefix');
+const installed = (name: 'kprop' | 'kpropd') => join(prefix(), 'bin', name);
+
+/** Nothing of the npm that may be running these tests. */
+function cleanEnvironment(): NodeJS.ProcessEnv {
+  const kept = Object.entries(process.env).filter(
+    ([name]) => !/^npm_(package|lifecycle)_/.test(name),
+  );
+  return Object.fromEntries(kept);
+}
+
+function npm(args: readonly string[], env: NodeJS.ProcessEnv = {}): string {
+  const quiet = ['--no-audit', '--no-fund', '--loglevel=error', '--prefer-offline'];
+  return execFileSync('npm', [...args, ...quiet], {
+    cwd: packageRoot,
+    encoding: 'utf8',
+    env: { ...cleanEnvironment(), ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+}
+
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'kprop-package-'));
+  [packed] = JSON.parse(npm(['pack', '--json', '--pack-destination', folder]));
+  // A machine on which the optional package kerberos can neither be fetched as a binary nor built.
+  npm(['install', '--global', '--prefix', prefix(), join(folder, packed.filename)], {
+    npm_config_build_from_source: 'true',
+    CC: '/bin/false',
+    CXX: '/bin/false',
+  });
+  lab = await Lab.create({ principals: 5 });
+  await lab.dump();
+});
+afterAll(async () => {
+  await lab?.close();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+describe('the tarball', () => {
+  test('has what a user needs, and nothing of the workshop', () => {
+    const paths = packed.files.map((file) => file.path);
+    const rooms = new Set(paths.map((path) => path.split('/')[0]));
+    expect([...rooms].sort()).toEqual(
+      ['CHANGELOG.md', 'LICENSE', 'README.md', 'dist', 'docs', 'package.json', 'packaging'].sort(),
+    );
+    expect(paths.filter((path) => /\.(test|spec)\.|(?<!\.d)\.ts$|\.map$/.test(path))).toEqual([]);
+    for (const named of [
+      'dist/index.js',
+      'dist/index.d.ts',
+      'packaging/systemd/kpropd.service',
+      'packaging/inetd/inetd.conf',
+      'docs/migration.md',
+    ]) {
+      expect(paths).toContain(named);
+    }
+    // Every module has its types, and no other file lies among them.
+    const modules = paths.filter((path) => path.endsWith('.js'));
+    const types = paths.filter((path) => path.endsWith('.d.ts'));
+    expect(types.map((path) => path.replace(/\.d\.ts$/, '.js')).sort()).toEqual(modules.sort());
+  });
+
+  test('has programs that may be executed', () => {
+    for (const path of Object.values<string>(manifest.bin)) {
+      const file = packed.files.find((one) => one.path === path);
+      expect(file?.mode.toString(8), path).toBe('755');
+    }
+  });
+
+  test('passes publint', async () => {
+    const { messages } = await publint({ pkgDir: packageRoot, strict: true });
+    expect(messages.map((message) => formatMessage(message, manifest))).toEqual([]);
+  });
+});
+
+describe('installed where kerberos cannot be built', () => {
+  test('it is there without kerberos', () => {
+    const modules = join(prefix(), 'lib/node_modules/kprop/node_modules');
+    expect(existsSync(join(modules, 'koffi'))).toBe(true);
+    expect(existsSync(join(modules, 'kerberos'))).toBe(false);
+  });
+
+  test.each(['kprop', 'kpropd'] as const)('%s says its version', async (program) => {
+    const outcome = await lab.run(installed(program), ['--version']);
+    expect(outcome).toMatchObject({ status: 0, stdout: `${program} ${manifest.version}\n` });
+  });
+
+  test('both programs do a whole propagation', async () => {
+    const port = await freePort();
+    const { acl, fromMaster } = lab.replica;
+    const args = ['-D', '-t', '-P', String(port), '-a', acl, '-f', fromMaster];
+    const kpropd = lab.start(installed('kpropd'), args, { role: 'replica' });
+    await kpropd.until(() => listens(port), 'the installed kpropd');
+    expect(await lab.run(installed('kprop'), lab.kpropArgs({ port }))).toMatchObject(succeeded());
+    expect(await kpropd.ended).toMatchObject({ status: 0, stderr: '' });
+    await expectReplicaHas(lab);
+  });
+
+  test('kprop --gss says what is missing', async () => {
+    const outcome = await lab.run(installed('kprop'), ['--gss', ...lab.kpropArgs({ port: 1 })]);
+    expect(outcome).toMatchObject({ status: 1, stdout: '' });
+    expect(outcome.stderr).toMatch(/^kprop: .*while getting initial credentials$/m);
+    expect(outcome.stderr).toMatch(/^hint: .*install the optional package "kerberos"/m);
+  });
+
+  test('each export loads, and its types are those of its module', async () => {
+    const script = `
+      const verbs = [await import('kprop'), await import('kprop/propagate'), await import('kprop/serve')];
+      console.log(verbs.map((one) => [one.propagate, one.serveKprop].map((verb) => typeof verb).join()).join(' '));`;
+    const home = join(prefix(), 'lib');
+    const run = spawnSync(process.execPath, ['--input-type=module', '-e', script], {
+      cwd: home,
+      encoding: 'utf8',
+    });
+    expect(run.stdout, run.stderr).toBe(
+      'function,function function,undefined undefined,function\n',
+    );
+    cpSync(join(packageRoot, 'package.json'), join(folder, 'source.json'));
+    for (const { types } of Object.values<{ types?: string }>(manifest.exports)) {
+      if (types !== undefined)
+        expect(existsSync(join(home, 'node_modules/kprop', types))).toBe(true);
+    }
+  });
+
+  test.each(['kprop', 'kpropd'] as const)('%s names a koffi that is not whole', async (program) => {
+    // What --omit=optional leaves out of a package beside kerberos.
+    const binary = join(prefix(), 'lib/node_modules/kprop/node_modules/@koromix');
+    const aside = join(dirname(binary), 'aside');
+    renameSync(binary, aside);
+    try {
+      const args = program === 'kprop' ? lab.kpropArgs({ port: 1 }) : ['-d', '-P', '1'];
+      const { status, stderr } = await lab.run(installed(program), args);
+      expect({ status, stderr }).toEqual({
+        status: 1,
+        stderr: expect.stringMatching(
+          new RegExp(`^${program}: .*\\nhint: the package koffi, .*without --omit=optional`, 's'),
+        ),
+      });
+      expect(stderr).not.toMatch(/^ {4}at /m);
+    } finally {
+      renameSync(aside, binary);
+    }
+  });
+});
