@@ -143,7 +143,7 @@ class TemporarySpool implements Spool {
   }
 
   async #sync(offset: number): Promise<void> {
-    await this.#file.datasync().catch((cause: unknown) => {
+    await this.#file.sync().catch((cause: unknown) => {
       throw this.#failure(cause, offset);
     });
   }
