@@ -1,7 +1,11 @@
+import { kpropDeviations } from './kprop-deviations.ts';
+import { kpropdDeviations } from './kpropd-deviations.ts';
 import type { Observation } from './scenario.ts';
 
 /** The fields in which ours shows something else, given what MIT's shows. */
-type Change = (mit: Observation) => Partial<Observation>;
+export type Change = (mit: Observation) => Partial<Observation>;
+
+export type Program = 'kprop' | 'kpropd';
 
 /** A difference from MIT's programs that is meant; its reason stands in docs/deviations.md. */
 export interface Deviation {
@@ -9,141 +13,9 @@ export interface Deviation {
   readonly id: string;
   /** By name of the scenario, each of which shows it. */
   readonly where: Readonly<Record<string, Change>>;
-  /** In all other scenarios, too, where it may occur. */
-  readonly everywhere?: Change;
+  /** In all other scenarios of a program, too, where it may occur. */
+  readonly anywhere?: { readonly [program in Program]?: Change };
 }
 
-export const deviations: readonly Deviation[] = [
-  everywhere('Long-outdated encryption types are not offered', ['a propagation'], ({ kdc }) => ({
-    kdc: kdc
-      .replaceAll('AS_REQ (8 etypes', 'AS_REQ (6 etypes')
-      .replaceAll('DEPRECATED:des3-cbc-sha1(16), DEPRECATED:arcfour-hmac(23), ', ''),
-  })),
-  everywhere(
-    'No blank line behind the initial credentials',
-    ['the keytab is missing'],
-    ({ stderr }) => ({
-      stderr: stderr.replace(/(while getting initial credentials\n)\n/, '$1'),
-    }),
-  ),
-  {
-    id: 'The keytab is read before the KDC is asked',
-    where: inEach(
-      [
-        ...['-s with an empty name', 'KRB5_KTNAME that is empty', 'the keytab is missing'],
-        ...['the keytab may not be read', 'the keytab is garbage', 'the keytab is empty'],
-        ...['the keytab is a folder', 'the keytab and the dump are missing'],
-      ],
-      () => ({ kdc: '' }),
-    ),
-  },
-  {
-    id: 'No default realm is an error with a text',
-    where: inEach(
-      [
-        ...['krb5.conf missing', 'krb5.conf without a default realm'],
-        ...['KRB5_CONFIG that begins with an empty entry', 'KRB5_CONFIG that names a folder'],
-      ],
-      () => ({
-        stderr:
-          'kprop: Configuration file does not specify default realm while getting default realm\n',
-      }),
-    ),
-  },
-  {
-    id: 'Port 754 without an entry in the services database',
-    where: { 'no entry in the services database': succeeded },
-  },
-  {
-    id: 'An option that is no ASCII is shown whole',
-    where: inEach(
-      [
-        'an unknown option in a UTF-8 locale',
-        'an unknown option that is no ASCII, in the C locale',
-      ],
-      ({ stderr }) => ({ stderr: stderr.replace("-- '\ufffd'", "-- 'é'") }),
-    ),
-  },
-  {
-    id: 'A folder is refused as a dump',
-    where: {
-      'the dump is a folder': ({ files }) => ({
-        end: '1',
-        stderr: 'kprop: Is a directory while trying to open /srv/run/x\n',
-        peers: 'peer: SIGTERM\nready\nwaiting for a kprop connection\n',
-        syslog: '',
-        files: without(files, /(from_master\.temp|rcache2) /),
-      }),
-    },
-  },
-  {
-    id: 'A dump that grows or shrinks is not loaded',
-    where: {
-      'the dump grows while it is sent': ({ files, peers }) => ({
-        peers: peers.replace(
-          /Full propagation transfer finished\.\n[^]*(?=Database load process)/,
-          'Generic remote error: Premature EOF found for database file!\n',
-        ),
-        files: files.replace(
-          /from_master 600 0:0 16000035 bytes \w+/,
-          // All but the last write of whole blocks.
-          'from_master.temp 600 0:0 15990784 bytes HASH',
-        ),
-      }),
-    },
-  },
-  {
-    id: 'Texts from the other side are printed on one line',
-    where: {
-      'refused: with two lines': ({ stderr }) => ({
-        stderr: stderr.replace('one\ntwo', 'one two'),
-      }),
-    },
-  },
-];
-
-function everywhere(id: string, where: readonly string[], change: Change): Deviation {
-  return { id, where: inEach(where, change), everywhere: change };
-}
-
-function inEach(names: readonly string[], change: Change): Record<string, Change> {
-  return Object.fromEntries(names.map((name) => [name, change]));
-}
-
-/** What a plain propagation from the primary to MIT's kpropd looks like. */
-function succeeded({ files }: Observation): Partial<Observation> {
-  const dump = /replica_datatrans( 600 0:0 \d+ bytes \w+)/.exec(files)?.[1];
-  const lines = [
-    ...without(files, /^\S+(from_master|rcache2) /).split('\n'),
-    '/srv/primary/replica_datatrans.replica.lab.example.last_prop 600 0:0 1 bytes "\\u0000"',
-    `/srv/replica/from_master${dump}`,
-    '/var/tmp/krb5_0.rcache2 600 0:0',
-  ];
-  return {
-    end: '0',
-    stdout: 'Database propagation to replica.lab.example: SUCCEEDED\n',
-    stderr: '',
-    syslog: '<30>kpropd[PID]: Connection from ::ffff:192.0.2.1',
-    files: lines.sort().join('\n'),
-    peers: `peer: SIGTERM
-ready
-waiting for a kprop connection
-Connection from ::ffff:192.0.2.1
-krb5_recvauth(FD, kprop5_01, host/replica.lab.example@LAB.EXAMPLE, ...)
-authenticated client: host/primary.lab.example@LAB.EXAMPLE (etype == aes256-cts-hmac-sha1-96)
-Full propagation transfer started.
-Full propagation transfer finished.
-calling kdb5_util to load database
-Load PID is PID
-Database load process for full propagation completed.
-waiting for a kprop connection
-`,
-  };
-}
-
-function without(lines: string, pattern: RegExp): string {
-  return lines
-    .split('\n')
-    .filter((line) => !pattern.test(line))
-    .join('\n');
-}
+/** All of them. */
+export const deviations: readonly Deviation[] = [...kpropDeviations, ...kpropdDeviations];

@@ -3,7 +3,6 @@ import {
   chmodSync,
   existsSync,
   mkdirSync,
-  readFileSync,
   rmSync,
   utimesSync,
   writeFileSync,
@@ -12,7 +11,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 import { kprop, lonelyKprop } from './kprop-command.ts';
 import { dumpPath } from './realm.ts';
-import { kpropdArgs, type Scenario } from './scenario.ts';
+import { childrenOf, kpropdArgs, type Scenario } from './scenario.ts';
 import type { World } from './world.ts';
 
 const replica = 'replica.lab.example';
@@ -126,9 +125,7 @@ export const kpropDump: readonly Scenario[] = [
       const kpropd = await stage.listen({ program: 'mit kpropd', role: 'replica', args });
       const sent = stage.run('kprop', { args: ['-f', dumpPath, replica] });
       await kpropd.until(() => kpropd.stderr.includes('transfer started'), 'the transfer');
-      const child = Number(
-        readFileSync(`/proc/${kpropd.pid}/task/${kpropd.pid}/children`, 'latin1'),
-      );
+      const child = Number(childrenOf(kpropd.pid));
       process.kill(child, 'SIGSTOP');
       await sleep(100);
       appendFileSync(path, 'more\n');

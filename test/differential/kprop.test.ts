@@ -4,4 +4,4 @@ import { kpropOptions } from './kprop-options.ts';
 import { kpropReplica } from './kprop-replica.ts';
 import { kpropSetUp } from './kprop-set-up.ts';
 
-compareMakes([...kpropOptions, ...kpropSetUp, ...kpropDump, ...kpropReplica]);
+compareMakes('kprop', [...kpropOptions, ...kpropSetUp, ...kpropDump, ...kpropReplica]);

@@ -3,8 +3,6 @@ import { lstatSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-import { vi } from 'vitest';
-
 import type { LabProcess, Outcome } from '../support/lab-process.ts';
 import { dumpPath } from './realm.ts';
 import type { Make, Run, World } from './world.ts';
@@ -85,7 +83,9 @@ export class Stage {
   /** Waits until nothing of a server runs but itself, then ends it. */
   async finish(server: LabProcess, signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
     await idle(server.pid);
-    this.outcome = await server.stop(signal);
+    server.signal(signal);
+    await Promise.race([server.ended, sleep(1000)]);
+    this.outcome = await server.stop('SIGKILL');
   }
 
   async observe(kdcBefore: number, syslogBefore: number): Promise<Observation> {
@@ -126,21 +126,20 @@ function said(who: string, { status, signal, stdout, stderr }: Outcome): string 
   return `${who}: ${signal ?? status}\n${stdout}${stderr}`;
 }
 
-/** Waits until a process has no children, and a little while. */
+/** Waits until a process has no children or has ended itself, and a little while. */
 async function idle(pid: number): Promise<void> {
-  await vi
-    .waitFor(
-      () => {
-        if (readFileSync(`/proc/${pid}/task/${pid}/children`, 'latin1').trim() !== '')
-          throw new Error(`process ${pid} still has children`);
-      },
-      { timeout: 15_000, interval: 10 },
-    )
-    .catch((error: unknown) => {
-      // It may have ended by itself.
-      if ((error as { code?: string }).code !== 'ENOENT') throw error;
-    });
+  const limit = performance.now() + 15_000;
+  while (childrenOf(pid) !== '' && performance.now() < limit) await sleep(10);
   await sleep(40);
+}
+
+/** Numbers of processes, separated by blanks. */
+export function childrenOf(pid: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/task/${pid}/children`, 'latin1').trim();
+  } catch {
+    return '';
+  }
 }
 
 /** Less what differs from run to run: numbers of processes and descriptors, and our hints. */

@@ -1,0 +1,254 @@
+import type { Change, Deviation } from './deviations.ts';
+
+const client = 'host/primary.lab.example@LAB.EXAMPLE';
+const temporary = '/srv/replica/from_master.temp';
+const bothWays = (name: string) => [`${name}, -d`, `${name}, -D`];
+
+/** The sender's last line, whatever a connection that is closed looks like to it. */
+const told =
+  (text: string): Change =>
+  ({ peers }) => ({
+    peers: peers.replace(
+      /kprop: \w[\w ]* while (sending database block starting at \d+|reading response from server)\n|Generic remote error: incomplete write[^\n]*\n[^\n]*\n/,
+      `Generic remote error: ${text}\n`,
+    ),
+  });
+const denied = (reason: string) =>
+  told(`${client} is not authorized to propagate to this host (${reason})`);
+const only = (enctype: string) =>
+  denied(`the ACL lets it in with ${enctype} only, and its ticket is aes256-cts-hmac-sha1-96`);
+const replaced =
+  (before: string | RegExp, after: string): Change =>
+  ({ stderr, syslog, files }) => ({
+    stderr: stderr.replace(before, after),
+    syslog: syslog.replace(before, after),
+    files,
+  });
+
+export const kpropdDeviations: readonly Deviation[] = [
+  {
+    id: 'A sender that is refused is told why',
+    where: {
+      ...inEach(
+        bothWays('ACL: missing'),
+        denied('the ACL file cannot be read: No such file or directory'),
+      ),
+      ...inEach(
+        ['empty', 'another principal', 'a blank in front', 'a comment sign in front']
+          .concat('without realm', 'a prefix of the principal', 'longer than the principal')
+          .concat('upper case', 'a wildcard', 'a NUL in front', 'a byte order mark')
+          .map((name) => `ACL: ${name}`),
+        denied('it is not in the ACL'),
+      ),
+      'ACL: a comment behind': only('# primary'),
+      'ACL: the encryption type and CR': only('aes256-cts\\r'),
+      'ACL: the encryption type and a blank': only('aes256-cts '),
+      'ACL: another encryption type': only('aes128-cts'),
+      'ACL: an unknown encryption type': only('18'),
+      'ACL: two encryption types': only('aes128-cts aes256-cts'),
+      ...inEach(
+        bothWays('kpropd: the spool folder is missing'),
+        told("No such file or directory while opening database file, '/nonexistent/x.temp'"),
+      ),
+      'kpropd: the spool file is a folder': told(
+        `Is a directory while renaming ${temporary} to /srv/replica/from_master`,
+      ),
+      'kpropd: the temporary file is a folder': told(
+        `Is a directory while opening database file, '${temporary}'`,
+      ),
+      ...inEach(
+        bothWays('kpropd: the temporary file is locked'),
+        told(
+          `the spool file ${temporary} is locked by another propagation while trying to lock '${temporary}'`,
+        ),
+      ),
+      ...inEach(
+        bothWays('kpropd: the loader is missing'),
+        told('No such file or directory while trying to exec /nonexistent'),
+      ),
+      'kpropd: the loader is no program': told(
+        'Permission denied while trying to exec /srv/run/loader',
+      ),
+      'kpropd: the loader is a folder': told('Permission denied while trying to exec /srv/run'),
+      ...inEach(
+        bothWays('kpropd: the loader fails'),
+        told('/srv/run/loader returned a bad exit status (7): some words'),
+      ),
+      ...inEach(
+        bothWays('kpropd: the loader is killed'),
+        told('/srv/run/loader load terminated by SIGKILL'),
+      ),
+      ...inEach(
+        ['kpropd -t: a propagation that fails', 'kpropd -t -D: a propagation that fails'],
+        told('/bin/false returned a bad exit status (1)'),
+      ),
+      ...inEach(
+        bothWays('kpropd: the time is over during the load'),
+        told('the propagation did not end within 1 s'),
+      ),
+    },
+  },
+  {
+    id: 'A failed hand-shake is shown with -d, too',
+    where: { 'kpropd: the keytab is empty': handShake },
+    anywhere: { kpropd: handShake },
+  },
+  {
+    id: 'kpropd is ready when it listens',
+    where: inEach(
+      [
+        ...bothWays('kpropd: an unknown service as port'),
+        ...bothWays('kpropd: the pid file cannot be written'),
+        ...bothWays('kpropd: the port is in use'),
+      ],
+      () => ({ stdout: '' }),
+    ),
+  },
+  {
+    id: 'What keeps kpropd from starting is shown on stderr, too',
+    where: inEach(
+      [
+        'kpropd: krb5.conf without a default realm, -D',
+        ...bothWays('kpropd: the pid file cannot be written'),
+        'kpropd: the port is in use, -D',
+      ],
+      ({ syslog }) => ({
+        stderr: `kpropd: ${syslog.replace(/^<27>kpropd\[PID\]: (kpropd: )?/, '')}\n`,
+      }),
+    ),
+  },
+  {
+    id: 'SIGHUP and SIGUSR1 do no harm',
+    where: {
+      'kpropd idle, SIGHUP': survives(
+        'SIGHUP: the ACL and the keytab are read for every connection',
+      ),
+      'kpropd idle, SIGUSR1': survives('SIGUSR1: there is no primary to poll'),
+    },
+  },
+  {
+    id: 'Long lines of the ACL are not split',
+    where: {
+      'ACL: behind 1023 other octets': ({ stderr, files }) => ({
+        stderr: stderr.replace(
+          /Full propagation transfer started\.\n[\s\S]*Load PID is PID\n/,
+          `Rejected connection from unauthorized principal ${client}\n`,
+        ),
+        peers: `kprop: 1\nGeneric remote error: ${client} is not authorized to propagate to this host (it is not in the ACL)\n`,
+        syslog: `<30>kpropd[PID]: Connection from ::ffff:192.0.2.1\n<28>kpropd[PID]: Rejected connection from unauthorized principal ${client}`,
+        files: without(files, /last_prop|from_master /),
+      }),
+    },
+  },
+  {
+    id: 'A spool file that cannot be opened is named as such',
+    where: {
+      ...inEach(
+        bothWays('kpropd: the spool folder is missing'),
+        replaced(
+          'Bad file descriptor while trying to lock',
+          'No such file or directory while opening database file,',
+        ),
+      ),
+      'kpropd: the temporary file is a folder': replaced(
+        'Bad file descriptor while trying to lock',
+        'Is a directory while opening database file,',
+      ),
+    },
+  },
+  {
+    id: 'What was received in part is removed',
+    where: {
+      'kpropd: the spool file is a folder': ({ files }) => ({
+        files: without(files, /from_master\.temp/),
+      }),
+    },
+  },
+  {
+    id: 'What was received is for its owner alone',
+    where: {
+      'kpropd: left-overs with other modes': ({ files }) => ({
+        files: files.replace('/srv/replica/from_master 644', '/srv/replica/from_master 600'),
+      }),
+    },
+  },
+  {
+    id: 'Nothing is loaded after a write that failed',
+    where: {
+      'kpropd: the disk is full': (mit) => {
+        const text =
+          'No space left on device while writing database block starting at offset 16384';
+        return {
+          stderr: mit.stderr.replace(
+            /Full propagation transfer finished\.\n[\s\S]*\(1\)\n/,
+            `kpropd: ${text}\n`,
+          ),
+          files: without(mit.files, /principal~/),
+          ...told(text)(mit),
+        };
+      },
+    },
+  },
+  {
+    id: 'A dump is looked at before it is loaded',
+    where: {
+      'kpropd: a dump that kdb5_util does not know': notLoaded(
+        'does not begin with the header of a kdb5_util dump',
+      ),
+      'kpropd: an empty dump': notLoaded('is empty'),
+    },
+  },
+  {
+    id: 'A loader that cannot be run has no number',
+    where: inEach(
+      ['kpropd: the loader is missing, -d', 'kpropd: the loader is no program'].concat(
+        'kpropd: the loader is a folder',
+      ),
+      ({ stderr }) => ({ stderr: without(stderr, /Load PID/) }),
+    ),
+  },
+  {
+    id: 'Paths are made absolute',
+    where: {
+      'kpropd: what the loader is given with -r, -F, and a relative -f': ({ stdout }) => ({
+        stdout: stdout.replace('<from_master>', '</srv/replica/from_master>'),
+      }),
+    },
+  },
+];
+
+function handShake({ stderr, syslog }: Parameters<Change>[0]): ReturnType<Change> {
+  const text = /Error in krb5_recvauth: .*/.exec(syslog)?.[0];
+  if (text === undefined) return {};
+  return { stderr: stderr.replace(/^krb5_recvauth.*$/m, (line) => `${line}\n${text}`) };
+}
+
+function survives(text: string): Change {
+  return ({ stderr }) => ({
+    end: 'SIGTERM',
+    stderr: `${stderr}${text}\n`,
+    syslog: `<29>kpropd[PID]: ${text}`,
+  });
+}
+
+function notLoaded(fault: string): Change {
+  return (mit) => ({
+    stderr: mit.stderr.replace(
+      /calling kdb5_util[\s\S]*\(1\)\n/,
+      `kpropd: the dump in ${temporary} was not loaded: it ${fault}\n`,
+    ),
+    files: without(mit.files, /from_master /),
+    ...told(`the dump was not loaded: it ${fault}`)(mit),
+  });
+}
+
+function inEach(names: readonly string[], change: Change): Record<string, Change> {
+  return Object.fromEntries(names.map((name) => [name, change]));
+}
+
+function without(lines: string, pattern: RegExp): string {
+  return lines
+    .split('\n')
+    .filter((line) => !pattern.test(line))
+    .join('\n');
+}
