@@ -1,7 +1,8 @@
 import type { Syslog } from '../host/libc.ts';
+import { errnoText } from '../protocol/com-err.ts';
 import { isKpropError, KpropError } from '../protocol/errors.ts';
 import type { ServerEvent } from '../server/serve.ts';
-import { hintLine, mitText } from './report.ts';
+import { hintLine, mitLines, mitText } from './report.ts';
 
 /**
  * What kpropd says, in MIT's words: debug lines on stderr with -d, and the system's log. Log
@@ -10,12 +11,15 @@ import { hintLine, mitText } from './report.ts';
 export class KpropdLog {
   readonly #program: string;
   readonly #debug: boolean;
+  readonly #once: boolean;
   readonly #syslog: Syslog;
 
-  constructor(program: string, debug: boolean, syslog: Syslog) {
-    this.#program = program;
-    this.#debug = debug;
-    this.#syslog = syslog;
+  /** `once`: nothing is waited for after the first connection. */
+  constructor(o: { program: string; debug: boolean; once: boolean; syslog: Syslog }) {
+    this.#program = o.program;
+    this.#debug = o.debug;
+    this.#once = o.once;
+    this.#syslog = o.syslog;
   }
 
   waiting(): void {
@@ -34,30 +38,33 @@ export class KpropdLog {
         this.failure(event.error);
         break;
       case 'loader-output':
-        // MIT's loader inherits stderr. A daemon's is /dev/null; the failure has the words too.
-        process.stderr.write(event.text);
+        // MIT's loader inherits both. A daemon's are /dev/null; the hint has the words too.
+        process[event.to].write(event.text);
         break;
       default:
     }
     const line = debugLineOf(event);
     if (line !== undefined) this.#debugLine(line);
-    if (event.kind === 'closed') this.waiting();
+    if (event.kind === 'closed' && !this.#once) this.waiting();
   }
 
-  /** A failure: where com_err would print it, with the remedy behind it. */
+  /** A failure: where MIT's kpropd would say it, with the remedy behind it. */
   failure(error: unknown): void {
-    // It has its own line, a warning.
-    if (!isKpropError(error, 'auth.denied')) this.complain(this.#text(error));
+    const { texts, to } = failureLines(this.#program, error);
+    for (const text of texts) {
+      if (to === 'stderr') process.stderr.write(`${text}\n`);
+      else this.#complain(text, to);
+    }
     const hint = hintLine(error);
     if (hint === undefined) return;
-    this.#syslog.log('info', hint);
+    if (!this.#debug || to === 'syslog') this.#syslog.log('info', hint);
     this.#debugLine(hint);
   }
 
-  /** An error line. */
+  /** An error line that goes to the log even with -d, and without the program's name there. */
   complain(text: string): void {
     this.#syslog.log('err', text);
-    this.#debugLine(text);
+    this.#debugLine(`${this.#program}: ${text}`);
   }
 
   /** Something that an administrator should know, and no error. */
@@ -66,26 +73,62 @@ export class KpropdLog {
     this.#debugLine(text);
   }
 
-  /** The lines of a failure for a terminal. */
-  linesOf(error: unknown): readonly string[] {
+  /** The lines of a failure for a terminal that has not seen it yet. */
+  linesOf(error: unknown, o: { readonly all: boolean }): readonly string[] {
+    const { texts, to } = failureLines(this.#program, error);
     const hint = hintLine(error);
-    return [this.#text(error), ...(hint === undefined ? [] : [hint])];
+    return [...(to === 'stderr' && !o.all ? [] : texts), ...(hint === undefined ? [] : [hint])];
   }
 
-  #text(error: unknown): string {
-    if (!(error instanceof KpropError)) {
-      const detail = error instanceof Error ? (error.stack ?? error.message) : String(error);
-      return `${this.#program}: internal error: ${detail}`;
-    }
-    if (error.phase === 'authenticate') {
-      return `Error in krb5_recvauth: ${error.comErrText ?? error.message}`;
-    }
-    return `${this.#program}: ${mitText(error)}`;
+  #complain(text: string, to: 'syslog' | 'com_err'): void {
+    if (!this.#debug || to === 'syslog') this.#syslog.log('err', text);
+    this.#debugLine(text);
   }
 
   #debugLine(text: string): void {
     if (this.#debug) process.stderr.write(`${text}\n`);
   }
+}
+
+/**
+ * What MIT's kpropd says of a failure, and where: as com_err does, which is on stderr with -d and in
+ * the system's log without; or always in that log; or always on stderr.
+ */
+function failureLines(
+  program: string,
+  error: unknown,
+): { readonly texts: readonly string[]; readonly to: 'com_err' | 'syslog' | 'stderr' } {
+  if (!(error instanceof KpropError)) return { texts: mitLines(program, error), to: 'com_err' };
+  const exec = (path: string, status: number) =>
+    `${program}: ${path} returned a bad exit status (${status})`;
+  // It has its own line, a warning.
+  if (isKpropError(error, 'auth.denied')) return { texts: [], to: 'syslog' };
+  if (isKpropError(error, 'server.timeout')) {
+    return { texts: ['Full propagation timed out'], to: 'stderr' };
+  }
+  if (error.phase === 'authenticate') {
+    const text = error.comErrText ?? error.message;
+    return { texts: [`Error in krb5_recvauth: ${text}`], to: 'syslog' };
+  }
+  if (isKpropError(error, 'network.unresolved')) {
+    return { texts: [`getaddrinfo: ${error.comErrText}`], to: 'stderr' };
+  }
+  // Before it knows how to log.
+  const to = error.doing === 'while initializing krb5' ? 'stderr' : 'com_err';
+  if (isKpropError(error, 'loader.missing')) {
+    const text = `${program}: ${error.comErrText}`;
+    return { texts: [text, exec(error.detail.path, 1)], to };
+  }
+  if (isKpropError(error, 'loader.failed')) {
+    return { texts: [exec(error.detail.path, error.detail.status)], to };
+  }
+  if (isKpropError(error, 'loader.killed')) {
+    return { texts: [`${program}: ${error.detail.path} load terminated`], to };
+  }
+  if (isKpropError(error, 'spool.busy')) {
+    return { texts: [`${program}: ${errnoText('EAGAIN')} ${error.doing}`], to };
+  }
+  return { texts: [`${program}: ${mitText(error)}`], to };
 }
 
 /** The line that MIT's kpropd prints with -d; the descriptor is that of the socket. */

@@ -51,12 +51,18 @@ if (status !== undefined) process.exitCode = status;
 async function main(args: readonly string[]): Promise<number | undefined> {
   const given = readArguments(args);
   if (typeof given === 'number') return given;
-  const log = new KpropdLog(program, given.debug, openSyslog(program, 'daemon'));
+  const { debug, once } = given;
+  const log = new KpropdLog({ program, debug, once, syslog: openSyslog(program, 'daemon') });
   try {
     // Before anything can be said.
     const connection = stdinIsSocket() ? moveOffStdio() : undefined;
-    const { config, realm } = await inPhase('configuration', 'while initializing krb5', () =>
-      readConfiguration(given),
+    const config = await inPhase('configuration', 'while initializing krb5', () =>
+      readConfiguration(process.env),
+    );
+    const realm = await inPhase(
+      'configuration',
+      'Unable to get default realm',
+      () => given.realm ?? config.defaultRealm,
     );
     if (config.ipropEnable(realm)) log.note(noIprop);
     const options = serveOptions(given, config, realm, log);
@@ -71,7 +77,7 @@ async function main(args: readonly string[]): Promise<number | undefined> {
     return await serveStandalone(given, { ...options, ...listener }, log);
   } catch (error) {
     log.failure(error);
-    tellStarter(log.linesOf(error), given);
+    tellStarter(log.linesOf(error, { all: isDaemonChild() }), given);
     return 1;
   }
 }
@@ -122,13 +128,11 @@ function readArguments(args: readonly string[]): Arguments | number {
   };
 }
 
-function readConfiguration(given: Arguments): { config: Krb5Config; realm: string } {
-  const { env } = process;
-  const config = loadKrb5Config({
+function readConfiguration(env: NodeJS.ProcessEnv): Krb5Config {
+  return loadKrb5Config({
     krb5ConfFiles: env.KRB5_CONFIG ?? defaultPaths.krb5Conf,
     kdcConfFile: env.KRB5_KDC_PROFILE ?? defaultPaths.kdcConf,
   });
-  return { config, realm: given.realm ?? config.defaultRealm };
 }
 
 function serveOptions(
@@ -188,7 +192,7 @@ async function serveStandalone(
   if (complaint !== undefined) {
     await server.close();
     log.complain(complaint);
-    tellStarter([complaint], given);
+    tellStarter([`${program}: ${complaint}`], given);
     return 1;
   }
   handleSignals(server, log);
@@ -231,7 +235,7 @@ function writePidFile(path: string | undefined): string | undefined {
     if (path !== undefined) writeFileSync(path, `${process.pid}\n`);
     return undefined;
   } catch (error) {
-    return `${program}: Could not write pid file ${path}: ${errnoText(errnoOf(error))}`;
+    return `Could not write pid file ${path}: ${errnoText(errnoOf(error))}`;
   }
 }
 

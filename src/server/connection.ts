@@ -24,7 +24,7 @@ export type ConnectionEvent =
   | { readonly kind: 'received'; readonly bytes: number }
   | { readonly kind: 'loading'; readonly path: string }
   | { readonly kind: 'loader-started'; readonly pid: number }
-  | { readonly kind: 'loader-output'; readonly text: string }
+  | { readonly kind: 'loader-output'; readonly text: string; readonly to: 'stdout' | 'stderr' }
   | { readonly kind: 'loaded'; readonly bytes: number; readonly client: string }
   | { readonly kind: 'failed'; readonly error: unknown }
   | { readonly kind: 'closed' };
@@ -137,7 +137,7 @@ async function receiveAndLoad(
           kind,
           signal,
           onStart: (pid) => onEvent({ kind: 'loader-started', pid }),
-          onOutput: (text) => onEvent({ kind: 'loader-output', text }),
+          onOutput: (text, to) => onEvent({ kind: 'loader-output', text, to }),
         }),
       );
       replica.order.loaded = order;

@@ -19,7 +19,7 @@ export interface LoadRun {
   readonly signal?: AbortSignal | undefined;
   readonly onStart?: ((pid: number) => void) | undefined;
   /** What the program prints, as it comes. */
-  readonly onOutput?: ((text: string) => void) | undefined;
+  readonly onOutput?: ((text: string, to: 'stdout' | 'stderr') => void) | undefined;
 }
 
 /** Enough for kdb5_util's own words; a loop that prints for ever fills no memory. */
@@ -52,14 +52,15 @@ export function loadDump(dumpPath: string, o: LoaderOptions, run: LoadRun): Prom
     }
     const words: Buffer[] = [];
     let wordsBytes = 0;
-    const listen = (chunk: Buffer) => {
+    const listen = (chunk: Buffer, to: 'stdout' | 'stderr') => {
       if (wordsBytes < wordsLimitBytes) words.push(chunk.subarray(0, wordsLimitBytes - wordsBytes));
       wordsBytes += chunk.length;
-      if (wordsBytes <= wordsLimitBytes) run.onOutput?.(chunk.toString('utf8'));
+      if (wordsBytes <= wordsLimitBytes) run.onOutput?.(chunk.toString('utf8'), to);
     };
     // They are missing where the descriptors ran out; "error" says so.
     const outputs = [loader.stdout, loader.stderr];
-    for (const output of outputs) output?.on('data', listen);
+    loader.stdout?.on('data', (chunk: Buffer) => listen(chunk, 'stdout'));
+    loader.stderr?.on('data', (chunk: Buffer) => listen(chunk, 'stderr'));
     const kill = () => killGroup(loader.pid);
     signal?.addEventListener('abort', kill, { once: true });
     const settle = () => signal?.removeEventListener('abort', kill);

@@ -28,7 +28,7 @@ export interface OpenedTicket {
  */
 export function openTicket(ticket: Ticket, options: TicketOpener): OpenedTicket {
   const wanted = principalOf(ticket.realm, ticket.sname);
-  const { anyHost, services, permittedEnctypes } = options;
+  const { anyHost, permittedEnctypes } = options;
   const entries = anyHost
     ? entriesOfAnyHost(ticket, options)
     : [entryOfService(ticket, wanted, options)];
@@ -47,7 +47,8 @@ export function openTicket(ticket: Ticket, options: TicketOpener): OpenedTicket 
     }
   }
   if (anyHost) throw failureOfAnyHost(ticket, wanted, options);
-  throw services.some((service) => service.equals(wanted)) ? damaged() : notUs(wanted, options);
+  const named = entries.some(({ principal }) => principal.equals(wanted));
+  throw named ? damaged() : notUs(wanted, options);
 }
 
 /** The one entry of the first own name that the keytab knows. */
