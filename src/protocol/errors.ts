@@ -1,4 +1,5 @@
-import { catalogue, type Row } from './catalogue.ts';
+import { catalogue } from './catalogue/catalogue.ts';
+import type { Row } from './catalogue/row.ts';
 import { krb5ErrorText } from './com-err.ts';
 
 type Catalogue = typeof catalogue;

@@ -1,0 +1,110 @@
+import { errnoText } from '../com-err.ts';
+import { config, errno, local, notKerberos, peer, row, wait, type Place } from './row.ts';
+
+const runDump = 'run kdb5_util dump again and look at its exit status before kprop';
+
+/** What happens to a dump: on the primary, on the way, and at the replica that loads it. */
+export const databaseRows = {
+  'dump.missing': row<Place>(
+    local,
+    errno,
+    (d) => `cannot open the dump ${d.path}: ${errnoText(d.errno)}`,
+    (d) =>
+      d.errno === 'ENOENT'
+        ? `make it first: kdb5_util dump ${d.path.replace(/\.dump_ok$/, '')}`
+        : 'give kprop the right file with -f, and the right to read it',
+  ),
+  'dump.not-ready': row<{ path: string; okPath: string }>(
+    wait,
+    undefined,
+    (d) => `'${d.path}' more recent than '${d.okPath}'.`,
+    'a dump is being written, or failed: wait for kdb5_util dump to end, look at its exit status, and run it again if need be',
+  ),
+  'dump.locked': row<{ path: string }>(
+    wait,
+    undefined,
+    (d) => `the dump ${d.path} is locked by another process`,
+    'another program writes it: wait for it to end',
+  ),
+  'dump.read': row<Place>(
+    local,
+    errno,
+    (d) => `cannot read the dump ${d.path}: ${errnoText(d.errno)}`,
+    'check the disk, and that -f names a file',
+  ),
+  'dump.changed': row<{ expected: number; got: number }>(
+    wait,
+    undefined,
+    (d) => `the dump changed while it was sent: ${d.expected} bytes at first, ${d.got} at its end`,
+    `something rewrites the file in place; ${runDump}`,
+  ),
+  'kprop.bad-size': row<{ reason: string }>(
+    peer,
+    undefined,
+    (d) => `the database size message is malformed: ${d.reason}`,
+    notKerberos,
+  ),
+  'kprop.too-much': row<{ received: number; expected: number }>(
+    peer,
+    undefined,
+    (d) => `Received ${d.received} bytes, expected ${d.expected} bytes for database file`,
+    'the dump changed while it was sent, or the sender is broken: nothing was loaded; run kprop again',
+  ),
+  'kprop.wrong-confirmation': row<{ sent: number; confirmed: number }>(
+    peer,
+    undefined,
+    (d) => `Kpropd sent database size ${d.confirmed}, expecting ${d.sent}`,
+    'the replica loaded something else than was sent: look at its log, and run kprop again',
+  ),
+  'spool.busy': row<{ path: string }>(
+    wait,
+    (d) => `the spool file ${d.path} is locked by another propagation`,
+    (d) => `the spool file ${d.path} is locked by another process`,
+    'another propagation is running here: wait for it to end',
+  ),
+  'spool.write': row<Place>(
+    local,
+    errno,
+    (d) => `cannot write the spool file ${d.path}: ${errnoText(d.errno)}`,
+    (d) =>
+      d.errno === 'ENOSPC' || d.errno === 'EDQUOT'
+        ? 'make room on this disk, then run kprop again'
+        : 'check the directory that -f names, its owner and its permissions',
+  ),
+  'spool.superseded': row<{ client: string }>(
+    wait,
+    (d) => `a newer propagation of ${d.client} was loaded meanwhile`,
+    (d) => `a newer propagation of ${d.client} was loaded while this one was received`,
+    'nothing is lost: the newer database is live; let propagations to one replica not overlap',
+  ),
+  'spool.malformed': row<{ path: string; reason: string }>(
+    peer,
+    (d) => `the dump was not loaded: it ${d.reason}`,
+    (d) => `the dump in ${d.path} was not loaded: it ${d.reason}`,
+    runDump,
+  ),
+  'loader.missing': row<Place>(
+    config,
+    (d) => `${errnoText(d.errno)} while trying to exec ${d.path}`,
+    (d) => `cannot run ${d.path}: ${errnoText(d.errno)}`,
+    'install kdb5_util (Debian: krb5-kdc), or name it with -p',
+  ),
+  'loader.failed': row<{ path: string; status: number; stderr: string }>(
+    { ...local, exit: 70 },
+    (d) => `${d.path} returned a bad exit status (${d.status})${d.stderr && `: ${d.stderr}`}`,
+    (d) => `${d.path} returned a bad exit status (${d.status})${d.stderr && `: ${d.stderr}`}`,
+    'the database is the one from before; see what kdb5_util says, and try it by hand on the spool file',
+  ),
+  'loader.killed': row<{ path: string; signal: string; stderr: string }>(
+    { ...local, exit: 70 },
+    (d) => `${d.path} load terminated by ${d.signal}`,
+    (d) => `${d.path} load terminated by ${d.signal}`,
+    'something ended kdb5_util (the kernel out of memory, an administrator): look at the system log, then run kprop again',
+  ),
+  'loader.timeout': row<{ path: string; millis: number }>(
+    { ...local, exit: 70 },
+    (d) => `${d.path} did not end within ${d.millis / 1000} s and was killed`,
+    (d) => `${d.path} did not end within ${d.millis / 1000} s and was killed`,
+    'raise iprop_resync_timeout in kdc.conf on the replica if the database is big',
+  ),
+} as const;

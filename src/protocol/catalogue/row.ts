@@ -1,0 +1,50 @@
+import { errnoText } from '../com-err.ts';
+
+/** What is known of one error code. */
+export interface Row<D> extends Fault {
+  /** Number in com_err's krb5 table, or com_err's text where it comes from another table. */
+  readonly comErr?: number | string | ((detail: D) => number | string | undefined);
+  says(detail: D): string;
+  advice(detail: D): string;
+}
+
+/** Who has to act, and whether waiting helps. */
+interface Fault {
+  readonly fault: 'peer' | 'network' | 'local' | 'config';
+  /** sysexits.h */
+  readonly exit: 70 | 74 | 75 | 76 | 77 | 78;
+  readonly retry: boolean;
+}
+export const peer: Fault = { fault: 'peer', exit: 76, retry: false };
+export const network: Fault = { fault: 'network', exit: 75, retry: true };
+export const local: Fault = { fault: 'local', exit: 74, retry: false };
+export const wait: Fault = { fault: 'local', exit: 75, retry: true };
+export const config: Fault = { fault: 'config', exit: 78, retry: false };
+
+/** A row: whose fault, com_err's words, what failed, what to do. The detail's type is the code's. */
+export function row<D>(
+  fault: Fault,
+  comErr: Row<D>['comErr'],
+  says: (detail: D) => string,
+  advice: string | ((detail: D) => string),
+): Row<D> {
+  return {
+    ...fault,
+    ...(comErr === undefined ? {} : { comErr }),
+    says,
+    advice: typeof advice === 'string' ? () => advice : advice,
+  };
+}
+
+/** A file or folder and the errno name of what happened there. */
+export interface Place {
+  readonly path: string;
+  readonly errno: string;
+}
+
+export const errno = (detail: { readonly errno: string }) => errnoText(detail.errno);
+
+export const notKerberos =
+  'the other side does not speak this protocol, or the stream was changed on the way: check host and port';
+export const theKeytab =
+  'check the keytab (klist -k), KRB5_KTNAME and default_keytab_name, and run ktadd on this host if the key is missing';
