@@ -1,7 +1,4 @@
 import { compareMakes } from './compare.ts';
-import { kpropDump } from './kprop-dump.ts';
-import { kpropOptions } from './kprop-options.ts';
-import { kpropReplica } from './kprop-replica.ts';
-import { kpropSetUp } from './kprop-set-up.ts';
+import { kpropScenarios } from './scenarios.ts';
 
-compareMakes('kprop', [...kpropOptions, ...kpropSetUp, ...kpropDump, ...kpropReplica]);
+compareMakes('kprop', kpropScenarios);

@@ -1,6 +1,4 @@
 import { compareMakes } from './compare.ts';
-import { kpropdAcl } from './kpropd-acl.ts';
-import { kpropdLife } from './kpropd-life.ts';
-import { kpropdLoad } from './kpropd-load.ts';
+import { kpropdScenarios } from './scenarios.ts';
 
-compareMakes('kpropd', [...kpropdLife, ...kpropdAcl, ...kpropdLoad]);
+compareMakes('kpropd', kpropdScenarios);
