@@ -1,10 +1,21 @@
-// Compiles src/ into dist/, makes the programs executable and removes what has no source any more.
+// Compiles src/ into dist/, bundles each program into one file (Node takes longer to find and read a
+// hundred modules than a small propagation takes), makes the programs executable and removes what
+// has no source any more.
 // With --if-older it does so only when dist/ is not the outcome of the present src/.
 
 import { spawnSync } from 'node:child_process';
-import { chmodSync, existsSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { buildSync } from 'esbuild';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const source = join(root, 'src');
@@ -20,8 +31,39 @@ function build() {
   if (status !== 0) process.exit(1);
   for (const file of filesIn(target)) {
     if (!existsSync(join(source, sourceOf(file)))) rmSync(join(target, file));
-    else if (isProgram(join(target, file))) chmodSync(join(target, file), 0o755);
   }
+  bundle(filesIn(target).map((file) => join(target, file)).filter(isProgram));
+}
+
+function bundle(programs) {
+  const { metafile } = buildSync({
+    entryPoints: programs,
+    outdir: join(target, 'cli'),
+    allowOverwrite: true,
+    bundle: true,
+    metafile: true,
+    format: 'esm',
+    platform: 'node',
+    target: 'node20',
+    // Native code stays where npm put it.
+    external: ['koffi', 'kerberos'],
+    absWorkingDir: root,
+    logLevel: 'warning',
+  });
+  for (const program of programs) chmodSync(program, 0o755);
+  writeFileSync(join(target, 'cli/LICENSES.txt'), licensesOf(Object.keys(metafile.inputs)));
+}
+
+/** The licences of the packages that went into the bundles: they demand to be told. */
+function licensesOf(files) {
+  const packages = files.map((file) => /^node_modules\/(@[^/]+\/[^/]+|[^/]+)/.exec(file)?.[1]);
+  const names = [...new Set(packages.filter((name) => name !== undefined))].sort();
+  const texts = names.map((name) => {
+    const folder = join(root, 'node_modules', name);
+    const file = readdirSync(folder).find((entry) => /^licen[cs]e/i.test(entry));
+    return `${name}\n\n${file ? readFileSync(join(folder, file), 'utf8') : 'see its package.json'}`;
+  });
+  return `${texts.join(`\n${'-'.repeat(72)}\n`)}\n`;
 }
 
 function isOlder() {
