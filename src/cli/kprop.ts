@@ -6,7 +6,7 @@ import { loadKrb5Config } from '../host/config-files.ts';
 import { errnoOf, errnoText } from '../protocol/com-err.ts';
 import { inPhase } from '../protocol/errors.ts';
 import { parseKeytabName } from '../protocol/formats/keytab.ts';
-import { defaultPaths } from './defaults.ts';
+import { readDefaultPaths } from './defaults.ts';
 import { getopt } from './getopt.ts';
 import { mitLines, senderHintLine } from './report.ts';
 import { packageVersion } from './version.ts';
@@ -22,7 +22,7 @@ const additions = `Further options:
 interface Arguments {
   readonly host: string;
   readonly realm: string | undefined;
-  readonly file: string;
+  readonly file: string | undefined;
   readonly debug: boolean;
   readonly port: string | undefined;
   /** As -s gives it; KRB5_KTNAME is known to `credential` alone. */
@@ -39,10 +39,12 @@ async function main(args: readonly string[]): Promise<number> {
   const given = readArguments(args, env);
   if (typeof given === 'number') return given;
   const stop = stopOnSignals();
+  let dump: string;
   try {
-    const config = await inPhase('configuration', 'while initializing krb5', () =>
-      loadKrb5Config({ krb5ConfFiles: env.KRB5_CONFIG ?? defaultPaths.krb5Conf }),
+    const { config, paths } = await inPhase('configuration', 'while initializing krb5', () =>
+      readConfiguration(env),
     );
+    dump = given.file ?? paths.dump;
     const { keytab } = given;
     if (keytab !== undefined) {
       // MIT's kprop resolves the name, and only that, ahead of its use.
@@ -51,7 +53,7 @@ async function main(args: readonly string[]): Promise<number> {
     await propagate({
       host: given.host,
       port: given.port,
-      dump: given.file,
+      dump,
       realm: given.realm,
       config,
       credential: given.credential,
@@ -69,7 +71,7 @@ async function main(args: readonly string[]): Promise<number> {
     process.stderr.write(`${lines.join('\n')}\n`);
     return 1;
   }
-  recordSuccess(given);
+  recordSuccess(dump, given.host);
   process.stdout.write(`Database propagation to ${given.host}: SUCCEEDED\n`);
   return 0;
 }
@@ -84,6 +86,11 @@ function stopOnSignals(): AbortSignal {
     process.once(name, () => control.abort(name));
   }
   return control.signal;
+}
+
+function readConfiguration(env: NodeJS.ProcessEnv) {
+  const paths = readDefaultPaths();
+  return { paths, config: loadKrb5Config({ krb5ConfFiles: env.KRB5_CONFIG ?? paths.krb5Conf }) };
 }
 
 /** What the command line says, or the exit status where that is all. */
@@ -116,7 +123,7 @@ function readArguments(args: readonly string[], env: NodeJS.ProcessEnv): Argumen
     host,
     // The library takes an empty realm for the default one.
     realm: value('r') || undefined,
-    file: value('f') ?? defaultPaths.dump,
+    file: value('f'),
     debug: has('d'),
     port: value('P'),
     keytab: value('s'),
@@ -134,8 +141,8 @@ function progress(event: PropagateEvent, debug: boolean): void {
 }
 
 /** Its time tells when the last propagation succeeded; a failure here is told, and is no failure. */
-function recordSuccess({ file, host }: Arguments): void {
-  const path = `${file}.${host}.last_prop`;
+function recordSuccess(dump: string, host: string): void {
+  const path = `${dump}.${host}.last_prop`;
   try {
     writeFileSync(path, '\0', { mode: 0o600 });
   } catch (error) {

@@ -10,7 +10,7 @@ import { inPhase } from '../protocol/errors.ts';
 import type { Krb5Config } from '../protocol/formats/krb5-config.ts';
 import { type KpropServer, type ServeOptions, serveKprop, serveSocket } from '../server/serve.ts';
 import { isDaemonChild, startDaemon, tellParent } from './daemon.ts';
-import { defaultPaths } from './defaults.ts';
+import { type DefaultPaths, readDefaultPaths } from './defaults.ts';
 import { getopt } from './getopt.ts';
 import { KpropdLog } from './kpropd-log.ts';
 import { activatedDescriptor, notify, takeActivation } from './systemd.ts';
@@ -33,11 +33,11 @@ interface Arguments {
   readonly debug: boolean;
   readonly foreground: boolean;
   readonly once: boolean;
-  readonly file: string;
+  readonly file: string | undefined;
   readonly database: string | undefined;
-  readonly kdb5Util: string;
+  readonly kdb5Util: string | undefined;
   readonly port: string | undefined;
-  readonly acl: string;
+  readonly acl: string | undefined;
   readonly pidFile: string | undefined;
 }
 
@@ -56,7 +56,7 @@ async function main(args: readonly string[]): Promise<number | undefined> {
   try {
     // Before anything can be said.
     const connection = stdinIsSocket() ? moveOffStdio() : undefined;
-    const config = await inPhase('configuration', 'while initializing krb5', () =>
+    const { config, paths } = await inPhase('configuration', 'while initializing krb5', () =>
       readConfiguration(process.env),
     );
     const realm = await inPhase(
@@ -65,7 +65,7 @@ async function main(args: readonly string[]): Promise<number | undefined> {
       () => given.realm ?? config.defaultRealm,
     );
     if (config.ipropEnable(realm)) log.note(noIprop);
-    const options = serveOptions(given, config, realm, log);
+    const options = serveOptions(given, paths, { config, realm }, log);
     const activation = takeActivation(process.env);
     if (activation === 'connection') return await serveInherited(activatedDescriptor, options);
     if (activation === undefined && connection !== undefined) {
@@ -111,7 +111,7 @@ function readArguments(args: readonly string[]): Arguments | number {
     process.stderr.write(usage);
     return 1;
   }
-  const pidFile = value('pid-file');
+  const absolute = (path: string | undefined) => (path === undefined ? undefined : resolve(path));
   return {
     realm: value('r'),
     debug: has('d'),
@@ -119,26 +119,28 @@ function readArguments(args: readonly string[]): Arguments | number {
     once: has('t'),
     // A daemon changes to "/": what was meant relative to here must not move with it.
     keytab: absoluteKeytab(value('s') ?? process.env.KRB5_KTNAME),
-    file: resolve(value('f') ?? defaultPaths.received),
+    file: absolute(value('f')),
     database: value('F'),
-    kdb5Util: resolve(value('p') ?? defaultPaths.kdb5Util),
+    kdb5Util: absolute(value('p')),
     port: value('P'),
-    acl: resolve(value('a') ?? defaultPaths.acl),
-    pidFile: pidFile === undefined ? undefined : resolve(pidFile),
+    acl: absolute(value('a')),
+    pidFile: absolute(value('pid-file')),
   };
 }
 
-function readConfiguration(env: NodeJS.ProcessEnv): Krb5Config {
-  return loadKrb5Config({
-    krb5ConfFiles: env.KRB5_CONFIG ?? defaultPaths.krb5Conf,
-    kdcConfFile: env.KRB5_KDC_PROFILE ?? defaultPaths.kdcConf,
+function readConfiguration(env: NodeJS.ProcessEnv): { config: Krb5Config; paths: DefaultPaths } {
+  const paths = readDefaultPaths();
+  const config = loadKrb5Config({
+    krb5ConfFiles: env.KRB5_CONFIG ?? paths.krb5Conf,
+    kdcConfFile: env.KRB5_KDC_PROFILE ?? paths.kdcConf,
   });
+  return { config, paths };
 }
 
 function serveOptions(
   given: Arguments,
-  config: Krb5Config,
-  realm: string,
+  paths: DefaultPaths,
+  { config, realm }: { readonly config: Krb5Config; readonly realm: string },
   log: KpropdLog,
 ): ServeOptions {
   return {
@@ -146,10 +148,14 @@ function serveOptions(
     realm,
     config,
     keytab: given.keytab,
-    acl: given.acl,
-    file: given.file,
+    acl: given.acl ?? paths.acl,
+    file: given.file ?? paths.received,
     replay: chooseReplayCache(process.env, config),
-    loader: { path: given.kdb5Util, database: given.database, environment: process.env },
+    loader: {
+      path: given.kdb5Util ?? paths.kdb5Util,
+      database: given.database,
+      environment: process.env,
+    },
     onEvent: (event) => log.event(event),
   };
 }

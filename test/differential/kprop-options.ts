@@ -1,7 +1,8 @@
-import { rmSync } from 'node:fs';
+import { rmSync, writeFileSync } from 'node:fs';
+
 import { kprop, lonelyKprop } from './kprop-command.ts';
 import { dumpPath } from './realm.ts';
-import type { Scenario } from './scenario.ts';
+import { kpropdArgs, type Scenario } from './scenario.ts';
 
 const replica = 'replica.lab.example';
 const file = ['-f', dumpPath];
@@ -58,6 +59,17 @@ export const kpropOptions: readonly Scenario[] = [
     env: { KRB5_CONFIG: undefined, KRB5_KTNAME: undefined },
     prelude: `cp -p ${dumpPath} ${dumpPath}.dump_ok /var/lib/krb5kdc; cp /srv/primary/krb5.keytab /etc`,
   }),
+  {
+    name: 'other default paths',
+    act: async (stage) => {
+      const paths = { dump: dumpPath, krb5Conf: '/srv/primary/krb5.conf' };
+      writeFileSync(stage.world.path('/etc/kprop.json'), JSON.stringify(paths));
+      await stage.listen({ program: 'mit kpropd', role: 'replica', args: kpropdArgs() });
+      // MIT's are compiled in.
+      if (stage.make === 'mit') await stage.run('kprop', { args: [...file, replica] });
+      else await stage.run('kprop', { args: [replica], env: { KRB5_CONFIG: undefined } });
+    },
+  },
   kprop('a relative dump', { args: ['-f', 'replica_datatrans', replica], folder: '/srv/primary' }),
   kprop('no entry in the services database', {
     prepare: (world) => rmSync(world.path('/etc/services')),

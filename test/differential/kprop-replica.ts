@@ -110,7 +110,7 @@ export const kpropReplica: readonly Scenario[] = [
   }),
   kprop('kpropd: the spool folder is missing', { peer: { args: ['-d', '-f', '/nonexistent/x'] } }),
   kprop('kpropd: the load fails', { peer: { args: ['-d', '-p', '/bin/false'] } }),
-  kprop('kpropd: the loader is missing', { peer: { args: ['-d', '-p', '/nonexistent'] } }),
+  kprop('kpropd: the loader is missing', { peer: { args: ['-D', '-p', '/nonexistent'] } }),
   kprop('kpropd: the loader is killed', {
     prepare: (world) =>
       writeFileSync(world.path('/srv/run/loader'), '#!/bin/sh\nkill -9 $$\n', { mode: 0o755 }),

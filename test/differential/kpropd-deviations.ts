@@ -62,9 +62,8 @@ export const kpropdDeviations: readonly Deviation[] = [
           `the spool file ${temporary} is locked by another propagation while trying to lock '${temporary}'`,
         ),
       ),
-      ...inEach(
-        bothWays('kpropd: the loader is missing'),
-        told('No such file or directory while trying to exec /nonexistent'),
+      'kpropd: the loader is missing, -D': told(
+        'No such file or directory while trying to exec /nonexistent',
       ),
       'kpropd: the loader is no program': told(
         'Permission denied while trying to exec /srv/run/loader',
@@ -197,15 +196,6 @@ export const kpropdDeviations: readonly Deviation[] = [
       ),
       'kpropd: an empty dump': notLoaded('is empty'),
     },
-  },
-  {
-    id: 'A loader that cannot be run has no number',
-    where: inEach(
-      ['kpropd: the loader is missing, -d', 'kpropd: the loader is no program'].concat(
-        'kpropd: the loader is a folder',
-      ),
-      ({ stderr }) => ({ stderr: without(stderr, /Load PID/) }),
-    ),
   },
   {
     id: 'Paths are made absolute',

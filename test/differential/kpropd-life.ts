@@ -1,9 +1,9 @@
-import { existsSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { vi } from 'vitest';
 
-import { kpropd, kpropdAlone, kpropdBothWays, write } from './kpropd-command.ts';
+import { kpropd, kpropdAlone, kpropdBothWays, loader, write } from './kpropd-command.ts';
 import { krb5Conf } from './realm.ts';
 import { kpropdArgs, type Scenario } from './scenario.ts';
 
@@ -95,6 +95,34 @@ export const kpropdLife: readonly Scenario[] = [
           'cp /srv/replica/kdc.conf /srv/replica/kpropd.acl /etc/krb5kdc; cp /srv/replica/krb5.keytab /etc',
       });
       await server.until(() => stage.world.listens(754), 'kpropd');
+      await stage.send();
+      await stage.finish(server);
+    },
+  },
+
+  {
+    name: 'kpropd: other default paths',
+    act: async (stage) => {
+      const { world, make } = stage;
+      const paths = {
+        received: '/srv/run/received',
+        acl: '/srv/replica/kpropd.acl',
+        kdb5Util: '/srv/run/loader',
+        kdcConf: '/srv/replica/kdc.conf',
+      };
+      loader('exec /usr/sbin/kdb5_util "$@"')(world);
+      writeFileSync(world.path('/etc/kprop.json'), JSON.stringify(paths));
+      const { received, acl, kdb5Util } = paths;
+      const server = world.start({
+        program: `${make} kpropd`,
+        role: 'replica',
+        // MIT's are compiled in.
+        args: make === 'mit' ? ['-d', '-f', received, '-a', acl, '-p', kdb5Util] : ['-d'],
+        env: make === 'mit' ? {} : { KRB5_KDC_PROFILE: undefined },
+        // kdb5_util looks where Debian has it.
+        prelude: 'cp /srv/replica/kdc.conf /etc/krb5kdc',
+      });
+      await server.until(() => world.listens(754), 'kpropd');
       await stage.send();
       await stage.finish(server);
     },

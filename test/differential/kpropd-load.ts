@@ -113,12 +113,13 @@ time.sleep(60)`;
     },
   },
 
-  ...kpropdBothWays('kpropd: the loader is missing', { args: ['-p', '/nonexistent'] }),
+  // With -d, two processes of MIT's write to stderr at once, and into each other's lines.
+  kpropd('kpropd: the loader is missing, -D', { args: ['-D', '-p', '/nonexistent'] }),
   kpropd('kpropd: the loader is no program', {
     prepare: loader('exit 0', 0o644),
-    args: ['-d', ...withLoader],
+    args: ['-D', ...withLoader],
   }),
-  kpropd('kpropd: the loader is a folder', { args: ['-d', '-p', '/srv/run'] }),
+  kpropd('kpropd: the loader is a folder', { args: ['-D', '-p', '/srv/run'] }),
   ...kpropdBothWays('kpropd: the loader fails', {
     prepare: loader('echo some words >&2; exit 7'),
     args: withLoader,
