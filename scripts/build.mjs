@@ -32,7 +32,11 @@ function build() {
   for (const file of filesIn(target)) {
     if (!existsSync(join(source, sourceOf(file)))) rmSync(join(target, file));
   }
-  bundle(filesIn(target).map((file) => join(target, file)).filter(isProgram));
+  bundle(
+    filesIn(target)
+      .map((file) => join(target, file))
+      .filter(isProgram),
+  );
 }
 
 function bundle(programs) {
