@@ -20,6 +20,8 @@ const machineNeeds = [
   { package: 'build-essential', commands: ['g++', 'gcc'] },
   { package: 'make', commands: ['make'] },
   { package: 'python3', commands: ['python3'] },
+  { package: 'iproute2', commands: ['ip'] },
+  { package: 'util-linux', commands: ['unshare', 'nsenter', 'setpriv'] },
   { package: 'systemd', files: ['/usr/bin/systemd-analyze'] },
 ];
 
