@@ -1,6 +1,6 @@
 import { KpropError } from '../protocol/errors.ts';
 import { type Ccache, parseCcache, parseCcacheName } from '../protocol/formats/ccache.ts';
-import { errnoOf, readLockedFile } from './locked-file.ts';
+import { readLockedFile } from './locked-file.ts';
 
 /**
  * The credential cache of a name such as `FILE:/tmp/krb5cc_0` or `/tmp/krb5cc_0`. One in memory
@@ -10,15 +10,5 @@ import { errnoOf, readLockedFile } from './locked-file.ts';
 export function readCcache(name: string): Ccache {
   const { type, path } = parseCcacheName(name);
   if (type === 'MEMORY') throw new KpropError('ccache.missing', { path: name, errno: 'ENOENT' });
-  return parseCcache(readBytes(path), path);
-}
-
-function readBytes(path: string): Uint8Array {
-  try {
-    return readLockedFile(path);
-  } catch (cause) {
-    const errno = errnoOf(cause);
-    if (errno === undefined) throw cause;
-    throw new KpropError('ccache.missing', { path, errno }, { cause });
-  }
+  return parseCcache(readLockedFile(path, 'ccache.missing'), path);
 }

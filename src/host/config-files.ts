@@ -2,11 +2,11 @@ import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { userInfo } from 'node:os';
 import { join } from 'node:path';
 
+import { errnoOf } from '../protocol/com-err.ts';
 import { KpropError } from '../protocol/errors.ts';
 import { Krb5Config } from '../protocol/formats/krb5-config.ts';
 import { type Include, type ProfileTree, parseProfile } from '../protocol/formats/profile.ts';
 import { nameText } from '../protocol/messages/principal.ts';
-import { errnoOf } from './locked-file.ts';
 
 export interface ConfigFiles {
   /** Colon-separated, as in KRB5_CONFIG; an empty entry ends the list. `/etc/krb5.conf` unless given. */
@@ -32,7 +32,7 @@ export function loadKrb5Config(o: ConfigFiles): Krb5Config {
       files.push(path);
     } catch (error) {
       const errno = errnoOf(error);
-      if (errno === undefined) throw error;
+      if (errno === '') throw error;
       const failure = new KpropError('config.unreadable', { path, errno }, { cause: error });
       if (errno !== 'ENOENT' && errno !== 'EACCES' && errno !== 'EPERM') throw failure;
       if (errno !== 'ENOENT') unreadable ??= failure;
@@ -64,7 +64,7 @@ const readIncluded: Include = (kind, path) => {
     return files.map((file) => ({ file, text: readIncludedFile(file) }));
   } catch (cause) {
     const errno = errnoOf(cause);
-    if (errno === undefined) throw cause;
+    if (errno === '') throw cause;
     throw new KpropError('config.unreadable', { path, errno }, { cause });
   }
 };

@@ -1,8 +1,7 @@
-import { KpropError } from '../protocol/errors.ts';
 import { Keytab, parseKeytab, parseKeytabName } from '../protocol/formats/keytab.ts';
 import type { Krb5Config } from '../protocol/formats/krb5-config.ts';
 import { expandTokens } from '../protocol/formats/values.ts';
-import { errnoOf, readLockedFile } from './locked-file.ts';
+import { readLockedFile } from './locked-file.ts';
 import { pathTokens } from './path-tokens.ts';
 
 /**
@@ -13,7 +12,10 @@ import { pathTokens } from './path-tokens.ts';
 export function readKeytab(name: string): Keytab {
   const { type, path } = parseKeytabName(name);
   const fullName = `${type}:${path}`;
-  return new Keytab(fullName, type === 'FILE' ? parseKeytab(readBytes(path), path) : []);
+  return new Keytab(
+    fullName,
+    type === 'FILE' ? parseKeytab(readLockedFile(path, 'keytab.missing'), path) : [],
+  );
 }
 
 /** The keytab that MIT's programs would use, less the environment. @see krb5 ktdefname.c */
@@ -22,14 +24,4 @@ export function defaultKeytabName(config: Krb5Config): string {
   return configured === undefined
     ? 'FILE:/etc/krb5.keytab'
     : expandTokens(configured, pathTokens(), 'default_keytab_name');
-}
-
-function readBytes(path: string): Uint8Array {
-  try {
-    return readLockedFile(path);
-  } catch (cause) {
-    const errno = errnoOf(cause);
-    if (errno === undefined) throw cause;
-    throw new KpropError('keytab.missing', { path, errno }, { cause });
-  }
 }

@@ -1,6 +1,8 @@
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 
 import { concat } from '../protocol/bytes.ts';
+import { errnoOf } from '../protocol/com-err.ts';
+import { KpropError } from '../protocol/errors.ts';
 import { lockFile } from './libc.ts';
 
 const LIMIT_BYTES = 64 * 1024 * 1024;
@@ -8,9 +10,23 @@ const CHUNK_BYTES = 64 * 1024;
 
 /**
  * The bytes of a file that its writers lock, read under a shared lock for which it waits.
- * @throws Error whose `code` is the errno name; EFBIG past 64 MiB, which no such file ever reaches
+ * @throws keytab.missing or ccache.missing with the errno; EFBIG past 64 MiB, which no such file
+ * ever reaches
  */
-export function readLockedFile(path: string): Uint8Array {
+export function readLockedFile(
+  path: string,
+  failure: 'keytab.missing' | 'ccache.missing',
+): Uint8Array {
+  try {
+    return readLocked(path);
+  } catch (cause) {
+    const errno = errnoOf(cause);
+    if (errno === '') throw cause;
+    throw new KpropError(failure, { path, errno }, { cause });
+  }
+}
+
+function readLocked(path: string): Uint8Array {
   const fd = openSync(path, 'r');
   try {
     lockFile(fd, 'shared', { wait: true });
@@ -33,11 +49,4 @@ export function readLockedFile(path: string): Uint8Array {
 
 function tooBig(path: string): Error {
   return Object.assign(new Error(`${path} is longer than ${LIMIT_BYTES} bytes`), { code: 'EFBIG' });
-}
-
-/** The errno name of an error that the system gave, undefined for any other. */
-export function errnoOf(error: unknown): string | undefined {
-  if (!(error instanceof Error) || !('code' in error) || typeof error.code !== 'string') return;
-  // Node has codes of its own, which look like ERR_INVALID_ARG_VALUE or MODULE_NOT_FOUND.
-  return /^E[A-Z0-9]+$/.test(error.code) ? error.code : undefined;
 }

@@ -207,7 +207,7 @@ export const resolverTexts: Readonly<Record<string, string>> = {
 /** The errno name of a failed system call ('ENOENT'), or '' where the error is of another kind. */
 export function errnoOf(error: unknown): string {
   const code = (error as { code?: unknown } | undefined)?.code;
-  return typeof code === 'string' ? code : '';
+  return typeof code === 'string' && /^E(?!RR_)[A-Z0-9_]+$/.test(code) ? code : '';
 }
 
 /** The words of an errno name; a name that the table lacks stands for itself. */
