@@ -138,6 +138,7 @@ function readArguments(args: readonly string[], env: NodeJS.ProcessEnv): Argumen
 
 function progress(event: PropagateEvent, debug: boolean): void {
   if (debug && event.kind === 'progress') process.stdout.write(`${event.bytes} bytes sent.\n`);
+  if (event.kind === 'warning') process.stderr.write(`hint: ${event.text}\n`);
 }
 
 /** Its time tells when the last propagation succeeded; a failure here is told, and is no failure. */

@@ -7,6 +7,8 @@ import type { Dump } from '../protocol/kprop.ts';
 /** An open, locked dump. Each call of `blocks()` reads it from the start, on its own. */
 export interface DumpFile extends Dump {
   readonly path: string;
+  /** What an administrator should know of it, though it can be sent. */
+  readonly warning: string | undefined;
   /** Unlocks and closes the file. */
   close(): Promise<void>;
 }
@@ -39,8 +41,10 @@ export async function openDumpFile(path: string): Promise<DumpFile> {
       const error = new KpropError('dump.read', { path, errno: 'EISDIR' });
       throw error.during('dump', `while trying to open ${path}`);
     }
+    const unfinished = okStatus.size === 0 && !(await isBeingWritten(okPath));
     return {
       path,
+      warning: unfinished ? warningOf(path, okPath, status.mtime) : undefined,
       bytes: status.size,
       blocks: () => readBlocks(file, path),
       close: async () => {
@@ -52,6 +56,25 @@ export async function openDumpFile(path: string): Promise<DumpFile> {
     await file.close();
     throw error;
   }
+}
+
+/**
+ * kdb5_util empties `.dump_ok` under a lock when it starts, and writes one octet into it when all is
+ * done: while it works the dump from before is good to send, but if it died nobody was told.
+ * @see krb5 src/kadmin/dbutil/dump.c, prep_ok_file
+ */
+async function isBeingWritten(okPath: string): Promise<boolean> {
+  const file = await open(okPath, 'r').catch(() => undefined);
+  if (file === undefined) return false;
+  try {
+    return !lockFile(file.fd, 'shared', { wait: false });
+  } finally {
+    await file.close();
+  }
+}
+
+function warningOf(path: string, okPath: string, dumped: Date): string {
+  return `${okPath} is empty, as a kdb5_util dump that failed leaves it: what is sent is the dump of ${dumped.toISOString()}, without later changes; look at the exit status of kdb5_util dump ${path}`;
 }
 
 async function* readBlocks(file: FileHandle, path: string): AsyncGenerator<Uint8Array> {

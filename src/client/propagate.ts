@@ -10,7 +10,7 @@ import { nameTypes, Principal } from '../protocol/messages/principal.ts';
 import { sendauth } from '../protocol/session/sendauth.ts';
 import { type CredentialSource, obtainCredential } from './credentials.ts';
 import { dial } from './dial.ts';
-import { openDumpFile } from './dump-file.ts';
+import { type DumpFile, openDumpFile } from './dump-file.ts';
 
 /** A dump that is not a file: its size in bytes, and its bytes. A Readable serves. */
 export interface DumpStream {
@@ -32,6 +32,8 @@ export interface PropagateLimits {
 
 export type PropagateEvent =
   | { readonly kind: 'phase'; readonly phase: Phase }
+  /** Nothing that stops the propagation, and something that an administrator should know. */
+  | { readonly kind: 'warning'; readonly text: string }
   | { readonly kind: 'progress'; readonly bytes: number; readonly total: number };
 
 export interface PropagateOptions {
@@ -106,6 +108,7 @@ export async function propagate(options: PropagateOptions): Promise<PropagateRep
   enter('dump');
   const dump = await openDump(options.dump);
   try {
+    if (dump.warning !== undefined) options.onEvent?.({ kind: 'warning', text: dump.warning });
     enter('connect');
     const port = await inPhase('connect', undefined, () => propagationPort(host, options.port));
     const channel = await inPhase('connect', 'while connecting to server', () =>
@@ -171,10 +174,13 @@ function hostPrincipal(host: string, realm: string, nameType: number): Principal
   return Principal.of(realm, ['host', host], nameType);
 }
 
-async function openDump(dump: string | DumpStream): Promise<Dump & { close(): Promise<void> }> {
+type OpenDump = Dump & Pick<DumpFile, 'warning' | 'close'>;
+
+async function openDump(dump: string | DumpStream): Promise<OpenDump> {
   if (typeof dump === 'string') return await inPhase('dump', undefined, () => openDumpFile(dump));
   return {
     bytes: dump.bytes,
+    warning: undefined,
     blocks: () => readStream(dump.stream),
     // Whoever made the stream closes it; a Readable closes itself when its reader leaves.
     close: async () => undefined,
