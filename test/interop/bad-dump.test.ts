@@ -95,12 +95,18 @@ test('a dump newer than its .dump_ok by a second; in the same second it is fine'
   await server.stop();
 });
 
-test('an empty .dump_ok is a good one', async () => {
+test('an empty .dump_ok is a good one, of which ours has something to say', async () => {
   const file = copied('empty-ok');
   writeFileSync(`${file}.dump_ok`, '');
   const server = await lab.startMitKpropd();
-  for (const make of ['MIT', 'our'] as const) {
-    expect(await runKprop(lab, make, { port: server.port, file })).toMatchObject(succeeded());
+  const { stdout } = succeeded();
+  for (const [make, stderr] of [
+    ['MIT', /^$/],
+    ['our', /^hint: \S+\.dump_ok is empty, .*\n$/],
+  ] as const) {
+    const outcome = await runKprop(lab, make, { port: server.port, file });
+    expect(outcome).toMatchObject({ status: 0, stdout });
+    expect(outcome.stderr).toMatch(stderr);
   }
   await server.stop();
 });
