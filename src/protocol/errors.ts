@@ -28,7 +28,8 @@ const GENERIC = 60; // KRB_ERR_GENERIC, RFC 4120 §7.5.9
 
 /**
  * A failure with a stable `code`, typed `detail`, the `phase` it happened in, and a `remedy`.
- * Its text never holds a key, a ticket or a piece of a dump.
+ * Its text never holds a key or a ticket. Of a dump it holds what kdb5_util itself quotes on stderr:
+ * the first word of a line that it does not know.
  */
 export class KpropError<C extends ErrorCode = ErrorCode> extends Error {
   override readonly name = 'KpropError';

@@ -93,7 +93,7 @@ export const databaseRows = {
     { ...local, exit: 70 },
     (d) => `${d.path} returned a bad exit status (${d.status})${d.stderr && `: ${d.stderr}`}`,
     (d) => `${d.path} returned a bad exit status (${d.status})${d.stderr && `: ${d.stderr}`}`,
-    'the database is the one from before; see what kdb5_util says, and try it by hand on the spool file',
+    'a db2 database is the one from before; of an LMDB database (klmdb) a load that fails may have deleted it: look whether it is there. See what kdb5_util says, and try it by hand on the spool file',
   ),
   'loader.killed': row<{ path: string; signal: string; stderr: string }>(
     { ...local, exit: 70 },
