@@ -4,12 +4,19 @@ import { type Channel, channelOver } from '../protocol/channel.ts';
 import { errnoOf } from '../protocol/com-err.ts';
 import { abortError, KpropError } from '../protocol/errors.ts';
 import { directionalAddress, hostAddressOf } from '../protocol/messages/address.ts';
+import { untilAborted } from './until-aborted.ts';
 
 export interface DialOptions {
   /** Time for each address; 0 leaves it to the kernel. */
   readonly connectMillis: number;
   readonly signal?: AbortSignal | undefined;
 }
+
+/**
+ * A replica that loses its power while it loads says nothing more, and that wait has no limit of
+ * its own: after so long without a word the kernel asks whether anybody is there.
+ */
+const keepAliveMillis = 60_000;
 
 /**
  * A connection to the first of the host's addresses that accepts one, in the resolver's order.
@@ -21,9 +28,11 @@ export async function dial(host: string, port: number, options: DialOptions): Pr
   if (!Number.isInteger(port) || port < 0 || port > 65_535) throw unresolved('EAI_SERVICE');
   // Node takes an empty name for a host without addresses, and warns on stderr.
   if (host === '') throw unresolved('ENOTFOUND');
-  const addresses = await lookup(host, { all: true, order: 'verbatim' }).catch((cause: unknown) => {
-    throw unresolved(errnoOf(cause), cause);
-  });
+  const addresses = await untilAborted(options.signal, () =>
+    lookup(host, { all: true, order: 'verbatim' }).catch((cause: unknown) => {
+      throw unresolved(errnoOf(cause), cause);
+    }),
+  );
   let failure: unknown;
   for (const { address } of addresses) {
     try {
@@ -71,6 +80,7 @@ function connect(address: string, port: number, options: DialOptions): Promise<S
     signal?.addEventListener('abort', onAbort, { once: true });
     socket.connect({ host: address, port, noDelay: true }, () => {
       settle();
+      socket.setKeepAlive(true, keepAliveMillis);
       resolve(socket);
     });
   });

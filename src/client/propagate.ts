@@ -11,6 +11,7 @@ import { sendauth } from '../protocol/session/sendauth.ts';
 import { type CredentialSource, obtainCredential } from './credentials.ts';
 import { dial } from './dial.ts';
 import { type DumpFile, openDumpFile } from './dump-file.ts';
+import { untilAborted } from './until-aborted.ts';
 
 /** A dump that is not a file: its size in bytes, and its bytes. A Readable serves. */
 export interface DumpStream {
@@ -96,8 +97,10 @@ export async function propagate(options: PropagateOptions): Promise<PropagateRep
   const realm =
     options.realm ??
     (await inPhase('configuration', 'while getting default realm', () => config.defaultRealm));
-  const clients = await ownPrincipals(realm, config);
-  const server = await replicaPrincipal(host, realm, config);
+  const lookUp = <T>(names: () => Promise<T>) =>
+    inPhase('configuration', undefined, () => untilAborted(signal, names));
+  const clients = await lookUp(() => ownPrincipals(realm, config));
+  const server = await lookUp(() => replicaPrincipal(host, realm, config));
 
   enter('credentials');
   const source = options.credential ?? { kind: 'keytab' };

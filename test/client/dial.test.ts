@@ -1,8 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { type AddressInfo, createServer, type Server } from 'node:net';
+import { type AddressInfo, createServer, type Server, Socket } from 'node:net';
 
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 
 import { dial } from '../../src/client/dial.ts';
 import type { Channel } from '../../src/protocol/channel.ts';
@@ -34,6 +34,13 @@ test.each(['127.0.0.1', '::1'])('%s: both ends are known as Kerberos addresses',
   expect(channel.remote).toEqual(hostAddressOf(host));
   expect(channel.peer).toBe(`${host} port ${port}`);
   expect(Buffer.from(await channel.read(5)).toString()).toBe('hello');
+});
+
+test('the kernel is told to notice a peer that is gone for good', async () => {
+  const keepAlive = vi.spyOn(Socket.prototype, 'setKeepAlive');
+  await dialled('127.0.0.1');
+  expect(keepAlive).toHaveBeenCalledWith(true, 60_000);
+  keepAlive.mockRestore();
 });
 
 test('a name leads to one of its addresses', async () => {

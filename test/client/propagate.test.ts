@@ -162,7 +162,7 @@ test('events: the phases in order, and progress that only grows, up to the total
 describe('an abort', () => {
   // What is begun when its phase is announced ends there; else it is noticed at the next step.
   const expected = {
-    configuration: 'credentials',
+    configuration: 'configuration',
     credentials: 'credentials',
     dump: 'connect',
     connect: 'connect',
