@@ -113,10 +113,7 @@ class KdcSearch {
   #watchTheEnd(): void {
     const { signal, config } = this.#o;
     if (signal) {
-      const abort = () => {
-        const reason = signal.reason instanceof Error ? signal.reason.message : signal.reason;
-        this.#reject(abortError(reason));
-      };
+      const abort = () => this.#reject(abortError(signal.reason));
       if (signal.aborted) abort();
       signal.addEventListener('abort', abort);
       this.#cleanup.push(() => signal.removeEventListener('abort', abort));

@@ -2,6 +2,7 @@ import { createSocket } from 'node:dgram';
 import { afterEach, describe, expect, test } from 'vitest';
 
 import { textOf } from '../../src/protocol/bytes.ts';
+import { KpropError } from '../../src/protocol/errors.ts';
 import {
   ask,
   closeServers,
@@ -244,6 +245,8 @@ describe('the end', () => {
     await expect(asked).rejects.toMatchObject({ code: 'aborted' });
     await new Promise((resolve) => setTimeout(resolve, 20));
     expect(udp.requests).toEqual([]);
+    const own = new KpropError('aborted', { reason: 'the reason' });
+    await expect(ask(['127.0.0.1'], { signal: AbortSignal.abort(own) })).rejects.toBe(own);
   });
 
   test('comes during a look-up that never ends', async () => {
