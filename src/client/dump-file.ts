@@ -9,7 +9,7 @@ export interface DumpFile extends Dump {
   readonly path: string;
   /** What an administrator should know of it, though it can be sent. */
   readonly warning: string | undefined;
-  /** Unlocks and closes the file. */
+  /** Closes the file, which drops its lock. */
   close(): Promise<void>;
 }
 
@@ -47,10 +47,7 @@ export async function openDumpFile(path: string): Promise<DumpFile> {
       warning: unfinished ? warningOf(path, okPath, status.mtime) : undefined,
       bytes: status.size,
       blocks: () => readBlocks(file, path),
-      close: async () => {
-        lockFile(file.fd, 'unlock', { wait: false });
-        await file.close();
-      },
+      close: () => file.close(),
     };
   } catch (error) {
     await file.close();
