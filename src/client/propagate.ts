@@ -50,7 +50,7 @@ export interface PropagateOptions {
   readonly config?: Krb5Config | undefined;
   /** The configured keytab unless given. */
   readonly credential?: CredentialSource | undefined;
-  readonly limits?: Partial<PropagateLimits> | undefined;
+  readonly limits?: { readonly [K in keyof PropagateLimits]?: number | undefined } | undefined;
   /** Ends the propagation; the replica keeps the database that it has. */
   readonly signal?: AbortSignal | undefined;
   readonly onEvent?: ((event: PropagateEvent) => void) | undefined;
@@ -84,10 +84,11 @@ export async function propagate(options: PropagateOptions): Promise<PropagateRep
   const started = performance.now();
   const { host, signal } = options;
   const ambient = options.ambient ?? systemAmbient();
-  const limits = { ...defaultLimits, ...options.limits };
+  const limits = limitsOf(options.limits ?? {});
+  const announce = (phase: Phase) => options.onEvent?.({ kind: 'phase', phase });
   const enter = (phase: Phase) => {
     if (signal?.aborted) throw abortError(signal.reason).during(phase);
-    options.onEvent?.({ kind: 'phase', phase });
+    announce(phase);
   };
 
   enter('configuration');
@@ -127,10 +128,13 @@ export async function propagate(options: PropagateOptions): Promise<PropagateRep
           ambient: shiftedAmbient(ambient, credential.clockOffsetMicros),
         }),
       );
-      enter('blocks');
-      await sendDump(channel, session, dump, {
+      enter('size');
+      await sendDump(channel, session, announced(dump, announce), {
         limits: { idleMillis: limits.idle, confirmMillis: limits.confirm },
-        onProgress: (bytes) => options.onEvent?.({ kind: 'progress', bytes, total: dump.bytes }),
+        onProgress: (bytes) => {
+          options.onEvent?.({ kind: 'progress', bytes, total: dump.bytes });
+          if (bytes === dump.bytes) announce('confirm');
+        },
       });
       return {
         host,
@@ -146,6 +150,28 @@ export async function propagate(options: PropagateOptions): Promise<PropagateRep
   } finally {
     await dump.close();
   }
+}
+
+function limitsOf(given: NonNullable<PropagateOptions['limits']>): PropagateLimits {
+  return {
+    connect: given.connect ?? defaultLimits.connect,
+    authenticate: given.authenticate ?? defaultLimits.authenticate,
+    idle: given.idle ?? defaultLimits.idle,
+    confirm: given.confirm ?? defaultLimits.confirm,
+  };
+}
+
+/** The dump, which tells when it is read: then its size is sent. */
+function announced(dump: Dump, announce: (phase: Phase) => void): Dump {
+  return {
+    bytes: dump.bytes,
+    async *blocks() {
+      announce('blocks');
+      yield* dump.blocks();
+      // Without a block there is no progress that could tell.
+      if (dump.bytes === 0) announce('confirm');
+    },
+  };
 }
 
 async function ownPrincipals(
@@ -181,10 +207,14 @@ type OpenDump = Dump & Pick<DumpFile, 'warning' | 'close'>;
 
 async function openDump(dump: string | DumpStream): Promise<OpenDump> {
   if (typeof dump === 'string') return await inPhase('dump', undefined, () => openDumpFile(dump));
+  const { bytes, stream } = dump;
+  if (!Number.isSafeInteger(bytes) || bytes < 0) {
+    throw new KpropError('dump.bad-size', { bytes }).during('dump');
+  }
   return {
-    bytes: dump.bytes,
+    bytes,
     warning: undefined,
-    blocks: () => readStream(dump.stream),
+    blocks: () => readStream(stream),
     // Whoever made the stream closes it; a Readable closes itself when its reader leaves.
     close: async () => undefined,
   };

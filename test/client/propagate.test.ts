@@ -8,6 +8,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vite
 
 import {
   type PropagateEvent,
+  type PropagateLimits,
   type PropagateOptions,
   propagate,
 } from '../../src/client/propagate.ts';
@@ -19,7 +20,16 @@ import { asPrimary, expectReplicaHas, startKpropd } from '../support/pairings.ts
 import { makeSyntheticDump } from '../support/synthetic-dump.ts';
 import { startProxy } from '../support/tcp-proxy.ts';
 
-const phases = ['configuration', 'credentials', 'dump', 'connect', 'authenticate', 'blocks'];
+const phases = [
+  'configuration',
+  'credentials',
+  'dump',
+  'connect',
+  'authenticate',
+  'size',
+  'blocks',
+  'confirm',
+];
 
 let lab: Lab;
 let large: string;
@@ -127,6 +137,14 @@ describe('a stream', () => {
     expect(loaded).toEqual([]);
   });
 
+  test.each([-1, 1.5, Number.NaN, 2 ** 53, '7'])('whose size is %s', async (bytes) => {
+    await startReplica();
+    const dump = { bytes: bytes as number, stream: Readable.from([]) };
+    const error = await failureOf(send(replica.port, { dump }));
+    expect(error).toMatchObject({ code: 'dump.bad-size', phase: 'dump', detail: { bytes } });
+    expect(events).toEqual([]);
+  });
+
   test('that fails on its way', async () => {
     await startReplica();
     const stream = (async function* () {
@@ -155,8 +173,22 @@ test('events: the phases in order, and progress that only grows, up to the total
   expect(progress.every(({ total }) => total === 20_000_000)).toBe(true);
   expect(progress.every(({ bytes }, at) => bytes > (progress[at - 1]?.bytes ?? 0))).toBe(true);
   expect(progress.at(-1)?.bytes).toBe(report.bytes);
-  expect(heard.indexOf(progress[0] as PropagateEvent)).toBe(phases.length);
+  expect(heard.indexOf(progress[0] as PropagateEvent)).toBe(phases.length - 1);
+  expect(heard.at(-1)).toEqual({ kind: 'phase', phase: 'confirm' });
   expect(report.millis).toBeGreaterThan(0);
+});
+
+test('events: the same phases for a dump without a byte', async () => {
+  await startReplica();
+  const heard: string[] = [];
+  const onEvent = (event: PropagateEvent) => {
+    heard.push(event.kind === 'phase' ? event.phase : event.kind);
+  };
+  await send(replica.port, { dump: { bytes: 0, stream: Readable.from([]) }, onEvent }).catch(
+    // The replica may know that this is no dump; the conversation came that far.
+    (error: KpropError) => expect(error.code).toBe('peer.refused'),
+  );
+  expect(heard).toEqual(phases);
 });
 
 describe('an abort', () => {
@@ -167,7 +199,8 @@ describe('an abort', () => {
     dump: 'connect',
     connect: 'connect',
     authenticate: 'authenticate',
-    blocks: 'size',
+    size: 'size',
+    blocks: 'blocks',
   };
   test.each(Object.entries(expected))('in phase %s', async (phase, ends) => {
     await startReplica();
@@ -263,6 +296,13 @@ describe('limits', () => {
     const error = await failureOf(send(proxy.port, { dump, limits: { idle: 300 } }));
     expect(error).toMatchObject({ code: 'network.timeout', phase: 'blocks' });
     await proxy.close();
+  });
+
+  test('that are undefined are the ones by default', async () => {
+    await startReplica();
+    const { connect, authenticate, idle, confirm } = {} as Partial<PropagateLimits>;
+    await send(replica.port, { limits: { connect, authenticate, idle, confirm } });
+    expect(loaded).toHaveLength(1);
   });
 
   test('confirm: a load that takes too long', async () => {

@@ -32,6 +32,12 @@ export const databaseRows = {
     (d) => `cannot read the dump ${d.path}: ${errnoText(d.errno)}`,
     'check the disk, and that -f names a file',
   ),
+  'dump.bad-size': row<{ bytes: number }>(
+    local,
+    undefined,
+    (d) => `the size of the dump is ${d.bytes}, which is no number of bytes`,
+    'give the size of what the stream will yield, a whole number of 0 or more',
+  ),
   'dump.changed': row<{ expected: number; got: number }>(
     wait,
     undefined,
