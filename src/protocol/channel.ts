@@ -1,6 +1,6 @@
 import type { Duplex } from 'node:stream';
-import { concat } from './bytes.ts';
 import { abortError, KpropError } from './errors.ts';
+import { Inbox } from './inbox.ts';
 
 /** One end of a connection: a HostAddress of RFC 4120 §5.2.5. */
 export interface Address {
@@ -25,6 +25,11 @@ export interface Channel {
   read(byteCount: number): Promise<Uint8Array>;
   /** Sends the parts in order; resolves when the buffers have room again. @throws network.* */
   write(...parts: readonly Uint8Array[]): Promise<void>;
+  /**
+   * What the work gives, unless the connection fails, ends or stays idle for too long before.
+   * @throws network.*, aborted, and what the work throws
+   */
+  waitFor<T>(work: Promise<T>): Promise<T>;
   /** Bytes that have arrived and were not read. */
   readonly arrived: number;
   /** Says that no more will be written, then discards what still arrives, up to the limits. */
@@ -64,9 +69,10 @@ class StreamChannel implements Channel {
   #step = 'connecting';
   #idleMillis = 0;
   #timer: NodeJS.Timeout | undefined;
-  #chunks: Uint8Array[] = [];
-  #arrived = 0;
+  readonly #inbox = new Inbox();
   #waiter: Waiter | undefined;
+  /** Something else is waited for, and given up when the connection is. */
+  #elsewhere: ((error: Error) => void) | undefined;
   #drained: { resolve(): void; reject(error: Error): void } | undefined;
   #ended = false;
   #failure: Error | undefined;
@@ -77,7 +83,14 @@ class StreamChannel implements Channel {
     this.peer = options.peer;
     this.#stream = stream;
     this.#signal = options.signal;
-    stream.on('data', (chunk: Uint8Array) => this.#onData(chunk));
+    stream.on('data', (chunk: Uint8Array) => {
+      try {
+        this.#onData(chunk);
+      } catch (error) {
+        // Whatever it is, it must not reach the process: other connections live in it.
+        this.#fail(error as Error);
+      }
+    });
     stream.on('end', () => this.#onEnd());
     stream.on('drain', () => this.#onDrain());
     stream.on('error', (error: NodeJS.ErrnoException) => this.#fail(this.#networkError(error)));
@@ -87,7 +100,7 @@ class StreamChannel implements Channel {
   }
 
   get arrived(): number {
-    return this.#arrived;
+    return this.#inbox.arrived;
   }
 
   during(step: string, idleMillis: number): void {
@@ -97,16 +110,9 @@ class StreamChannel implements Channel {
   }
 
   take(byteCount: number): Uint8Array | undefined {
-    if (this.#arrived < byteCount) return undefined;
-    const first = this.#chunks[0];
-    this.#arrived -= byteCount;
-    if (this.#arrived < highWaterBytes && this.#stream.isPaused()) this.#stream.resume();
-    if (first !== undefined && first.length >= byteCount) {
-      if (first.length === byteCount) this.#chunks.shift();
-      else this.#chunks[0] = first.subarray(byteCount);
-      return first.subarray(0, byteCount);
-    }
-    return this.#gather(byteCount);
+    const taken = this.#inbox.take(byteCount);
+    if (this.arrived < highWaterBytes && this.#stream.isPaused()) this.#stream.resume();
+    return taken;
   }
 
   read(byteCount: number): Promise<Uint8Array> {
@@ -134,6 +140,19 @@ class StreamChannel implements Channel {
     });
   }
 
+  waitFor<T>(work: Promise<T>): Promise<T> {
+    if (this.#failure !== undefined) return Promise.reject(this.#failure);
+    if (this.#ended) return Promise.reject(this.#closedByPeer());
+    return new Promise<T>((resolve, reject) => {
+      this.#elsewhere = reject;
+      this.#rearm();
+      work.then(resolve, reject).finally(() => {
+        this.#elsewhere = undefined;
+        this.#rearm();
+      });
+    });
+  }
+
   async finish(limits: { lingerMillis: number; lingerBytes: number }): Promise<void> {
     // A socket closed with unread data is reset, and a reset can overtake our last message: the
     // peer would never read why we refused. So its data is read, and thrown away, for a while.
@@ -143,9 +162,8 @@ class StreamChannel implements Channel {
     while (!this.#ended && this.#failure === undefined && allowance > 0) {
       const left = deadline - performance.now();
       if (left <= 0) break;
-      allowance -= this.#arrived;
-      this.#chunks = [];
-      this.#arrived = 0;
+      allowance -= this.arrived;
+      this.#inbox.clear();
       this.during(this.#step, left);
       await this.read(1).then(
         () => {
@@ -163,16 +181,15 @@ class StreamChannel implements Channel {
   }
 
   #onData(chunk: Uint8Array): void {
-    this.#chunks.push(chunk);
-    this.#arrived += chunk.length;
+    this.#inbox.push(chunk);
     const waiter = this.#waiter;
-    if (waiter !== undefined && this.#arrived >= waiter.byteCount) {
+    if (waiter !== undefined && this.arrived >= waiter.byteCount) {
       this.#waiter = undefined;
       this.#disarm();
       waiter.resolve(this.take(waiter.byteCount) as Uint8Array);
     } else if (waiter !== undefined) {
       this.#rearm();
-    } else if (this.#arrived > highWaterBytes) {
+    } else if (this.arrived > highWaterBytes) {
       this.#stream.pause();
     }
   }
@@ -183,6 +200,7 @@ class StreamChannel implements Channel {
     this.#disarm();
     this.#waiter?.reject(this.#closedByPeer());
     this.#waiter = undefined;
+    this.#elsewhere?.(this.#closedByPeer());
     this.#rearm();
   }
 
@@ -207,30 +225,14 @@ class StreamChannel implements Channel {
     this.#waiter = undefined;
     this.#drained?.reject(error);
     this.#drained = undefined;
+    this.#elsewhere?.(error);
     this.#stream.destroy();
-  }
-
-  #gather(byteCount: number): Uint8Array {
-    const parts: Uint8Array[] = [];
-    let wanted = byteCount;
-    while (wanted > 0) {
-      const chunk = this.#chunks[0] as Uint8Array;
-      if (chunk.length <= wanted) {
-        parts.push(chunk);
-        this.#chunks.shift();
-      } else {
-        parts.push(chunk.subarray(0, wanted));
-        this.#chunks[0] = chunk.subarray(wanted);
-      }
-      wanted -= parts[parts.length - 1]!.length;
-    }
-    return concat(...parts);
   }
 
   #rearm(): void {
     this.#disarm();
-    const waiting = this.#waiter !== undefined || this.#drained !== undefined;
-    if (this.#idleMillis === 0 || !waiting) return;
+    const waiting = this.#waiter ?? this.#drained ?? this.#elsewhere;
+    if (this.#idleMillis === 0 || waiting === undefined || this.#failure !== undefined) return;
     const millis = this.#idleMillis;
     this.#timer = setTimeout(() => {
       this.#fail(new KpropError('network.timeout', { peer: this.peer, while: this.#step, millis }));

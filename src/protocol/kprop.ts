@@ -144,6 +144,7 @@ async function sendBlocks(
   o: { readonly limits: ConversationLimits; readonly onProgress?: (bytes: number) => void },
 ): Promise<void> {
   const seal = session.sealer();
+  const source = inBlocks(dump.blocks());
   channel.during('sending the database', o.limits.idleMillis);
   let sent = 0;
   const send = async (blocks: readonly Uint8Array[], { last }: { readonly last: boolean }) => {
@@ -158,7 +159,13 @@ async function sendBlocks(
   try {
     let seen = 0;
     let last: readonly Uint8Array[] = [];
-    for await (const blocks of inBlocks(dump.blocks())) {
+    for (;;) {
+      // A dump may be slow to come: the connection is watched all the same, unless the replica has
+      // all that it will get and may well have confirmed it.
+      const empty = dump.bytes === 0;
+      const next = () => (empty ? source.next() : channel.waitFor(source.next()));
+      const { done, value: blocks } = await hearing(channel, next, { last: empty });
+      if (done) break;
       for (const block of blocks) seen += block.length;
       if (seen > dump.bytes) break;
       // A replica that has all the bytes loads them: it gets the last only if nothing follows.
@@ -183,6 +190,9 @@ async function sendBlocks(
       await sendFailure(channel, session, 'client', error).catch(() => undefined);
     }
     throw error;
+  } finally {
+    // Not awaited: a source that never gave its next piece would never answer this, either.
+    source.return(undefined).catch(() => undefined);
   }
 }
 
@@ -236,21 +246,23 @@ async function* receiveBlocks(
 }
 
 /**
- * Runs a write, but listens: a replica that has something to say while we send has a reason to
- * refuse, and that reason is worth more than the broken pipe that follows. After the last write
- * it may as well have confirmed.
+ * Does something while a dump is sent, but listens: a replica that has something to say meanwhile
+ * has a reason to refuse, and that reason is worth more than the broken pipe that follows. After
+ * the last write it may as well have confirmed.
  */
-async function hearing(
+async function hearing<T>(
   channel: Channel,
-  write: () => Promise<void>,
+  work: () => Promise<T>,
   { last }: { readonly last: boolean },
-): Promise<void> {
+): Promise<T> {
+  let result: T;
   try {
-    await write();
+    result = await work();
   } catch (error) {
     throw channel.arrived > 0 ? await refusal(channel).catch(() => error) : error;
   }
   if (!last && channel.arrived > 0) throw await refusal(channel);
+  return result;
 }
 
 async function refusal(channel: Channel): Promise<KpropError> {

@@ -1,0 +1,45 @@
+import { expect, test } from 'vitest';
+
+import { concat } from '../../src/protocol/bytes.ts';
+import { Inbox } from '../../src/protocol/inbox.ts';
+import { seededRandom } from '../support/fixed-ambient.ts';
+
+// Work that grew with the square of their number would outlast the patience of any test.
+test('sixteen million octets, one at a time, are gathered', () => {
+  const inbox = new Inbox();
+  for (let at = 0; at < 1 << 24; at += 1) inbox.push(Uint8Array.of(at & 0xff));
+  const all = inbox.take(1 << 24);
+  expect(all?.length).toBe(1 << 24);
+  expect(all?.[258]).toBe(2);
+  expect(inbox.arrived).toBe(0);
+});
+
+test('pieces of any size come out as one stream, however it is cut', () => {
+  const random = seededRandom(7);
+  const sent: Uint8Array[] = [];
+  const got: Uint8Array[] = [];
+  const inbox = new Inbox();
+  let value = 0;
+  for (let round = 0; round < 3000; round += 1) {
+    const length = [1, 3, 100, 4095, 4096, 9000][random(6)] ?? 1;
+    const chunk = Uint8Array.from({ length }, () => {
+      value = (value + 1) & 0xff;
+      return value;
+    });
+    sent.push(chunk);
+    inbox.push(chunk);
+    const taken = inbox.take(random(20_000));
+    if (taken !== undefined) got.push(taken);
+  }
+  got.push(inbox.take(inbox.arrived) ?? new Uint8Array(0));
+  expect(Buffer.compare(concat(...got), concat(...sent))).toBe(0);
+});
+
+test('what is not there is not given, and what is thrown away is gone', () => {
+  const inbox = new Inbox();
+  inbox.push(Uint8Array.of(1, 2));
+  expect(inbox.take(3)).toBeUndefined();
+  inbox.clear();
+  inbox.push(Uint8Array.of(3));
+  expect(inbox.take(1)).toEqual(Uint8Array.of(3));
+});
