@@ -198,6 +198,29 @@ export const kpropdDeviations: readonly Deviation[] = [
     },
   },
   {
+    id: 'A load ends with the time limit',
+    where: inEach(bothWays('kpropd: the time is over during the load'), ({ files }) => ({
+      files: without(files, /\/promoted /),
+    })),
+  },
+  {
+    id: 'Several connections are served at once',
+    where: {
+      'kpropd: a propagation behind a peer that says nothing': ({ syslog }) => ({
+        syslog: syslog.replace(/(\n[^\n]*Error in krb5_recvauth[^\n]*)(\n.*)$/s, '$2$1'),
+      }),
+    },
+  },
+  {
+    id: 'A peer has 10 s to prove who it is',
+    where: {
+      'kpropd: a peer that says nothing for 11 s': ({ syslog }) => ({
+        peers: 'closed\n',
+        syslog: syslog.replace(/(Error in krb5_recvauth: ).*/, '$1Connection timed out'),
+      }),
+    },
+  },
+  {
     id: 'Paths are made absolute',
     where: {
       'kpropd: what the loader is given with -r, -F, and a relative -f': ({ stdout }) => ({

@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { kpropd, kpropdBothWays, loader, write } from './kpropd-command.ts';
 import { krb5Conf, realm } from './realm.ts';
 import type { Scenario } from './scenario.ts';
-import type { World } from './world.ts';
+import type { Run, World } from './world.ts';
 
 const conf = '/srv/replica/krb5.conf';
 const temporary = '/srv/replica/from_master.temp';
@@ -146,13 +146,21 @@ time.sleep(60)`;
     prepare: write('/srv/primary/empty', ''),
     sender: { args: ['-f', '/srv/primary/empty'], prelude: 'touch /srv/primary/empty.dump_ok' },
   }),
-  ...kpropdBothWays('kpropd: the time is over during the load', {
-    prepare: (world) => {
-      timeout(1)(world);
-      loader('exec sleep 2')(world);
-    },
-    args: withLoader,
-  }),
+  ...['-d', '-D'].map(
+    (way): Scenario => ({
+      name: `kpropd: the time is over during the load, ${way}`,
+      prepare: (world) => {
+        timeout(1)(world);
+        loader('sleep 2; : >/srv/run/promoted')(world);
+      },
+      act: async (stage) => {
+        const server = await stage.serve({ args: [way, ...withLoader] });
+        await stage.send();
+        await sleep(2000); // a loader that lives on has ended by then
+        await stage.finish(server);
+      },
+    }),
+  ),
   ...['-d', '-D'].map(
     (way): Scenario => ({
       name: `kpropd: the time is over while it waits for a sender's words, ${way}`,
@@ -166,4 +174,38 @@ time.sleep(60)`;
       },
     }),
   ),
+  {
+    name: 'kpropd: a propagation behind a peer that says nothing',
+    act: async (stage) => {
+      const server = await stage.serve({ args: ['-D'] });
+      const peer = stage.world.start(silentFor(2));
+      await sleep(300);
+      await stage.send();
+      await peer.ended;
+      await stage.finish(server);
+    },
+  },
+  {
+    name: 'kpropd: a peer that says nothing for 11 s',
+    act: async (stage) => {
+      const server = await stage.serve({ args: ['-D'] });
+      const { stdout } = await stage.world.run(silentFor(11));
+      stage.note(stdout);
+      await stage.finish(server);
+    },
+  },
 ];
+
+/** Connects, and says how the server ends it, or leaves. */
+function silentFor(seconds: number): Run {
+  const script = `import socket
+s = socket.create_connection(("192.0.2.2", 754))
+s.settimeout(${seconds})
+try:
+  print("closed" if s.recv(9) == b"" else "told something")
+except socket.timeout:
+  print("waited for")
+except OSError:
+  print("reset")`;
+  return { program: 'python3', args: ['-c', script] };
+}
