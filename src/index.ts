@@ -8,9 +8,20 @@ export {
   propagate,
 } from './client/propagate.ts';
 export { type ConfigFiles, loadKrb5Config } from './host/config-files.ts';
-export { type ErrorCode, isKpropError, KpropError, type Phase } from './protocol/errors.ts';
+export { chooseReplayCache, type ReplayVariables } from './host/replay-choice.ts';
+export { fileReplayCache, type ReplayFileOptions } from './host/replay-file.ts';
+export { type Ambient, systemAmbient } from './protocol/ambient.ts';
+export {
+  type Detail,
+  type ErrorCode,
+  isKpropError,
+  KpropError,
+  type Phase,
+} from './protocol/errors.ts';
 export type { Krb5Config } from './protocol/formats/krb5-config.ts';
+export { memoryReplayCache, type ReplayCache } from './protocol/session/replay.ts';
 export type { ServeLimits } from './server/connection.ts';
+export type { DumpKind } from './server/dump-check.ts';
 export type { LoadRun } from './server/loader.ts';
 export {
   type KpropServer,

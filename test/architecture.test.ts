@@ -68,7 +68,11 @@ const rooms: Readonly<Record<string, { rooms: readonly string[]; modules: readon
       // kpropd's own sockets, from inetd or systemd, and its way into the background.
       .concat(['node:net', 'node:child_process']),
   },
-  index: { rooms: ['client', 'server', 'host', ...words, 'formats'], modules: [] },
+  index: {
+    // What the options of a propagation and of a replica are made of.
+    rooms: ['client', 'server', 'host', ...words, 'formats', 'ambient', 'session/replay'],
+    modules: [],
+  },
 };
 
 interface Import {
