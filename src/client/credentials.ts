@@ -10,6 +10,7 @@ import { principalOf } from '../protocol/messages/parts.ts';
 import type { Principal } from '../protocol/messages/principal.ts';
 import { ticket } from '../protocol/messages/ticket.ts';
 import type { Credential } from '../protocol/session/credential.ts';
+import { requirePermitted, requireWithin } from '../protocol/session/validity.ts';
 import { requestServiceTicket } from './as-exchange.ts';
 import { fetchThroughGss } from './gss-source.ts';
 
@@ -101,20 +102,10 @@ function isFor(server: Principal, credential: CachedCredential): boolean {
   return principalOf(realm, sname).equals(server);
 }
 
-/** What libkrb5 checks before it uses a ticket (krb5 lib/krb5/krb/valid_times.c). */
+/** What libkrb5 checks before it uses a ticket. */
 function requireValidNow(credential: Credential, { ambient, config }: CredentialRequest): void {
   const now = Math.floor((ambient.nowMicros() + credential.clockOffsetMicros) / 1_000_000);
-  const skew = config.clockSkewSeconds;
-  const { startTime, endTime, sessionKey } = credential;
-  if (startTime > now + skew) {
-    throw new KpropError('auth.not-yet-valid', {
-      starts: new Date(startTime * 1000).toISOString(),
-    });
-  }
-  if (endTime < now - skew) {
-    throw new KpropError('auth.expired', { ended: new Date(endTime * 1000).toISOString() });
-  }
-  if (!config.permittedEnctypes.includes(sessionKey.profile.number)) {
-    throw new KpropError('crypto.not-permitted', { enctype: sessionKey.profile.name });
-  }
+  const times = { startSeconds: credential.startTime, endSeconds: credential.endTime };
+  requireWithin(times, now, config.clockSkewSeconds);
+  requirePermitted(credential.sessionKey.profile.number, config.permittedEnctypes);
 }

@@ -1,5 +1,4 @@
 import { Key } from '../crypto/key.ts';
-import { enctypeName, profileOf } from '../crypto/profiles.ts';
 import { isKpropError, KpropError } from '../errors.ts';
 import type { Keytab, KeytabEntry } from '../formats/keytab.ts';
 import { usages } from '../messages/numbers.ts';
@@ -7,6 +6,7 @@ import { principalOf } from '../messages/parts.ts';
 import type { Principal } from '../messages/principal.ts';
 import { type EncTicketPart, encTicketPart, type Ticket } from '../messages/ticket.ts';
 import { openPart } from './enc-part.ts';
+import { requirePermitted } from './validity.ts';
 
 export interface TicketOpener {
   readonly services: readonly Principal[];
@@ -95,14 +95,6 @@ function isService(principal: Principal, services: readonly Principal[]): boolea
       principal.components.length === 2 &&
       principal.components[0] === service.components[0],
   );
-}
-
-/** @throws crypto.unsupported-enctype, crypto.not-permitted */
-function requirePermitted(enctype: number, permitted: readonly number[]): void {
-  profileOf(enctype);
-  if (!permitted.includes(enctype)) {
-    throw new KpropError('crypto.not-permitted', { enctype: enctypeName(enctype) });
-  }
 }
 
 function damaged(): KpropError {

@@ -1,7 +1,6 @@
 import type { Ambient } from '../ambient.ts';
 import { decode, encode } from '../asn1/schema.ts';
 import { Key } from '../crypto/key.ts';
-import { enctypeName } from '../crypto/profiles.ts';
 import { KpropError } from '../errors.ts';
 import type { Keytab } from '../formats/keytab.ts';
 import { apRep, apReq, authenticator, encApRepPart } from '../messages/ap.ts';
@@ -14,6 +13,7 @@ import { openTicket } from './accept-ticket.ts';
 import type { Credential } from './credential.ts';
 import { openPart, sealPart } from './enc-part.ts';
 import { type ReplayCache, replayTag } from './replay.ts';
+import { requirePermitted, requireWithin } from './validity.ts';
 
 /** The AP-REQ that was sent, and what its answer must repeat. */
 export interface SentApReq {
@@ -122,8 +122,8 @@ export async function acceptApReq(
   requireValidTimes(ticket, presented.ctime, nowSeconds, clockSkewSeconds);
   if ((ticket.flags & ticketFlags.invalid) !== 0) throw new KpropError('auth.invalid-ticket', {});
   const messageKey = presented.subkey === undefined ? sessionKey : keyOf(presented.subkey);
-  requirePermitted(messageKey, options.permittedEnctypes);
-  requirePermitted(sessionKey, options.permittedEnctypes);
+  requirePermitted(messageKey.profile.number, options.permittedEnctypes);
+  requirePermitted(sessionKey.profile.number, options.permittedEnctypes);
   return {
     client,
     server: opened.server,
@@ -201,27 +201,12 @@ function requireValidTimes(
   nowSeconds: number,
   skewSeconds: number,
 ): void {
-  const starts = ticket.starttime ?? ticket.authtime;
-  if (starts > nowSeconds + skewSeconds) {
-    throw new KpropError('auth.not-yet-valid', { starts: isoTime(starts) });
-  }
-  if (ticket.endtime < nowSeconds - skewSeconds) {
-    throw new KpropError('auth.expired', { ended: isoTime(ticket.endtime) });
-  }
+  const startSeconds = ticket.starttime ?? ticket.authtime;
+  requireWithin({ startSeconds, endSeconds: ticket.endtime }, nowSeconds, skewSeconds);
   const seconds = Math.abs(ctime - nowSeconds);
   if (seconds > skewSeconds) {
     throw new KpropError('auth.clock-skew', { seconds, limit: skewSeconds });
   }
-}
-
-function requirePermitted(key: Key, permitted: readonly number[]): void {
-  if (!permitted.includes(key.profile.number)) {
-    throw new KpropError('crypto.not-permitted', { enctype: enctypeName(key.profile.number) });
-  }
-}
-
-function isoTime(seconds: number): string {
-  return new Date(seconds * 1000).toISOString();
 }
 
 /** What a message begins with, for errors. */
