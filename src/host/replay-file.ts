@@ -13,6 +13,8 @@ const recordBytes = 16;
 const firstTableRecords = 1023;
 /** The last byte that the format can address (krb5 lib/krb5/rcache/rc_file2.c). */
 const sizeLimitBytes = 2 ** 31 - 1;
+/** Others write a record under it, which takes no time. */
+const lockMillis = 5_000;
 
 export interface ReplayFileOptions {
   readonly path: string;
@@ -30,7 +32,7 @@ export function fileReplayCache(options: ReplayFileOptions): ReplayCache {
     async store(tag, nowSeconds, client) {
       const file = await openCache(options);
       try {
-        await lockFileAsync(file.fd, 'exclusive');
+        await lockSoon(file);
         await new Store(file, options.clockSkewSeconds).note(tag, nowSeconds, client);
       } catch (cause) {
         throw cause instanceof KpropError ? cause : unusable(options.path, cause);
@@ -103,6 +105,15 @@ class Store {
     new DataView(time.buffer).setUint32(0, seconds);
     await this.#file.write(concat(tag, time), 0, recordBytes, offset);
   }
+}
+
+/** Who holds the lock for longer has hung; the client may come again. @throws EAGAIN */
+async function lockSoon({ fd }: FileHandle): Promise<void> {
+  const signal = AbortSignal.timeout(lockMillis);
+  await lockFileAsync(fd, 'exclusive', { signal }).catch((cause: unknown) => {
+    if (!signal.aborted) throw cause;
+    throw Object.assign(new Error('the lock is held', { cause }), { code: 'EAGAIN' });
+  });
 }
 
 async function openCache({ path, strict }: ReplayFileOptions): Promise<FileHandle> {

@@ -5,6 +5,7 @@ import { afterAll, expect, test } from 'vitest';
 import { fileReplayCache } from '../../src/host/replay-file.ts';
 import { sipHash24 } from '../../src/host/siphash.ts';
 import { concat } from '../../src/protocol/bytes.ts';
+import { holdLock } from '../support/lock-holder.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'kprop-replay-'));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -101,3 +102,14 @@ test('a folder that is missing, and a link in a public folder, are errors with t
     comErrText: 'Too many levels of symbolic links',
   });
 });
+
+test('a lock that somebody holds for ever is an error after a while', async () => {
+  const { path, cache } = cacheAt('held');
+  writeFileSync(path, seed);
+  const holder = await holdLock(path, 'OFD');
+  await expect(cache.store(new Uint8Array(12), now, 'c')).rejects.toMatchObject({
+    code: 'auth.replay-cache',
+    detail: { path, errno: 'EAGAIN' },
+  });
+  await holder.end();
+}, 15_000);
