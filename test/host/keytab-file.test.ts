@@ -131,14 +131,17 @@ describe('readKeytab', () => {
     );
   });
 
-  test('waits for a writer', async () => {
+  test.each([
+    ['waits for a writer', 0.1, 30, 1_000],
+    ['is read without its lock if that is held for long', 2, 190, 1_000],
+  ])('%s', async (_what, seconds, atLeast, atMost) => {
     writeFileSync(path, formatKeytab(entries));
     const program = [
       'import fcntl, sys, time',
       "f = open(sys.argv[1], 'r+b')",
       'fcntl.lockf(f, fcntl.LOCK_EX)',
       "print('held', flush=True)",
-      'time.sleep(0.5)',
+      `time.sleep(${seconds})`,
     ].join('\n');
     const writer = spawn('python3', ['-c', program, path], {
       stdio: ['ignore', 'pipe', 'inherit'],
@@ -147,7 +150,10 @@ describe('readKeytab', () => {
     await once(writer.stdout, 'data');
     const start = performance.now();
     expect(readKeytab(path).entries).toHaveLength(entries.length);
-    expect(performance.now() - start).toBeGreaterThan(250);
+    const waited = performance.now() - start;
+    expect(waited).toBeGreaterThan(atLeast);
+    expect(waited).toBeLessThan(atMost);
+    writer.kill();
     await ended;
   });
 });
