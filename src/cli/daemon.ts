@@ -42,5 +42,9 @@ export function startDaemon(): Promise<number> {
 
 /** Tells the process that started the daemon how it went, and lets it go. */
 export function tellParent(word: DaemonWord): void {
-  process.send?.(word, () => process.disconnect?.());
+  // It may have been killed meanwhile: a second disconnect is an error that would end the daemon.
+  const letGo = () => {
+    if (process.connected) process.disconnect();
+  };
+  if (process.connected) process.send?.(word, letGo);
 }

@@ -1,3 +1,5 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
@@ -219,3 +221,13 @@ function statOf(pid: number): readonly string[] {
     .replace(/^.*\) /s, '')
     .split(' ');
 }
+
+test('a daemon whose starter is gone serves on', async () => {
+  const daemonModule = JSON.stringify(join(packageRoot, 'dist/cli/daemon.js'));
+  const script = `import { tellParent } from ${daemonModule};
+    tellParent('ready'); process.disconnect(); tellParent('ready');`;
+  const args = ['--input-type=module', '-e', script];
+  const stdio = ['ignore', 'ignore', 'ignore', 'ipc'] as const;
+  const child = spawn(process.execPath, args, { stdio: [...stdio] });
+  expect(await once(child, 'exit')).toEqual([0, null]);
+});
