@@ -2,7 +2,7 @@ import type { Syslog } from '../host/libc.ts';
 import { errnoText } from '../protocol/com-err.ts';
 import { isKpropError, KpropError } from '../protocol/errors.ts';
 import type { ServerEvent } from '../server/serve.ts';
-import { hintLine, mitLines, mitText } from './report.ts';
+import { asLine, hintLine, mitLines, mitText } from './report.ts';
 
 /**
  * What kpropd says, in MIT's words: debug lines on stderr with -d, and the system's log. Log
@@ -32,7 +32,7 @@ export class KpropdLog {
         this.#syslog.log('info', `Connection from ${event.address}`);
         break;
       case 'denied':
-        this.#syslog.log('warning', debugLineOf(event) ?? '');
+        this.#syslog.log('warning', asLine(debugLineOf(event) ?? ''));
         break;
       case 'failed':
         this.failure(event.error);
@@ -44,14 +44,14 @@ export class KpropdLog {
       default:
     }
     const line = debugLineOf(event);
-    if (line !== undefined) this.#debugLine(line);
+    if (line !== undefined) this.#debugLine(asLine(line));
     if (event.kind === 'closed' && !this.#once) this.waiting();
   }
 
   /** A failure: where MIT's kpropd would say it, with the remedy behind it. */
   failure(error: unknown): void {
     const { texts, to } = failureLines(this.#program, error);
-    for (const text of texts) {
+    for (const text of texts.map(asLine)) {
       if (to === 'stderr') process.stderr.write(`${text}\n`);
       else this.#complain(text, to);
     }
@@ -77,7 +77,10 @@ export class KpropdLog {
   linesOf(error: unknown, o: { readonly all: boolean }): readonly string[] {
     const { texts, to } = failureLines(this.#program, error);
     const hint = hintLine(error);
-    return [...(to === 'stderr' && !o.all ? [] : texts), ...(hint === undefined ? [] : [hint])];
+    return [
+      ...(to === 'stderr' && !o.all ? [] : texts.map(asLine)),
+      ...(hint === undefined ? [] : [hint]),
+    ];
   }
 
   #complain(text: string, to: 'syslog' | 'com_err'): void {

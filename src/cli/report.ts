@@ -6,10 +6,24 @@ import { isKpropError, KpropError, type Phase } from '../protocol/errors.ts';
  * Scripts and people look for these.
  */
 export function mitLines(program: string, error: unknown): readonly string[] {
-  if (!(error instanceof KpropError)) return [`${program}: internal error: ${textOf(error)}`];
-  if (isKpropError(error, 'peer.refused')) return refusalLines(program, error);
-  return [`${program}: ${mitText(error)}`];
+  if (!(error instanceof KpropError)) {
+    return `${program}: internal error: ${textOf(error)}`.split('\n').map(asLine);
+  }
+  if (isKpropError(error, 'peer.refused')) return refusalLines(program, error).map(asLine);
+  return [asLine(`${program}: ${mitText(error)}`)];
 }
+
+/**
+ * One line, whatever a peer put into its names and texts: nothing that a terminal obeys, that looks
+ * like a line of ours in a log, or that fills one.
+ */
+export function asLine(text: string): string {
+  const line = text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, '?');
+  return line.length <= lineLimit ? line : `${line.slice(0, lineLimit - 1)}…`;
+}
+
+/** Room for all that is kept of a loader's words, and for the step around them. */
+const lineLimit = 2_500;
 
 /** The same without the program's name, on one line: com_err's text, then the step. */
 export function mitText(error: KpropError): string {
@@ -22,7 +36,8 @@ export function mitText(error: KpropError): string {
 /** Our addition: what failed, on what, and what to do. Undefined for a bug of ours. */
 export function hintLine(error: unknown): string | undefined {
   return error instanceof KpropError
-    ? `hint: ${error.message.replace(/\.$/, '')}: ${error.remedy}`
+    ? // Cut by themselves: a long name must not cost the remedy.
+      `${asLine(`hint: ${error.message.replace(/\.$/, '')}`)}: ${asLine(error.remedy)}`
     : undefined;
 }
 

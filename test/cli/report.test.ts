@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 
-import { hintLine, mitLines, mitText, senderHintLine } from '../../src/cli/report.ts';
+import { asLine, hintLine, mitLines, mitText, senderHintLine } from '../../src/cli/report.ts';
 import { KpropError, type Phase } from '../../src/protocol/errors.ts';
 
 const refusal = (number: number, text: string, phase: Phase) =>
@@ -85,9 +85,28 @@ describe("MIT's lines", () => {
   });
 
   test('of a bug of ours are its stack', () => {
-    const [line] = mitLines('kprop', new TypeError('x is not a function'));
-    expect(line).toMatch(/^kprop: internal error: TypeError: x is not a function\n +at /);
+    const lines = mitLines('kprop', new TypeError('x is not a function'));
+    expect(lines.join('\n')).toMatch(
+      /^kprop: internal error: TypeError: x is not a function\n +at /,
+    );
     expect(mitLines('kprop', 'thrown')).toEqual(['kprop: internal error: thrown']);
+  });
+});
+
+describe('what a peer puts into its names', () => {
+  test('is neither obeyed by a terminal nor taken for another line', () => {
+    expect(asLine('a\u001b[2Jb\nc\u202ed\u2028e\u009bf\u200b ä')).toBe('a?[2Jb?c?d?e?f? ä');
+  });
+
+  test('fills no log, and does not cost the remedy', () => {
+    const error = new KpropError('dump.locked', { path: 'x'.repeat(65_536) });
+    expect(asLine(error.message).length).toBe(2_500);
+    expect(asLine(asLine(error.message))).toBe(asLine(error.message));
+    const hint = hintLine(
+      new KpropError('dump.not-ready', { path: 'x'.repeat(9_999), okPath: '' }),
+    );
+    expect(hint?.length).toBeLessThan(5_100);
+    expect(hint).toContain('…: ');
   });
 });
 
