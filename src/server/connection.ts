@@ -59,7 +59,9 @@ export interface ServeLimits {
 }
 
 /** A refused peer's data is read and dropped for a while, so that it reads why (see Channel). */
-const lingerAuthenticated = { lingerMillis: 30_000, lingerBytes: 4 * 2 ** 30 };
+const lingerPermitted = { lingerMillis: 30_000, lingerBytes: 4 * 2 ** 30 };
+/** Any principal of the realm can get this far: enough for the dump of a small site, no more. */
+const lingerDenied = { lingerMillis: 5_000, lingerBytes: 16 * 2 ** 20 };
 const lingerStranger = { lingerMillis: 1_000, lingerBytes: 64 * 1024 };
 
 export interface ConnectionOptions {
@@ -69,8 +71,8 @@ export interface ConnectionOptions {
   /** Ends the load; whoever aborts it ends the channel, too, if nobody shall be told. */
   readonly signal: AbortSignal;
   readonly onEvent: (event: ConnectionEvent) => void;
-  /** Called once, when the peer has proved who it is. */
-  readonly onAuthenticated: () => void;
+  /** Called once, when the peer has proved that it may propagate: it is no stranger any more. */
+  readonly onPermitted: () => void;
 }
 
 /**
@@ -84,10 +86,11 @@ export async function serveConnection(channel: Channel, options: ConnectionOptio
   try {
     await receiveAndLoad(channel, options, (authenticated) => {
       session = authenticated;
-      linger = lingerAuthenticated;
+      linger = lingerPermitted;
     });
   } catch (error) {
     if (isKpropError(error, 'auth.denied')) {
+      linger = lingerDenied;
       onEvent({ kind: 'denied', client: error.detail.client });
     }
     onEvent({ kind: 'failed', error });
@@ -95,14 +98,15 @@ export async function serveConnection(channel: Channel, options: ConnectionOptio
       // The connection itself may be what failed: then nobody is there to be told.
       await sendFailure(channel, session, 'server', error).catch(() => undefined);
     }
+  } finally {
+    await channel.finish(linger);
+    onEvent({ kind: 'closed' });
   }
-  await channel.finish(linger);
-  onEvent({ kind: 'closed' });
 }
 
 async function receiveAndLoad(
   channel: Channel,
-  { replica, signal, onEvent, onAuthenticated, descriptor }: ConnectionOptions,
+  { replica, signal, onEvent, onPermitted, descriptor }: ConnectionOptions,
   onSession: (session: Session) => void,
 ): Promise<void> {
   const { limits } = replica;
@@ -112,11 +116,11 @@ async function receiveAndLoad(
     recvauth(channel, acceptorOf(replica)),
   );
   onSession(session);
-  onAuthenticated();
   replica.order.authenticated += 1;
   const order = replica.order.authenticated;
   onEvent({ kind: 'authenticated', client: `${client}`, enctype: enctypeName(ticketEnctype) });
   await inPhase('authorize', undefined, () => replica.acl().require(client, ticketEnctype));
+  onPermitted();
 
   const spool = await inPhase('spool', undefined, () => replica.spools.open());
   try {

@@ -13,6 +13,7 @@ import { directionalAddress, hostAddressOf } from '../protocol/messages/address.
 import { nameTypes, Principal } from '../protocol/messages/principal.ts';
 import { memoryReplayCache, type ReplayCache } from '../protocol/session/replay.ts';
 import { Acl } from './acl.ts';
+import { after } from './after.ts';
 import {
   type ConnectionEvent,
   type Replica,
@@ -48,12 +49,13 @@ export interface ServeOptions {
       }
     | ((path: string, run: LoadRun) => Promise<void>);
   readonly limits?: Partial<ServeLimits> | undefined;
-  /** Connections that have not proved who they are; past so many, the oldest is dropped. */
+  /** Connections that have not proved that they may propagate; past so many, the oldest is dropped. */
   readonly maxUnauthenticated?: number | undefined;
   /** Serves the first connection and listens no more when it has come. */
   readonly once?: boolean | undefined;
   readonly replay?: ReplayCache | undefined;
   readonly ambient?: Ambient | undefined;
+  /** What it throws becomes a warning of the process, and stops nothing. */
   readonly onEvent?: ((event: ServerEvent) => void) | undefined;
 }
 
@@ -84,6 +86,7 @@ export async function serveKprop(options: ServeOptions): Promise<KpropServer> {
     desk.take(socket);
   });
   const port = await listen(server, options);
+  await desk.sweep();
   const { address } = server.address() as { address: string };
   return {
     address: address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`,
@@ -98,17 +101,29 @@ export async function serveKprop(options: ServeOptions): Promise<KpropServer> {
   };
 }
 
-/** Serves the one connection that inetd handed over, and resolves when it is done. */
-export async function serveSocket(socket: Socket, options: ServeOptions): Promise<void> {
+/**
+ * Serves the one connection that inetd handed over, and resolves when it is done. The signal ends
+ * it, with its load, at once.
+ */
+export async function serveSocket(
+  socket: Socket,
+  options: ServeOptions,
+  signal?: AbortSignal,
+): Promise<void> {
+  // A reset before anybody else listens would end the process.
+  socket.on('error', () => undefined);
   const desk = await Desk.open(options);
   desk.take(socket);
+  const abort = () => desk.abort('all');
+  if (signal?.aborted) abort();
+  else signal?.addEventListener('abort', abort, { once: true });
   await desk.idle();
 }
 
 /** Where connections come in: it counts them, limits strangers, and ends them all when told. */
 class Desk {
   readonly #replica: Replica;
-  readonly #onEvent: (event: ServerEvent) => void;
+  readonly #options: ServeOptions;
   readonly #maxUnauthenticated: number;
   /** Strangers, oldest first. */
   readonly #strangers = new Set<AbortController>();
@@ -117,7 +132,7 @@ class Desk {
 
   private constructor(replica: Replica, options: ServeOptions) {
     this.#replica = replica;
-    this.#onEvent = options.onEvent ?? (() => undefined);
+    this.#options = options;
     this.#maxUnauthenticated = options.maxUnauthenticated ?? defaultMaxUnauthenticated;
   }
 
@@ -138,7 +153,7 @@ class Desk {
     let received = false;
     const onEvent = (event: ConnectionEvent) => {
       received ||= event.kind === 'received';
-      this.#onEvent({ ...event, connection });
+      tell(this.#options, { ...event, connection });
     };
     const address = socket.remoteAddress ?? 'unknown address';
     const peer = `${address} port ${socket.remotePort ?? 0}`;
@@ -157,6 +172,10 @@ class Desk {
     if (this.#strangers.size > this.#maxUnauthenticated) this.#dropOldestStranger();
 
     onEvent({ kind: 'connected', address });
+    // It went away before this call, and will not say so again.
+    if (socket.destroyed) {
+      control.abort(new KpropError('network.closed', { peer, while: 'authenticating' }));
+    }
     const channel = channelOver(socket, {
       local: hostAddressOf(socket.localAddress ?? '') ?? directionalAddress('server'),
       remote: hostAddressOf(address) ?? directionalAddress('client'),
@@ -168,7 +187,7 @@ class Desk {
       descriptor: descriptorOf(socket),
       signal: AbortSignal.any([control.signal, load.signal]),
       onEvent,
-      onAuthenticated: () => {
+      onPermitted: () => {
         clearTimeout(strangerTimer);
         this.#strangers.delete(control);
       },
@@ -179,6 +198,11 @@ class Desk {
       this.#running.delete(control);
     });
     this.#running.set(control, served);
+  }
+
+  /** Removes what a killed predecessor left beside the dump. */
+  sweep(): Promise<void> {
+    return this.#replica.spools.sweep();
   }
 
   abort(whom: 'strangers' | 'all'): void {
@@ -201,10 +225,13 @@ class Desk {
   }
 }
 
-/** A timer, unless the limit is 0: without one. */
-function after(millis: number, act: () => void): NodeJS.Timeout | undefined {
-  // Node takes a longer time for no time at all.
-  return millis > 0 ? setTimeout(act, Math.min(millis, 2 ** 31 - 1)) : undefined;
+/** A listener's bug must not stop a propagation; yet it must be seen. */
+function tell({ onEvent }: ServeOptions, event: ServerEvent): void {
+  try {
+    onEvent?.(event);
+  } catch (error) {
+    process.emitWarning(error instanceof Error ? error : String(error));
+  }
 }
 
 /** Node keeps it on the handle, undocumented; only a debug line shows it. */
@@ -252,7 +279,7 @@ async function describeReplica(options: ServeOptions): Promise<Replica> {
 /** Starts to listen and gives the port. @throws server.listen */
 function listen(server: Server, options: ServeOptions): Promise<number> {
   const port = propagationPort('the listener', options.port);
-  const { address, descriptor, onEvent } = options;
+  const { address, descriptor } = options;
   return new Promise((resolve, reject) => {
     const failed = (cause: Error) => {
       const place = `${address ?? 'all addresses'} port ${port}`;
@@ -260,12 +287,10 @@ function listen(server: Server, options: ServeOptions): Promise<number> {
       const error = new KpropError('server.listen', detail, { cause });
       // Once it listens it is accept that fails, for want of descriptors: not fatal.
       if (!server.listening) reject(error.during('connect', 'while binding listener socket'));
-      else
-        onEvent?.({
-          kind: 'failed',
-          error: error.during('connect', 'while accepting connection'),
-          connection: 0,
-        });
+      else {
+        error.during('connect', 'while accepting connection');
+        tell(options, { kind: 'failed', error, connection: 0 });
+      }
     };
     server.on('error', failed);
     const listening = () => resolve((server.address() as { port: number }).port);

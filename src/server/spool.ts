@@ -1,5 +1,5 @@
-import { type FileHandle, constants, open, rename, stat, unlink } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { type FileHandle, constants, open, readdir, rename, stat, unlink } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
 import { lockFile } from '../host/libc.ts';
 import { errnoOf } from '../protocol/com-err.ts';
 import { KpropError } from '../protocol/errors.ts';
@@ -50,6 +50,22 @@ export class SpoolRoom {
     } catch (error) {
       this.#inUse.delete(temporary);
       throw error;
+    }
+  }
+
+  /** Removes temporary files that nobody has locked: a kpropd that was killed left them. */
+  async sweep(): Promise<void> {
+    const folder = dirname(this.#path);
+    const first = `${basename(this.#path)}.temp`;
+    for (const name of await readdir(folder).catch(() => [])) {
+      const path = join(folder, name);
+      const ours = name.startsWith(first) && /^(\.\d+)?$/.test(name.slice(first.length));
+      if (!ours || this.#inUse.has(path)) continue;
+      // A connection that comes meanwhile takes another name, and does not meet our lock.
+      this.#inUse.add(path);
+      // What cannot be removed is no reason not to serve.
+      await removeUnlocked(path).catch(() => undefined);
+      this.#inUse.delete(path);
     }
   }
 }
@@ -111,13 +127,15 @@ class TemporarySpool implements Spool {
   async publish(): Promise<void> {
     try {
       await rename(this.temporary, this.path);
-      this.#published = true;
+    } catch (cause) {
+      throw this.#notPublished(cause, `while renaming ${this.temporary} to ${this.path}`);
+    }
+    this.#published = true;
+    try {
       // Readers such as a kprop that cascades may share the file while it is loaded.
       lockFile(this.#file.fd, 'shared', { wait: true });
     } catch (cause) {
-      const detail = { path: this.path, errno: errnoOf(cause) };
-      const doing = `while renaming ${this.temporary} to ${this.path}`;
-      throw new KpropError('spool.write', detail, { cause }).during('spool', doing);
+      throw this.#notPublished(cause, `while downgrading lock on '${this.path}'`);
     }
     await syncFolder(dirname(this.path));
   }
@@ -146,6 +164,11 @@ class TemporarySpool implements Spool {
     await this.#file.sync().catch((cause: unknown) => {
       throw this.#failure(cause, offset);
     });
+  }
+
+  #notPublished(cause: unknown, doing: string): KpropError {
+    const detail = { path: this.path, errno: errnoOf(cause) };
+    return new KpropError('spool.write', detail, { cause }).during('spool', doing);
   }
 
   #failure(cause: unknown, offset: number): KpropError {
@@ -179,6 +202,18 @@ async function lockedFile(path: string): Promise<FileHandle> {
       await file.close();
       throw error instanceof KpropError ? error : notOpened(path, error);
     }
+    await file.close();
+  }
+}
+
+async function removeUnlocked(path: string): Promise<void> {
+  // Not to wait for the other end of what may be a pipe.
+  const flags = constants.O_RDWR | constants.O_NOFOLLOW | constants.O_NONBLOCK;
+  const file = await open(path, flags);
+  try {
+    const free = (await file.stat()).isFile() && lockFile(file.fd, 'exclusive', { wait: false });
+    if (free && (await isStillAt(file, path))) await unlink(path);
+  } finally {
     await file.close();
   }
 }
