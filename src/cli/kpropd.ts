@@ -164,13 +164,21 @@ function serveOptions(
 async function serveInherited(fd: number, options: ServeOptions): Promise<number> {
   let failed = false;
   const socket = new Socket({ fd, readable: true, writable: true, allowHalfOpen: true });
-  await serveSocket(socket, {
-    ...options,
-    onEvent: (event) => {
-      failed ||= event.kind === 'failed';
-      options.onEvent?.(event);
-    },
-  });
+  const control = new AbortController();
+  let asked: 'SIGTERM' | 'SIGINT' | undefined;
+  for (const name of ['SIGTERM', 'SIGINT'] as const) {
+    // Not without removing the spool file, and killing the loader with all that it started.
+    process.on(name, () => {
+      asked ??= name;
+      control.abort();
+    });
+  }
+  const onEvent: ServeOptions['onEvent'] = (event) => {
+    failed ||= event.kind === 'failed';
+    options.onEvent?.(event);
+  };
+  await serveSocket(socket, { ...options, onEvent }, control.signal);
+  if (asked !== undefined) dieOf(asked);
   return failed ? 1 : 0;
 }
 
@@ -214,15 +222,12 @@ async function serveStandalone(
 }
 
 function handleSignals(server: KpropServer, log: KpropdLog): void {
+  let asked = false;
   for (const name of ['SIGTERM', 'SIGINT'] as const) {
-    let asked = false;
     process.on(name, () => {
       notify(process.env, 'STOPPING=1');
       // The first time, a propagation under way may end; the second time, nothing is waited for.
-      void server.close({ abort: asked }).then(() => {
-        process.removeAllListeners(name);
-        process.kill(process.pid, name);
-      });
+      void server.close({ abort: asked }).then(() => dieOf(name));
       asked = true;
     });
   }
@@ -233,6 +238,12 @@ function handleSignals(server: KpropServer, log: KpropdLog): void {
   );
   // Node would start its debugger.
   process.on('SIGUSR1', () => log.note('SIGUSR1: there is no primary to poll'));
+}
+
+/** So that whoever waits for this process sees of what it died. */
+function dieOf(name: 'SIGTERM' | 'SIGINT'): void {
+  process.removeAllListeners(name);
+  process.kill(process.pid, name);
 }
 
 /** What is wrong if it cannot be written. */

@@ -86,6 +86,19 @@ describe('signals', () => {
     rig.holdGood();
   });
 
+  test('SIGINT after SIGTERM waits for nothing, either', async () => {
+    const kpropd = await started(['-D', '-p', slowLoader(30)]);
+    const { sent, loader } = await propagating(kpropd);
+    kpropd.signal('SIGTERM');
+    await rig.eventually(() => !listens(kpropd.port));
+    kpropd.signal('SIGINT');
+    await kpropd.ended;
+    await expect(sent).rejects.toMatchObject({ fault: 'network' });
+    expect(() => process.kill(loader, 0)).toThrow('ESRCH');
+    await rig.expectIntact();
+    rig.holdGood();
+  });
+
   test('SIGHUP and SIGUSR1 are answered with a line, and it serves on', async () => {
     const kpropd = await started(['-d', '-p', slowLoader(0.2)]);
     const { sent } = await propagating(kpropd);
@@ -145,6 +158,7 @@ listener = socket.socket(); listener.bind(('127.0.0.1', 0)); listener.listen(5)
 print(listener.getsockname()[1], flush=True)
 accepted = listener.accept()[0]
 child = os.fork()
+if child != 0: print('pid', child, flush=True)
 if child == 0:
     for fd in (0, 1, 2): os.dup2(accepted.fileno(), fd)
     os.execv(sys.argv[1], sys.argv[1:])
@@ -163,7 +177,7 @@ print('status', os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
     const server = await inetd(args);
     const sent = await rig.lab.mitKprop({ port: server.port, file: rig.good });
     expect(sent).toMatchObject({ status: 0, stderr: '' });
-    expect((await server.ended).stdout).toMatch(/^\d+\nstatus 0\n$/);
+    expect((await server.ended).stdout).toMatch(/^\d+\npid \d+\nstatus 0\n$/);
     await rig.expectIntact();
   });
 
@@ -187,6 +201,17 @@ print('status', os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
       expect((await server.ended).stdout).toMatch(/\nstatus 1\n$/);
     },
   );
+
+  test('SIGTERM kills the loader, and is what it dies of', async () => {
+    const server = await inetd(['-p', slowLoader(30)]);
+    const { sent, loader } = await propagating(server);
+    process.kill(Number(/pid (\d+)/.exec(server.stdout)?.[1]), 'SIGTERM');
+    expect((await server.ended).stdout).toMatch(/\nstatus -15\n$/);
+    await expect(sent).rejects.toMatchObject({ fault: 'network' });
+    expect(() => process.kill(loader, 0)).toThrow('ESRCH');
+    await rig.expectIntact();
+    rig.holdGood();
+  });
 
   test('the words of a loader do not get into the stream', async () => {
     const loader = rig.lab.loaderStub('echo noise; echo noise >&2; exec /usr/sbin/kdb5_util "$@"');
