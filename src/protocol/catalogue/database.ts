@@ -107,10 +107,4 @@ export const databaseRows = {
     (d) => `${d.path} load terminated by ${d.signal}`,
     'something ended kdb5_util (the kernel out of memory, an administrator): look at the system log, then run kprop again',
   ),
-  'loader.timeout': row<{ path: string; millis: number }>(
-    { ...local, exit: 70 },
-    (d) => `${d.path} did not end within ${d.millis / 1000} s and was killed`,
-    (d) => `${d.path} did not end within ${d.millis / 1000} s and was killed`,
-    'raise iprop_resync_timeout in kdc.conf on the replica if the database is big',
-  ),
 } as const;

@@ -107,19 +107,11 @@ export class Krb5Config {
   }
 
   forwardable(realm: string): boolean {
-    return this.#realmBoolean(realm, 'forwardable', false);
+    return this.#realmBoolean(realm, 'forwardable');
   }
 
   proxiable(realm: string): boolean {
-    return this.#realmBoolean(realm, 'proxiable', false);
-  }
-
-  canonicalize(realm: string): boolean {
-    return this.#realmBoolean(realm, 'canonicalize', false);
-  }
-
-  noAddresses(realm: string): boolean {
-    return this.#realmBoolean(realm, 'noaddresses', true);
+    return this.#realmBoolean(realm, 'proxiable');
   }
 
   /** Bits of KDCOptions (RFC 4120 §5.4.1) as the flag word; renewable-ok unless configured. */
@@ -144,10 +136,6 @@ export class Krb5Config {
     return this.first('libdefaults', 'default_keytab_name');
   }
 
-  get defaultCcacheName(): string | undefined {
-    return this.first('libdefaults', 'default_ccache_name');
-  }
-
   get defaultRcacheName(): string | undefined {
     return this.first('libdefaults', 'default_rcache_name');
   }
@@ -165,22 +153,6 @@ export class Krb5Config {
 
   adminServer(realm: string): string | undefined {
     return this.last('realms', realm, 'admin_server');
-  }
-
-  /**
-   * The realm that [domain_realm] gives a host, by its name, its domain and each domain above.
-   * Undefined where it says nothing, and for a numeric address.
-   */
-  domainRealm(host: string): string | undefined {
-    if (host.includes(':') || /^(?:\d*\.){3}\d*$/.test(host)) return undefined;
-    let name = host.toLowerCase().replace(/\.$/, '');
-    while (name !== '') {
-      const realm = this.first('domain_realm', name);
-      if (realm !== undefined) return realm;
-      const dot = name.indexOf('.', 1);
-      name = name.startsWith('.') ? name.slice(1) : dot === -1 ? '' : name.slice(dot);
-    }
-    return undefined;
   }
 
   ipropEnable(realm: string): boolean {
@@ -246,9 +218,9 @@ export class Krb5Config {
     return this.first('libdefaults', realm, name) ?? this.first('libdefaults', name);
   }
 
-  #realmBoolean(realm: string, name: string, otherwise: boolean): boolean {
-    const text = this.#realmText(realm, name);
-    return text === undefined ? otherwise : parseBoolean(text) === true;
+  /** False unless configured, and for what is no boolean. */
+  #realmBoolean(realm: string, name: string): boolean {
+    return parseBoolean(this.#realmText(realm, name) ?? '') === true;
   }
 
   #realmDuration(realm: string, name: string, otherwise: number): number {

@@ -29,7 +29,6 @@ export const apReq = application(
     authenticator: field(4, encryptedData),
   }),
 );
-export type ApReq = Decoded<typeof apReq>;
 
 /** Authenticator, RFC 4120 §5.5.1. MIT leaves out a sequence number of 0. */
 export const authenticator = application(
@@ -57,7 +56,6 @@ export const apRep = application(
     encPart: field(2, encryptedData),
   }),
 );
-export type ApRep = Decoded<typeof apRep>;
 
 /** EncAPRepPart, RFC 4120 §5.5.2. */
 export const encApRepPart = application(
@@ -69,4 +67,3 @@ export const encApRepPart = application(
     seqNumber: optional(3, seqNumber),
   }),
 );
-export type EncApRepPart = Decoded<typeof encApRepPart>;

@@ -44,7 +44,6 @@ export const krbErrors = {
   preauthRequired: 25,
   serviceUnavailable: 29,
   responseTooBig: 52,
-  generic: 60,
 } as const;
 
 /** AP-REQ's ap-options (RFC 4120 §5.5.1). */
@@ -55,7 +54,6 @@ export const kdcOptions = {
   forwardable: 0x40000000,
   proxiable: 0x10000000,
   renewable: 0x00800000,
-  canonicalize: 0x00010000,
   renewableOk: 0x00000010,
 } as const;
 export const ticketFlags = {

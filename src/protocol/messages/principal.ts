@@ -60,11 +60,6 @@ export class Principal {
     return `${this.components.map(escaped).join('/')}@${escaped(this.realm)}`;
   }
 
-  /** The components alone; as in MIT's short form, an @ in them stands unescaped. */
-  withoutRealm(): string {
-    return this.components.map((part) => escaped(part).replaceAll('\\@', '@')).join('/');
-  }
-
   /** Whether realm and components are the same octets. The name type is a hint, not identity (RFC 4120 §6.2). */
   equals(other: Principal): boolean {
     return (

@@ -14,7 +14,6 @@ export const krbPriv = application(
     encPart: field(3, encryptedData),
   }),
 );
-export type KrbPriv = Decoded<typeof krbPriv>;
 
 /** EncKrbPrivPart, RFC 4120 §5.7.1. */
 export const encKrbPrivPart = application(

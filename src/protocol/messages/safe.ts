@@ -31,4 +31,3 @@ export const krbSafe = application(
     cksum: field(3, checksum),
   }),
 );
-export type KrbSafe = Decoded<typeof krbSafe>;

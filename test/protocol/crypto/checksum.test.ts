@@ -4,6 +4,7 @@ import { systemAmbient } from '../../../src/protocol/ambient.ts';
 import { makeChecksum, verifyChecksum } from '../../../src/protocol/crypto/checksum.ts';
 import { Key } from '../../../src/protocol/crypto/key.ts';
 import { isKpropError } from '../../../src/protocol/errors.ts';
+import { randomKey } from '../../support/random-key.ts';
 import { enctypes, fromHex, toHex, vectors } from './vectors.ts';
 
 interface ChecksumVector {
@@ -25,7 +26,7 @@ test.each(vectors<ChecksumVector>('checksum'))(
 );
 
 describe.each(enctypes)('a checksum of enctype %d', (enctype) => {
-  const key = Key.generate(enctype, systemAmbient());
+  const key = randomKey(enctype, systemAmbient());
   const data = fromHex('00112233445566778899aabbccddeeff0011');
   const sum = makeChecksum(key, 15, data);
 
@@ -34,7 +35,7 @@ describe.each(enctypes)('a checksum of enctype %d', (enctype) => {
   });
 
   test('is refused when it, the data, the usage or the key is another', () => {
-    const other = Key.generate(enctype, systemAmbient());
+    const other = randomKey(enctype, systemAmbient());
     expect(verdict(key, 15, data, sum)).toBe('good');
     expect(verdict(key, 14, data, sum)).toBe('crypto.integrity');
     expect(verdict(other, 15, data, sum)).toBe('crypto.integrity');

@@ -11,6 +11,7 @@ import {
 } from '../../../src/protocol/crypto/encrypt.ts';
 import { Key } from '../../../src/protocol/crypto/key.ts';
 import { isKpropError } from '../../../src/protocol/errors.ts';
+import { randomKey } from '../../support/random-key.ts';
 import { enctypes, fromHex, toHex, vectors } from './vectors.ts';
 
 const ambient = systemAmbient();
@@ -37,7 +38,7 @@ test.each(vectors<EncryptVector>('encrypt'))(
 );
 
 describe.each(enctypes)('enctype %d', (enctype) => {
-  const key = Key.generate(enctype, ambient);
+  const key = randomKey(enctype, ambient);
 
   test.each(lengths)('%d octets come back from a message on its own', (byteCount) => {
     const plain = sample(byteCount);
@@ -97,12 +98,12 @@ describe.each(enctypes)('enctype %d', (enctype) => {
 
   test('another key and another usage are noticed', () => {
     const cipher = encrypt(key, 11, sample(40), { ambient });
-    expect(outcome(Key.generate(enctype, ambient), 11, cipher)).toBe('crypto.integrity');
+    expect(outcome(randomKey(enctype, ambient), 11, cipher)).toBe('crypto.integrity');
     expect(outcome(key, 12, cipher)).toBe('crypto.integrity');
   });
 
   test('a chain of another enctype is a mistake of the caller', () => {
-    const chain = new CipherChain(Key.generate(enctype === 18 ? 17 : 18, ambient).profile);
+    const chain = new CipherChain(randomKey(enctype === 18 ? 17 : 18, ambient).profile);
     expect(() => encrypt(key, 13, sample(1), { ambient, chain })).toThrow('another enctype');
   });
 });

@@ -18,15 +18,11 @@ describe('what a realm may set for itself', () => {
     'renew_lifetime = 7d',
     'forwardable = true',
     'proxiable = true',
-    'canonicalize = true',
-    'noaddresses = false',
     'R = {',
     'ticket_lifetime = 1:00',
     'renew_lifetime = 0',
     'forwardable = maybe',
     'proxiable = no',
-    'canonicalize = off',
-    'noaddresses = yes',
     '}',
   );
   test('it sets', () => {
@@ -34,19 +30,12 @@ describe('what a realm may set for itself', () => {
     expect(config.renewLifetimeSeconds('R')).toBe(0);
     expect(config.forwardable('R')).toBe(false);
     expect(config.proxiable('R')).toBe(false);
-    expect(config.canonicalize('R')).toBe(false);
-    expect(config.noAddresses('R')).toBe(true);
   });
   test('it leaves to [libdefaults]', () => {
     expect(config.ticketLifetimeSeconds('S')).toBe(36_000);
     expect(config.renewLifetimeSeconds('S')).toBe(604_800);
     expect(config.forwardable('S')).toBe(true);
     expect(config.proxiable('S')).toBe(true);
-    expect(config.canonicalize('S')).toBe(true);
-    expect(config.noAddresses('S')).toBe(false);
-  });
-  test('noaddresses of another word is false', () => {
-    expect(libdefaults('noaddresses = maybe').noAddresses('R')).toBe(false);
   });
   test.each(['ticket_lifetime', 'renew_lifetime'])('%s that is no duration is refused', (name) => {
     const wrong = libdefaults(`${name} = soon`);
@@ -103,38 +92,5 @@ describe('[realms]', () => {
     expect(configOf(text).dbModule('R')).toBe('m');
     expect(configOf(text).dbLibrary('R')).toBe('klmdb');
     expect(configOf('[dbmodules]\nR = {\ndb_library = kldap\n}').dbLibrary('R')).toBe('kldap');
-  });
-});
-
-describe('[domain_realm]', () => {
-  const config = configOf(
-    [
-      '[domain_realm]',
-      'host.a.example = HOST',
-      '.a.example = DOTA',
-      'a.example = A',
-      'b.example = B',
-      '.example = DOT',
-      'Upper.case = NEVER',
-      '10.0.0.1 = NEVER',
-    ].join('\n'),
-  );
-  test.each([
-    ['host.a.example', 'HOST'],
-    ['HOST.A.Example.', 'HOST'],
-    ['other.a.example', 'DOTA'],
-    ['x.y.a.example', 'DOTA'],
-    ['a.example', 'A'],
-    ['x.b.example', 'B'],
-    ['x.example', 'DOT'],
-    ['example', undefined],
-    ['upper.case', undefined],
-    ['10.0.0.1', undefined],
-    ['::1', undefined],
-    ['', undefined],
-    ['.', undefined],
-    ['..', undefined],
-  ])('%s is of %s', (host, name) => {
-    expect(config.domainRealm(host)).toBe(name);
   });
 });

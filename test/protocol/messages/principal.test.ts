@@ -59,11 +59,6 @@ describe('text of a principal', () => {
   test('escapes separators, backslashes and four control characters', () => {
     expect(odd.toString()).toBe('a\\/b/c\\@d\\\\/\\t\\n\\b\\0 @R\\/1\\@2');
   });
-
-  test('without realm leaves @ alone', () => {
-    expect(odd.withoutRealm()).toBe('a\\/b/c@d\\\\/\\t\\n\\b\\0 ');
-    expect(Principal.of('', ['\\@']).withoutRealm()).toBe('\\\\@');
-  });
 });
 
 describe('comparison', () => {
