@@ -9,7 +9,7 @@ const told =
   (text: string): Change =>
   ({ peers }) => ({
     peers: peers.replace(
-      /kprop: \w[\w ]* while (sending database block starting at \d+|reading response from server)\n|Generic remote error: incomplete write[^\n]*\n[^\n]*\n/,
+      /kprop: (HUNG UP while the database was sent|\w[\w ]* while reading response from server)\n|Generic remote error: incomplete write[^\n]*\n[^\n]*\n/,
       `Generic remote error: ${text}\n`,
     ),
   });
