@@ -307,7 +307,7 @@ describe('limits', () => {
 
   test('confirm: a load that takes too long', async () => {
     await startReplica({ hold: true });
-    const error = await failureOf(send(replica.port, { limits: { confirm: 200, idle: 1 } }));
+    const error = await failureOf(send(replica.port, { limits: { confirm: 200, idle: 100 } }));
     expect(error).toMatchObject({ code: 'network.timeout', phase: 'confirm' });
     expect(error.message).toMatch(/waiting for the replica to load/);
     release();
