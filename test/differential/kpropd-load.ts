@@ -178,8 +178,8 @@ time.sleep(60)`;
     name: 'kpropd: a propagation behind a peer that says nothing',
     act: async (stage) => {
       const server = await stage.serve({ args: ['-D'] });
-      const peer = stage.world.start(silentFor(2));
-      await sleep(300);
+      const peer = stage.world.start(silentFor(3));
+      await peer.until(() => existsSync(stage.world.path('/srv/run/connected')), 'the peer');
       await stage.send();
       await peer.ended;
       await stage.finish(server);
@@ -200,6 +200,7 @@ time.sleep(60)`;
 function silentFor(seconds: number): Run {
   const script = `import socket
 s = socket.create_connection(("192.0.2.2", 754))
+open("/srv/run/connected", "w").close()
 s.settimeout(${seconds})
 try:
   print("closed" if s.recv(9) == b"" else "told something")
