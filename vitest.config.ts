@@ -7,5 +7,7 @@ export default defineConfig({
     hookTimeout: 120_000,
     allowOnly: false,
     pool: 'forks',
+    // Most tests wait for other programs: on two cores, one file at a time would leave one idle.
+    maxWorkers: 2,
   },
 });
