@@ -62,8 +62,9 @@ export class Inbox {
       return chunk.subarray(0, byteCount);
     }
     this.#first += 1;
-    if (this.#first === this.#chunks.length) {
-      this.#chunks = [];
+    // Used up ones go when they are half of all: each is moved once at the most, and none is kept.
+    if (this.#first * 2 >= this.#chunks.length) {
+      this.#chunks = this.#chunks.slice(this.#first);
       this.#first = 0;
     }
     return chunk;

@@ -43,3 +43,25 @@ test('what is not there is not given, and what is thrown away is gone', () => {
   inbox.push(Uint8Array.of(3));
   expect(inbox.take(1)).toEqual(Uint8Array.of(3));
 });
+
+test('what was taken is not kept, though the inbox is never empty', async () => {
+  const inbox = new Inbox();
+  let kept = 0;
+  const registry = new FinalizationRegistry(() => {
+    kept -= 1;
+  });
+  inbox.push(new Uint8Array(10_000));
+  for (let round = 0; round < 500; round += 1) {
+    const chunk = new Uint8Array(10_000);
+    registry.register(chunk, undefined);
+    kept += 1;
+    inbox.push(chunk);
+    inbox.take(10_000);
+  }
+  // Only the collector knows: it is given work, and time, until it has looked.
+  for (let turn = 0; turn < 200 && kept > 250; turn += 1) {
+    Array.from({ length: 100 }, () => new Uint8Array(100_000));
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+  expect(kept).toBeLessThanOrEqual(250);
+});
