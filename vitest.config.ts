@@ -9,5 +9,7 @@ export default defineConfig({
     pool: 'forks',
     // Most tests wait for other programs: on two cores, one file at a time would leave one idle.
     maxWorkers: 2,
+    // Real programs race on a busy machine: what fails is tried once more, and named as flaky.
+    retry: 1,
   },
 });

@@ -142,7 +142,7 @@ class StreamChannel implements Channel {
 
   waitFor<T>(work: Promise<T>): Promise<T> {
     if (this.#failure !== undefined) return Promise.reject(this.#failure);
-    if (this.#ended) return Promise.reject(this.#closedByPeer());
+    if (this.#ended) return Promise.reject(this.#hungUp());
     return new Promise<T>((resolve, reject) => {
       this.#elsewhere = reject;
       this.#rearm();
@@ -200,7 +200,7 @@ class StreamChannel implements Channel {
     this.#disarm();
     this.#waiter?.reject(this.#closedByPeer());
     this.#waiter = undefined;
-    this.#elsewhere?.(this.#closedByPeer());
+    this.#elsewhere?.(this.#hungUp());
     this.#rearm();
   }
 
@@ -246,6 +246,11 @@ class StreamChannel implements Channel {
 
   #closedByPeer(): KpropError {
     return new KpropError('network.closed', { peer: this.peer, while: this.#step });
+  }
+
+  /** A peer that has left while we have more to say: what writing it would give. */
+  #hungUp(): KpropError {
+    return new KpropError('network.failed', { peer: this.peer, while: this.#step, errno: 'EPIPE' });
   }
 
   #networkError(cause: NodeJS.ErrnoException): Error {

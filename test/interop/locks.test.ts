@@ -161,7 +161,7 @@ describe('the spool on the replica', () => {
     await expect.poll(() => existsSync(begun as string), { timeout: 10_000 }).toBe(true);
 
     expect(await isFree(fromMaster, { shared: false })).toBe(false);
-    writeFileSync(`${fromMaster}.dump_ok`, '');
+    writeFileSync(`${fromMaster}.dump_ok`, '\0');
     const next = await kpropd('our', { loader, file: join(lab.replica.folder, 'next') });
     for (const kprop of makes) {
       const cascade = await runKprop(lab, kprop, { port: next.port, file: fromMaster });

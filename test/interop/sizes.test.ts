@@ -80,7 +80,7 @@ describe.each(pairings)('%s kprop to %s kpropd', (kprop, kpropd) => {
   const propagateText = async (text: string) => {
     const file = join(folder, `text-${kprop}-${kpropd}`);
     writeFileSync(file, text);
-    writeFileSync(`${file}.dump_ok`, '');
+    writeFileSync(`${file}.dump_ok`, '\0');
     const server = await startKpropd(lab, kpropd);
     const sent = await runKprop(lab, kprop, { port: server.port, file });
     await server.stop();
