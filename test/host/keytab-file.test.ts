@@ -1,6 +1,6 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -55,7 +55,7 @@ function listedByMit(file: string): readonly string[] {
   return lines.map((line) => line.trim().replace(/ +/g, ' '));
 }
 
-describe.skipIf(!existsSync(klist))('klist lists what we write', () => {
+describe('klist lists what we write', () => {
   test.each([1, 2] as const)('as version %i', (version) => {
     writeFileSync(path, formatKeytab(entries, version));
     expect(listedByMit(path)).toEqual(entries.map(shown));
@@ -63,7 +63,7 @@ describe.skipIf(!existsSync(klist))('klist lists what we write', () => {
   });
 });
 
-describe.skipIf(!existsSync(ktutil))('we read what ktutil writes', () => {
+describe('we read what ktutil writes', () => {
   test.each([1, 2])('as version %i', (version) => {
     const file = join(dir, `by-ktutil-${version}`);
     // ktutil goes on in the version that it finds.

@@ -1,5 +1,5 @@
 import { execFileSync, spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -92,20 +92,19 @@ test('the local name is that of the kernel', () => {
 
 const mitKprop = '/usr/sbin/kprop';
 
-if (existsSync(mitKprop)) {
-  describe('against the kprop installed here, with the resolver of this machine', () => {
-    let dir: string;
-    beforeAll(() => {
-      dir = mkdtempSync(join(tmpdir(), 'names-'));
-      writeFileSync(join(dir, 'dump'), '');
-      writeFileSync(join(dir, 'dump.dump_ok'), '');
-      execFileSync('touch', ['-d', '1 hour ago', join(dir, 'dump')]);
-    });
-    afterAll(() => rmSync(dir, { recursive: true }));
+describe('against the kprop installed here, with the resolver of this machine', () => {
+  let dir: string;
+  beforeAll(() => {
+    dir = mkdtempSync(join(tmpdir(), 'names-'));
+    writeFileSync(join(dir, 'dump'), '');
+    writeFileSync(join(dir, 'dump.dump_ok'), '');
+    execFileSync('touch', ['-d', '1 hour ago', join(dir, 'dump')]);
+  });
+  afterAll(() => rmSync(dir, { recursive: true }));
 
-    /** The own and the replica's principal that kprop names in its trace. */
-    function askedFor(host: string, o: HostNameRules): { own: string; replica: string } {
-      const conf = `[libdefaults]
+  /** The own and the replica's principal that kprop names in its trace. */
+  function askedFor(host: string, o: HostNameRules): { own: string; replica: string } {
+    const conf = `[libdefaults]
         default_realm = EXAMPLE.ORG
         dns_lookup_kdc = false
         dns_lookup_realm = false
@@ -116,41 +115,40 @@ if (existsSync(mitKprop)) {
         EXAMPLE.ORG = {
           kdc = 127.0.0.1:1
         }`;
-      writeFileSync(join(dir, 'krb5.conf'), conf);
-      const trace = join(dir, 'trace');
-      rmSync(trace, { force: true });
-      const keytab = join(dir, 'keytab');
-      spawnSync(mitKprop, ['-f', join(dir, 'dump'), '-s', keytab, host], {
-        env: { ...process.env, KRB5_CONFIG: join(dir, 'krb5.conf'), KRB5_TRACE: trace },
-        timeout: 30_000,
-      });
-      const text = readFileSync(trace, 'latin1');
-      const own = /Getting initial credentials for host\/(.*)@/.exec(text)?.[1];
-      const replica = /Setting initial creds service to host\/(.*)/.exec(text)?.[1];
-      return { own: own ?? '', replica: replica ?? '' };
-    }
-
-    const hosts = ['VM', 'vm.', 'localhost', hostname(), '127.0.0.1', '::1', 'nosuch.Invalid'];
-    const modes = [
-      { canonicalize: 'true', rdns: true, qualifyShortname: undefined },
-      { canonicalize: 'true', rdns: false, qualifyShortname: 'dom.Example' },
-      { canonicalize: 'false', rdns: true, qualifyShortname: undefined },
-      { canonicalize: 'false', rdns: true, qualifyShortname: '' },
-      { canonicalize: 'false', rdns: true, qualifyShortname: 'dom.Example.' },
-    ] as const;
-    test.each(modes.flatMap((mode) => hosts.map((host) => [host, mode] as const)))(
-      '%s under %o',
-      async (host, mode) => {
-        expect({
-          own: (await canonicalHost(localHostName(), mode))[0],
-          replica: (await canonicalHost(host, mode))[0],
-        }).toEqual(askedFor(host, mode));
-      },
-    );
-
-    test('in fallback mode both names are asked for as they stand', () => {
-      const o = { canonicalize: 'fallback', rdns: true, qualifyShortname: 'dom.Example' } as const;
-      expect(askedFor('VM.', o)).toEqual({ own: hostname(), replica: 'VM.' });
+    writeFileSync(join(dir, 'krb5.conf'), conf);
+    const trace = join(dir, 'trace');
+    rmSync(trace, { force: true });
+    const keytab = join(dir, 'keytab');
+    spawnSync(mitKprop, ['-f', join(dir, 'dump'), '-s', keytab, host], {
+      env: { ...process.env, KRB5_CONFIG: join(dir, 'krb5.conf'), KRB5_TRACE: trace },
+      timeout: 30_000,
     });
+    const text = readFileSync(trace, 'latin1');
+    const own = /Getting initial credentials for host\/(.*)@/.exec(text)?.[1];
+    const replica = /Setting initial creds service to host\/(.*)/.exec(text)?.[1];
+    return { own: own ?? '', replica: replica ?? '' };
+  }
+
+  const hosts = ['VM', 'vm.', 'localhost', hostname(), '127.0.0.1', '::1', 'nosuch.Invalid'];
+  const modes = [
+    { canonicalize: 'true', rdns: true, qualifyShortname: undefined },
+    { canonicalize: 'true', rdns: false, qualifyShortname: 'dom.Example' },
+    { canonicalize: 'false', rdns: true, qualifyShortname: undefined },
+    { canonicalize: 'false', rdns: true, qualifyShortname: '' },
+    { canonicalize: 'false', rdns: true, qualifyShortname: 'dom.Example.' },
+  ] as const;
+  test.each(modes.flatMap((mode) => hosts.map((host) => [host, mode] as const)))(
+    '%s under %o',
+    async (host, mode) => {
+      expect({
+        own: (await canonicalHost(localHostName(), mode))[0],
+        replica: (await canonicalHost(host, mode))[0],
+      }).toEqual(askedFor(host, mode));
+    },
+  );
+
+  test('in fallback mode both names are asked for as they stand', () => {
+    const o = { canonicalize: 'fallback', rdns: true, qualifyShortname: 'dom.Example' } as const;
+    expect(askedFor('VM.', o)).toEqual({ own: hostname(), replica: 'VM.' });
   });
-}
+});
