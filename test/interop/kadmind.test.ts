@@ -50,7 +50,9 @@ test("kadmind starts our kprop, and MIT's kpropd is up to date", async () => {
   const { lab } = iprop;
   const dump = join(lab.primary.folder, `resync-${port}`);
   expect(readFileSync(said, 'utf8')).toBe(`-r ${lab.realm} -f ${dump} -P ${port} ${lab.host}\n`);
-  expect(kadmind.stdout).toContain(`Database propagation to ${lab.host}: SUCCEEDED\n`);
+  // The replica may be up to date before kprop, which is told so last, has said that it is.
+  const success = `Database propagation to ${lab.host}: SUCCEEDED\n`;
+  await kadmind.until(() => kadmind.stdout.includes(success), 'the word of kprop');
   await expectSamePrincipals();
 
   await lab.addPrincipals(['after-the-resync'], 'secret');
