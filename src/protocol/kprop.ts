@@ -29,7 +29,7 @@ const sizeLimitBytes = 4 * 1024;
 const blockLimitBytes = 16 * 1024 * 1024;
 const confirmationLimitBytes = 64 * 1024;
 /** So many blocks go to the socket in one gathered write. */
-const blocksPerWrite = 8;
+const blocksPerWrite = 32;
 
 /**
  * The sender's half: the size, the blocks, and the wait until the replica confirms that it has
@@ -149,7 +149,7 @@ async function sendBlocks(
   let sent = 0;
   const send = async (blocks: readonly Uint8Array[], { last }: { readonly last: boolean }) => {
     const pieces: Uint8Array[] = [];
-    for (const block of blocks) pieces.push(...framed(...seal(block)));
+    for (const message of seal(...blocks)) pieces.push(...framed(...message));
     await hearing(channel, () => channel.write(...pieces), { last });
     for (const block of blocks) {
       sent += block.length;

@@ -5,6 +5,19 @@ import { Rc4 } from './rc4.ts';
 
 type Direction = 'encipher' | 'decipher';
 
+/** Messages that follow each other in a chain, as CipherChain.gather lays them out. */
+export interface Run {
+  readonly padded: Uint8Array;
+  /** Of each message, before it was filled up. */
+  readonly byteCounts: readonly number[];
+}
+
+export interface Enciphered {
+  readonly sealed: Uint8Array;
+  /** The cipher state that the message was chained to. */
+  readonly before: Uint8Array;
+}
+
 /**
  * The cipher state that one message hands to the next: the last CBC block, or RC4's keystream.
  * It starts at zero, serves one direction, one key and one usage, and is spoiled by a message that
@@ -29,36 +42,60 @@ export class CipherChain {
     this.state = new Uint8Array(profile.blockBytes);
   }
 
-  /** The parts in one run, followed by zeros to whole blocks. It is overwritten by the next call. */
-  gather(first: Uint8Array, rest: readonly Uint8Array[]): Uint8Array {
-    let total = first.length;
-    for (const part of rest) total += part.length;
-    const gathered = this.#room(total);
-    gathered.set(first);
-    let at = first.length;
-    for (const part of rest) {
-      gathered.set(part, at);
-      at += part.length;
+  /**
+   * The messages, each given in pieces, laid end to end and each filled up with zeros to whole
+   * blocks. It is overwritten by the next call.
+   */
+  gather(messages: readonly (readonly Uint8Array[])[]): Run {
+    const byteCounts = messages.map(lengthOf);
+    let total = 0;
+    for (const byteCount of byteCounts) total += this.padded(byteCount);
+    if (this.#workspace.length < total) this.#workspace = new Uint8Array(total);
+    const padded = this.#workspace.subarray(0, total);
+    let at = 0;
+    for (const [index, pieces] of messages.entries()) {
+      const end = at + this.padded(byteCounts[index] as number);
+      for (const piece of pieces) {
+        padded.set(piece, at);
+        at += piece.length;
+      }
+      padded.fill(0, at, end);
+      at = end;
     }
-    return gathered.fill(0, at);
+    return { padded, byteCounts };
   }
 
-  /** The ciphertext of whole blocks, without the octets beyond `byteCount` where stealing saves them. */
-  encipher(key: Uint8Array, padded: Uint8Array, byteCount: number): Uint8Array {
+  /**
+   * The ciphertext of each message of a run, without the octets that stealing saves. One call of
+   * the cipher serves them all.
+   */
+  encipher(key: Uint8Array, { padded, byteCounts }: Run): Enciphered[] {
     this.#bind('encipher', key);
     const { blockBytes, mode, cbcCipher } = this.profile;
-    if (mode === 'cbc-cts' && padded.length === blockBytes) {
+    const cipher = () => createCipheriv(cbcCipher, key, this.state).setAutoPadding(false);
+    let before: Uint8Array = this.state.slice();
+    if (mode === 'cbc-cts' && byteCounts.includes(blockBytes)) {
       // A lone block has nothing to steal from, and leaves the state as it was.
-      return createCipheriv(cbcCipher, key, this.state).setAutoPadding(false).update(padded);
+      if (byteCounts.length > 1) throw new Error('a message of one block is sealed on its own');
+      return [{ sealed: cipher().update(padded), before }];
     }
-    this.#cbc ??= createCipheriv(cbcCipher, key, this.state).setAutoPadding(false);
-    const sealed: Uint8Array = this.#cbc.update(padded);
-    const lastAt = sealed.length - blockBytes;
-    this.state.set(sealed.subarray(lastAt));
-    if (mode === 'cbc') return sealed;
-    sealed.copyWithin(lastAt, lastAt - blockBytes, lastAt);
-    sealed.set(this.state, lastAt - blockBytes);
-    return sealed.subarray(0, byteCount);
+    this.#cbc ??= cipher();
+    const enciphered: Uint8Array = this.#cbc.update(padded);
+    this.state.set(enciphered.subarray(enciphered.length - blockBytes));
+    let at = 0;
+    return byteCounts.map((byteCount) => {
+      const whole = enciphered.subarray(at, at + this.padded(byteCount));
+      at += whole.length;
+      const lastAt = whole.length - blockBytes;
+      const result = { sealed: mode === 'cbc' ? whole : whole.subarray(0, byteCount), before };
+      // Not slice: a Buffer's slice is a view, and what it shows is about to be swapped.
+      before = new Uint8Array(whole.subarray(lastAt));
+      if (mode === 'cbc-cts') {
+        whole.copyWithin(lastAt, lastAt - blockBytes, lastAt);
+        whole.set(before, lastAt - blockBytes);
+      }
+      return result;
+    });
   }
 
   /**
@@ -82,11 +119,11 @@ export class CipherChain {
       this.state.set(sealed.subarray(byteCount - blockBytes, byteCount));
       return this.#cbc.update(sealed.subarray(0, byteCount));
     }
-    const paddedBytes = this.#padded(byteCount);
+    const paddedBytes = this.padded(byteCount);
     const natural =
       o.inPlace && paddedBytes <= sealed.length
         ? sealed.subarray(0, paddedBytes)
-        : this.gather(sealed.subarray(0, byteCount), []);
+        : this.gather([[sealed.subarray(0, byteCount)]]).padded;
     this.#returnStolen(key, natural, byteCount);
     return this.#cbc.update(natural).subarray(0, byteCount);
   }
@@ -121,14 +158,15 @@ export class CipherChain {
     }
   }
 
-  #room(byteCount: number): Uint8Array {
-    const needed = this.#padded(byteCount);
-    if (this.#workspace.length < needed) this.#workspace = new Uint8Array(needed);
-    return this.#workspace.subarray(0, needed);
-  }
-
-  #padded(byteCount: number): number {
+  /** The length of so many octets when they are filled up to whole blocks. */
+  padded(byteCount: number): number {
     const { blockBytes } = this.profile;
     return Math.ceil(byteCount / blockBytes) * blockBytes;
   }
+}
+
+function lengthOf(pieces: readonly Uint8Array[]): number {
+  let total = 0;
+  for (const piece of pieces) total += piece.length;
+  return total;
 }

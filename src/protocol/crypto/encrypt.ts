@@ -25,19 +25,24 @@ export interface DecryptOptions {
 
 /** The cipher octets of an EncryptedData: confounder, plaintext and MAC. @see RFC 3961 §5.3 */
 export function encrypt(key: Key, usage: number, plain: Uint8Array, o: EncryptOptions): Uint8Array {
-  return concat(...encryptParts(key, usage, [plain], o));
+  const [sealed = []] = encryptRun(key, usage, [[plain]], o);
+  return concat(...sealed);
 }
 
-/** As encrypt, for plaintext in pieces; what it returns is the cipher octets in pieces. */
-export function encryptParts(
+/**
+ * As encrypt, for messages that follow each other in one chain, each with its plaintext in pieces
+ * (one octet at least, unless it is alone); what it returns is the cipher octets of each in pieces.
+ */
+export function encryptRun(
   key: Key,
   usage: number,
-  plain: readonly Uint8Array[],
+  plain: readonly (readonly Uint8Array[])[],
   o: EncryptOptions,
-): Uint8Array[] {
-  const confounder = o.confounder ?? o.ambient.random(key.profile.confounderBytes);
-  const chain = chainOf(key, o.chain);
-  return constructions[key.profile.construction].seal({ key, usage, chain }, confounder, plain);
+): Uint8Array[][] {
+  const { construction, confounderBytes } = key.profile;
+  const confounder = () => o.confounder ?? o.ambient.random(confounderBytes);
+  const messages = plain.map((pieces) => [confounder(), ...pieces]);
+  return constructions[construction].seal({ key, usage, chain: chainOf(key, o.chain) }, messages);
 }
 
 /**
@@ -67,20 +72,23 @@ interface Context {
 }
 
 interface Joining {
-  /** Pieces of the sealed message. */
-  seal(context: Context, confounder: Uint8Array, plain: readonly Uint8Array[]): Uint8Array[];
+  /** The sealed messages in pieces; those given begin with their confounders. */
+  seal(context: Context, messages: readonly (readonly Uint8Array[])[]): Uint8Array[][];
   /** Confounder and plaintext. @throws crypto.integrity */
   open(context: Context, cipher: Uint8Array, inPlace: boolean): Uint8Array;
 }
 
 /** RFC 3961 §5.3, RFC 6803 §6: the MAC covers what was encrypted, padding included. */
 const macOfPlaintext: Joining = {
-  seal({ key, usage, chain }, confounder, plain) {
-    const { mode } = key.profile;
-    const padded = chain.gather(confounder, plain);
-    const byteCount = mode === 'cbc' ? padded.length : lengthOf(confounder, plain);
-    const tag = mac(key.profile, key.macKey(usage, 'integrity'), [padded.subarray(0, byteCount)]);
-    return [chain.encipher(key.derived(usage, 'encryption'), padded, byteCount), tag];
+  seal({ key, usage, chain }, messages) {
+    const run = chain.gather(messages);
+    const macKey = key.macKey(usage, 'integrity');
+    let at = 0;
+    return chain.encipher(key.derived(usage, 'encryption'), run).map(({ sealed }) => {
+      const covered = run.padded.subarray(at, at + sealed.length);
+      at += chain.padded(sealed.length);
+      return [sealed, mac(key.profile, macKey, [covered])];
+    });
   },
   open({ key, usage, chain }, cipher, inPlace) {
     const byteCount = cipher.length - key.profile.macBytes;
@@ -96,12 +104,13 @@ const macOfPlaintext: Joining = {
 
 /** RFC 8009 §5: the MAC covers the cipher state before the message, and the ciphertext. */
 const macOfCiphertext: Joining = {
-  seal({ key, usage, chain }, confounder, plain) {
-    const before = chain.state.slice();
-    const padded = chain.gather(confounder, plain);
-    const byteCount = lengthOf(confounder, plain);
-    const sealed = chain.encipher(key.derived(usage, 'encryption'), padded, byteCount);
-    return [sealed, mac(key.profile, key.macKey(usage, 'integrity'), [before, sealed])];
+  seal({ key, usage, chain }, messages) {
+    const macKey = key.macKey(usage, 'integrity');
+    const enciphered = chain.encipher(key.derived(usage, 'encryption'), chain.gather(messages));
+    return enciphered.map(({ sealed, before }) => [
+      sealed,
+      mac(key.profile, macKey, [before, sealed]),
+    ]);
   },
   open({ key, usage, chain }, cipher, inPlace) {
     const byteCount = cipher.length - key.profile.macBytes;
@@ -114,12 +123,14 @@ const macOfCiphertext: Joining = {
 
 /** RFC 4757 §5: the checksum goes in front, and is what the stream is keyed with. */
 const rc4: Joining = {
-  seal({ key, usage, chain }, confounder, plain) {
+  seal({ key, usage, chain }, messages) {
     const usageKey = key.derived(usage, 'encryption');
-    const data = concat(confounder, ...plain);
-    const tag = mac(key.profile, key.macKey(usage, 'integrity'), [data]);
-    chain.keystream('encipher', usageKey, () => rc4MessageKey(usageKey, tag)).apply(data);
-    return [tag, data];
+    return messages.map((pieces) => {
+      const data = concat(...pieces);
+      const tag = mac(key.profile, key.macKey(usage, 'integrity'), [data]);
+      chain.keystream('encipher', usageKey, () => rc4MessageKey(usageKey, tag)).apply(data);
+      return [tag, data];
+    });
   },
   open({ key, usage, chain }, cipher, inPlace) {
     const { macBytes } = key.profile;
@@ -153,12 +164,6 @@ function chainOf(key: Key, chain: CipherChain | undefined): CipherChain {
   if (chain === undefined) return new CipherChain(key.profile);
   if (chain.profile !== key.profile) throw new Error('the cipher chain is of another enctype');
   return chain;
-}
-
-function lengthOf(confounder: Uint8Array, plain: readonly Uint8Array[]): number {
-  let total = confounder.length;
-  for (const part of plain) total += part.length;
-  return total;
 }
 
 function integrityError(): KpropError {

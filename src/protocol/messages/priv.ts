@@ -35,30 +35,56 @@ export type EncKrbPrivPart = Decoded<typeof encKrbPrivPart>;
  */
 
 /**
- * What stands around one block of user data in an EncKrbPrivPart: head, the block itself, tail.
- * Their concatenation is the DER that the schema would write.
+ * Writes what stands around the blocks of one conversation. Nearly all blocks have one size: what
+ * depends on the size alone is made once.
  */
-export function privPartPieces(
-  block: Uint8Array,
-  sequenceNumber: number,
-  sAddress: HostAddress,
-): readonly [Uint8Array, Uint8Array, Uint8Array] {
-  // MIT leaves out a sequence number of 0 and reads an absent one as 0 (krb5 asn1_k_encode.c).
-  const number = sequenceNumber === 0 ? none : explicit(3, unsignedInteger(sequenceNumber));
-  const tail = concat(number, addressField(sAddress));
-  const dataHead = header(0x04, block.length);
-  const fieldHead = header(0xa0, dataHead.length + block.length);
-  const content = fieldHead.length + dataHead.length + block.length + tail.length;
-  const sequenceHead = header(0x30, content);
-  const outer = header(0x60 | tags.encKrbPrivPart, sequenceHead.length + content);
-  return [concat(outer, sequenceHead, fieldHead, dataHead), block, tail];
+export interface PrivWriter {
+  /** An EncKrbPrivPart in pieces, the DER that the schema would write. */
+  part(block: Uint8Array, sequenceNumber: number): readonly [Uint8Array, Uint8Array, Uint8Array];
+  /** All of a KRB-PRIV that comes before its `cipherBytes` octets of cipher. */
+  head(cipherBytes: number): Uint8Array;
 }
 
-/** All of a KRB-PRIV that comes before its `cipherBytes` octets of cipher. */
-export function privHead(etype: number, cipherBytes: number): Uint8Array {
+export function privWriter(etype: number, sAddress: HostAddress): PrivWriter {
+  const address = addressField(sAddress);
+  const etypeField = explicit(0, signedInteger(etype));
+  let partSize = [-1, -1];
+  let partHead: Uint8Array = none;
+  let cipherSize = -1;
+  let head: Uint8Array = none;
+  return {
+    part(block, sequenceNumber) {
+      // MIT leaves out a sequence number of 0 and reads an absent one as 0 (krb5 asn1_k_encode.c).
+      const number = sequenceNumber === 0 ? none : explicit(3, unsignedInteger(sequenceNumber));
+      const tail = concat(number, address);
+      if (partSize[0] !== block.length || partSize[1] !== tail.length) {
+        partSize = [block.length, tail.length];
+        partHead = makePartHead(block.length, tail.length);
+      }
+      return [partHead, block, tail];
+    },
+    head(cipherBytes) {
+      if (cipherSize !== cipherBytes) {
+        cipherSize = cipherBytes;
+        head = makeHead(etypeField, cipherBytes);
+      }
+      return head;
+    },
+  };
+}
+
+function makePartHead(blockBytes: number, tailBytes: number): Uint8Array {
+  const dataHead = header(0x04, blockBytes);
+  const fieldHead = header(0xa0, dataHead.length + blockBytes);
+  const content = fieldHead.length + dataHead.length + blockBytes + tailBytes;
+  const sequenceHead = header(0x30, content);
+  const outer = header(0x60 | tags.encKrbPrivPart, sequenceHead.length + content);
+  return concat(outer, sequenceHead, fieldHead, dataHead);
+}
+
+function makeHead(etypeField: Uint8Array, cipherBytes: number): Uint8Array {
   const cipherHead = header(0x04, cipherBytes);
   const cipherField = header(0xa2, cipherHead.length + cipherBytes);
-  const etypeField = explicit(0, signedInteger(etype));
   const partBytes = etypeField.length + cipherField.length + cipherHead.length + cipherBytes;
   const part = header(0x30, partBytes);
   const partField = header(0xa3, part.length + partBytes);
