@@ -48,8 +48,20 @@ export interface ChannelOptions {
 /** Above this many unread bytes the sender is held back (TCP's window closes). */
 const highWaterBytes = 1 << 20;
 
-/** A Channel over a socket, a pipe or a test's stream. It takes the stream over. */
-export function channelOver(stream: Duplex, options: ChannelOptions): Channel {
+/** Where what arrives may be put at once: the `onread` option of net.Socket. */
+export interface Intake {
+  buffer(): Uint8Array;
+  callback(byteCount: number): boolean;
+}
+
+/**
+ * A Channel over a socket, a pipe or a test's stream. It takes the stream over. A function makes
+ * the stream, and may let it read straight into the intake; else the stream emits 'data'.
+ */
+export function channelOver(
+  stream: Duplex | ((intake: Intake) => Duplex),
+  options: ChannelOptions,
+): Channel {
   return new StreamChannel(stream, options);
 }
 
@@ -77,20 +89,21 @@ class StreamChannel implements Channel {
   #ended = false;
   #failure: Error | undefined;
 
-  constructor(stream: Duplex, options: ChannelOptions) {
+  constructor(source: Duplex | ((intake: Intake) => Duplex), options: ChannelOptions) {
     this.local = options.local;
     this.remote = options.remote;
     this.peer = options.peer;
-    this.#stream = stream;
     this.#signal = options.signal;
-    stream.on('data', (chunk: Uint8Array) => {
-      try {
-        this.#onData(chunk);
-      } catch (error) {
-        // Whatever it is, it must not reach the process: other connections live in it.
-        this.#fail(error as Error);
-      }
-    });
+    const intake: Intake = {
+      buffer: () => this.#inbox.room(),
+      callback: (byteCount) => {
+        this.#onArrival(() => this.#inbox.filled(byteCount));
+        return true;
+      },
+    };
+    const stream = typeof source === 'function' ? source(intake) : source;
+    this.#stream = stream;
+    stream.on('data', (chunk: Uint8Array) => this.#onArrival(() => this.#inbox.push(chunk)));
     stream.on('end', () => this.#onEnd());
     stream.on('drain', () => this.#onDrain());
     stream.on('error', (error: NodeJS.ErrnoException) => this.#fail(this.#networkError(error)));
@@ -180,8 +193,17 @@ class StreamChannel implements Channel {
     this.#stream.destroy();
   }
 
-  #onData(chunk: Uint8Array): void {
-    this.#inbox.push(chunk);
+  #onArrival(put: () => void): void {
+    try {
+      put();
+      this.#serveWaiter();
+    } catch (error) {
+      // Whatever it is, it must not reach the process: other connections live in it.
+      this.#fail(error as Error);
+    }
+  }
+
+  #serveWaiter(): void {
     const waiter = this.#waiter;
     if (waiter !== undefined && this.arrived >= waiter.byteCount) {
       this.#waiter = undefined;

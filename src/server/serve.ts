@@ -5,7 +5,7 @@ import { requireLibc } from '../host/libc.ts';
 import { canonicalNames, localHostName } from '../host/names.ts';
 import { propagationPort } from '../host/port.ts';
 import { type Ambient, systemAmbient } from '../protocol/ambient.ts';
-import { channelOver } from '../protocol/channel.ts';
+import { channelOver, type Intake } from '../protocol/channel.ts';
 import { errnoOf } from '../protocol/com-err.ts';
 import { inPhase, KpropError } from '../protocol/errors.ts';
 import type { Krb5Config } from '../protocol/formats/krb5-config.ts';
@@ -13,6 +13,7 @@ import { directionalAddress, hostAddressOf } from '../protocol/messages/address.
 import { nameTypes, Principal } from '../protocol/messages/principal.ts';
 import { memoryReplayCache, type ReplayCache } from '../protocol/session/replay.ts';
 import { Acl } from './acl.ts';
+import { descriptorOf, readingInto } from './adopt.ts';
 import { after } from './after.ts';
 import {
   type ConnectionEvent,
@@ -76,14 +77,15 @@ export interface KpropServer {
 }
 
 const defaultMaxUnauthenticated = 64;
+const acceptOptions = { allowHalfOpen: true, noDelay: true, keepAlive: true, pauseOnConnect: true };
 
 /** A replica: listens, and loads what its primary sends. @throws config.*, server.listen */
 export async function serveKprop(options: ServeOptions): Promise<KpropServer> {
   const desk = await Desk.open(options);
-  const server = createServer({ allowHalfOpen: true, noDelay: true, keepAlive: true }, (socket) => {
+  const server = createServer(acceptOptions, (socket) => {
     // Within this call nothing else is accepted.
     if (options.once) server.close();
-    desk.take(socket);
+    desk.take(socket, (intake) => readingInto(socket, intake));
   });
   const port = await listen(server, options);
   await desk.sweep();
@@ -144,7 +146,8 @@ class Desk {
     return this.#replica.services[0].toString();
   }
 
-  take(socket: Socket): void {
+  /** Serves a socket; `open` may replace it by one that reads into the intake. */
+  take(socket: Socket, open: (intake: Intake) => Socket = () => socket): void {
     this.#count += 1;
     const connection = this.#count;
     const control = new AbortController();
@@ -176,7 +179,8 @@ class Desk {
     if (socket.destroyed) {
       control.abort(new KpropError('network.closed', { peer, while: 'authenticating' }));
     }
-    const channel = channelOver(socket, {
+    const descriptor = descriptorOf(socket);
+    const channel = channelOver(open, {
       local: hostAddressOf(socket.localAddress ?? '') ?? directionalAddress('server'),
       remote: hostAddressOf(address) ?? directionalAddress('client'),
       peer,
@@ -184,7 +188,7 @@ class Desk {
     });
     const served = serveConnection(channel, {
       replica: this.#replica,
-      descriptor: descriptorOf(socket),
+      descriptor,
       signal: AbortSignal.any([control.signal, load.signal]),
       onEvent,
       onPermitted: () => {
@@ -232,11 +236,6 @@ function tell({ onEvent }: ServeOptions, event: ServerEvent): void {
   } catch (error) {
     process.emitWarning(error instanceof Error ? error : String(error));
   }
-}
-
-/** Node keeps it on the handle, undocumented; only a debug line shows it. */
-function descriptorOf(socket: Socket): number {
-  return (socket as { _handle?: { fd?: number } })._handle?.fd ?? -1;
 }
 
 async function describeReplica(options: ServeOptions): Promise<Replica> {
