@@ -44,8 +44,11 @@ interface Arguments {
 // Nobody may be left to read what it says: no reason to drop a propagation.
 for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
 
-const status = await main(process.argv.slice(2));
-if (status !== undefined) process.exitCode = status;
+// Until it is known better: an event loop that runs dry must not look like success.
+process.exitCode = 1;
+main(process.argv.slice(2)).then((status) => {
+  process.exitCode = status;
+});
 
 /** The exit status; undefined while the server runs. */
 async function main(args: readonly string[]): Promise<number | undefined> {
