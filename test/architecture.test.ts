@@ -32,7 +32,10 @@ const rooms: Readonly<Record<string, { rooms: readonly string[]; modules: readon
     rooms: [...ground, 'messages', 'asn1', 'crypto', 'formats/keytab (types)'],
     modules: [],
   },
-  kprop: { rooms: [...ground, 'session', 'messages/error'], modules: [] },
+  kprop: {
+    rooms: [...ground, 'session', 'messages/error', 'crypto/mac-helper (types)'],
+    modules: [],
+  },
   host: {
     // Files are read into formats; the shared replay cache is one that a session asks.
     rooms: [...words, 'bytes', 'formats', 'messages/principal', 'session/replay'],
@@ -48,8 +51,9 @@ const rooms: Readonly<Record<string, { rooms: readonly string[]; modules: readon
   client: {
     rooms: ['*protocol', 'host'],
     modules: ['node:net', 'node:dgram', 'node:dns', 'node:dns/promises', 'node:fs/promises']
-      // What the GSS source needs to run its worker and to read what it leaves.
+      // What the GSS source needs to run its worker and to read what it leaves; the MACs' thread.
       .concat([
+        'node:worker_threads',
         'node:child_process',
         'node:os',
         'node:path',

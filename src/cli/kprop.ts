@@ -62,6 +62,7 @@ async function main(args: readonly string[]): Promise<number> {
       config,
       credential: given.credential,
       signal: stop,
+      macThread: true,
       onEvent: (event) => progress(event, given.debug),
     });
   } catch (error) {

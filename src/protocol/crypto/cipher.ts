@@ -8,8 +8,8 @@ type Direction = 'encipher' | 'decipher';
 /** Messages that follow each other in a chain, as CipherChain.gather lays them out. */
 export interface Run {
   readonly padded: Uint8Array;
-  /** Of each message, before it was filled up. */
-  readonly byteCounts: readonly number[];
+  /** Views of it: each message, filled up only where the enctype steals no ciphertext. */
+  readonly messages: readonly Uint8Array[];
 }
 
 export interface Enciphered {
@@ -35,7 +35,7 @@ export class CipherChain {
   #cbc: Cipher | Decipher | undefined;
   #ecb: Decipher | undefined;
   #keystream: Rc4 | undefined;
-  #workspace = new Uint8Array(0);
+  #ownRoom = new Uint8Array(0);
 
   constructor(profile: EnctypeProfile) {
     this.profile = profile;
@@ -44,50 +44,53 @@ export class CipherChain {
 
   /**
    * The messages, each given in pieces, laid end to end and each filled up with zeros to whole
-   * blocks. It is overwritten by the next call.
+   * blocks: in `room` if they fit there, else where the next call overwrites them.
    */
-  gather(messages: readonly (readonly Uint8Array[])[]): Run {
+  gather(messages: readonly (readonly Uint8Array[])[], room?: Uint8Array): Run {
     const byteCounts = messages.map(lengthOf);
     let total = 0;
     for (const byteCount of byteCounts) total += this.padded(byteCount);
-    if (this.#workspace.length < total) this.#workspace = new Uint8Array(total);
-    const padded = this.#workspace.subarray(0, total);
-    let at = 0;
-    for (const [index, pieces] of messages.entries()) {
-      const end = at + this.padded(byteCounts[index] as number);
+    const padded = this.#workspace(total, room);
+    const steals = this.profile.mode === 'cbc-cts';
+    let end = 0;
+    const views = messages.map((pieces, index) => {
+      const byteCount = byteCounts[index] as number;
+      const start = end;
+      end += this.padded(byteCount);
+      let at = start;
       for (const piece of pieces) {
         padded.set(piece, at);
         at += piece.length;
       }
       padded.fill(0, at, end);
-      at = end;
-    }
-    return { padded, byteCounts };
+      return padded.subarray(start, steals ? at : end);
+    });
+    return { padded, messages: views };
   }
 
   /**
    * The ciphertext of each message of a run, without the octets that stealing saves. One call of
    * the cipher serves them all.
    */
-  encipher(key: Uint8Array, { padded, byteCounts }: Run): Enciphered[] {
+  encipher(key: Uint8Array, { padded, messages }: Run): Enciphered[] {
     this.#bind('encipher', key);
     const { blockBytes, mode, cbcCipher } = this.profile;
     const cipher = () => createCipheriv(cbcCipher, key, this.state).setAutoPadding(false);
     let before: Uint8Array = this.state.slice();
-    if (mode === 'cbc-cts' && byteCounts.includes(blockBytes)) {
+    if (mode === 'cbc-cts' && messages.some((message) => message.length === blockBytes)) {
       // A lone block has nothing to steal from, and leaves the state as it was.
-      if (byteCounts.length > 1) throw new Error('a message of one block is sealed on its own');
+      if (messages.length > 1) throw new Error('a message of one block is sealed on its own');
       return [{ sealed: cipher().update(padded), before }];
     }
     this.#cbc ??= cipher();
     const enciphered: Uint8Array = this.#cbc.update(padded);
     this.state.set(enciphered.subarray(enciphered.length - blockBytes));
     let at = 0;
-    return byteCounts.map((byteCount) => {
-      const whole = enciphered.subarray(at, at + this.padded(byteCount));
+    return messages.map(({ length }) => {
+      const whole = enciphered.subarray(at, at + this.padded(length));
       at += whole.length;
       const lastAt = whole.length - blockBytes;
-      const result = { sealed: mode === 'cbc' ? whole : whole.subarray(0, byteCount), before };
+      const result = { sealed: whole.subarray(0, length), before };
       // Not slice: a Buffer's slice is a view, and what it shows is about to be swapped.
       before = new Uint8Array(whole.subarray(lastAt));
       if (mode === 'cbc-cts') {
@@ -156,6 +159,12 @@ export class CipherChain {
     if (this.#direction !== direction || this.#key !== key) {
       throw new Error('a cipher chain serves one direction, one key and one usage');
     }
+  }
+
+  #workspace(byteCount: number, room: Uint8Array | undefined): Uint8Array {
+    if (room !== undefined && room.length >= byteCount) return room.subarray(0, byteCount);
+    if (this.#ownRoom.length < byteCount) this.#ownRoom = new Uint8Array(byteCount);
+    return this.#ownRoom.subarray(0, byteCount);
   }
 
   /** The length of so many octets when they are filled up to whole blocks. */
