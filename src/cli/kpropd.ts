@@ -8,6 +8,7 @@ import { chooseReplayCache } from '../host/replay-choice.ts';
 import { errnoOf, errnoText } from '../protocol/com-err.ts';
 import { inPhase } from '../protocol/errors.ts';
 import type { Krb5Config } from '../protocol/formats/krb5-config.ts';
+import { releaseMemory } from '../host/memory.ts';
 import { type KpropServer, type ServeOptions, serveKprop, serveSocket } from '../server/serve.ts';
 import { isDaemonChild, startDaemon, tellParent } from './daemon.ts';
 import { type DefaultPaths, readDefaultPaths } from './defaults.ts';
@@ -163,6 +164,9 @@ function serveOptions(
   };
 }
 
+/** So long after the last connection memory is given back to the system. */
+const restMillis = 5000;
+
 /** inetd, xinetd or systemd handed over one connection, as descriptor 0 or behind systemd's. */
 async function serveInherited(fd: number, options: ServeOptions): Promise<number> {
   let failed = false;
@@ -197,12 +201,16 @@ async function serveStandalone(
       process.exit();
     });
   };
+  // Whoever connects again and again does not make it work again and again.
+  const rest = setTimeout(releaseMemory, restMillis).unref();
   server = await serveKprop({
     ...options,
     once: given.once,
     onEvent: (event) => {
       options.onEvent?.(event);
-      if (given.once && event.kind === 'closed') finish(0);
+      if (event.kind !== 'closed') return;
+      if (given.once) finish(0);
+      else rest.refresh();
     },
   });
   const complaint = writePidFile(given.pidFile);

@@ -181,7 +181,8 @@ export function requireLibc(): void {
   libc();
 }
 
-function libc(): Libc {
+/** For the other files of this room: koffi's types and its loading stay here. */
+export function libc(): Libc {
   bound ??= bind();
   return bound;
 }
