@@ -176,7 +176,8 @@ export function requireLibc(): void {
   libc();
 }
 
-function libc(): Libc {
+/** For the other files of this room: koffi's types and its loading stay here. */
+export function libc(): Libc {
   bound ??= bind();
   return bound;
 }
@@ -223,6 +224,7 @@ function bind() {
     fcntl: self.func('fcntl', 'int', ['int', 'int', '...']),
     flock: self.func('flock', 'int', ['int', 'int']),
     dup2: self.func('dup2', 'int', ['int', 'int']),
+    pipe2: self.func('pipe2', 'int', [koffi.out('int *'), 'int']),
     getaddrinfo: promisify(
       self.func('getaddrinfo', 'int', ['str', 'str', koffi.pointer(addrinfo), addrinfoOut]).async,
     ),
