@@ -8,6 +8,7 @@ import { chooseReplayCache } from '../host/replay-choice.ts';
 import { errnoOf, errnoText } from '../protocol/com-err.ts';
 import { inPhase } from '../protocol/errors.ts';
 import type { Krb5Config } from '../protocol/formats/krb5-config.ts';
+import { type LoadMode, loadModes } from '../server/options.ts';
 import { type KpropServer, type ServeOptions, serveKprop, serveSocket } from '../server/serve.ts';
 import { isDaemonChild, startDaemon, tellParent } from './daemon.ts';
 import { type DefaultPaths, readDefaultPaths } from './defaults.ts';
@@ -39,6 +40,7 @@ interface Arguments {
   readonly port: string | undefined;
   readonly acl: string | undefined;
   readonly pidFile: string | undefined;
+  readonly load: LoadMode | undefined;
 }
 
 // Nobody may be left to read what it says: no reason to drop a propagation.
@@ -92,6 +94,7 @@ function tellStarter(lines: readonly string[], { debug }: Arguments): void {
 function readArguments(args: readonly string[]): Arguments | number {
   const line = getopt(args, 'A:f:F:p:P:r:s:DdSa:tx:', {
     'pid-file': true,
+    load: true,
     help: false,
     version: false,
   });
@@ -111,6 +114,11 @@ function readArguments(args: readonly string[]): Arguments | number {
     process.stderr.write(usage);
     return 1;
   }
+  const load = loadModes.find((mode) => mode === value('load'));
+  if (has('load') && load === undefined) {
+    process.stderr.write(`${program}: --load is one of ${loadModes.join(', ')}\n${usage}`);
+    return 1;
+  }
   const absolute = (path: string | undefined) => (path === undefined ? undefined : resolve(path));
   return {
     realm: value('r'),
@@ -125,6 +133,7 @@ function readArguments(args: readonly string[]): Arguments | number {
     port: value('P'),
     acl: absolute(value('a')),
     pidFile: absolute(value('pid-file')),
+    load,
   };
 }
 
@@ -156,6 +165,7 @@ function serveOptions(
       database: given.database,
       environment: process.env,
     },
+    load: given.load,
     onEvent: (event) => log.event(event),
   };
 }
