@@ -4,7 +4,9 @@ import { libc } from './libc.ts';
 /** Both ends of a pipe(7), as descriptors that no child inherits unless it is given them. */
 export interface Pipe {
   readonly readEnd: number;
+  /** Writing to it never waits: where there is no room, it fails with EAGAIN. */
   readonly writeEnd: number;
+  readonly roomBytes: number;
 }
 
 /**
@@ -20,10 +22,13 @@ export function openPipe(roomBytes: number): Pipe {
     throw Object.assign(new Error(`cannot make a pipe: ${code}`), { code });
   }
   const [readEnd = -1, writeEnd = -1] = ends;
+  fcntl(writeEnd, F_SETFL, 'int', O_NONBLOCK);
   // An unprivileged user may have too many of them already: then it stays as it is.
-  fcntl(writeEnd, F_SETPIPE_SZ, 'int', roomBytes);
-  return { readEnd, writeEnd };
+  const room: number = fcntl(writeEnd, F_SETPIPE_SZ, 'int', roomBytes);
+  return { readEnd, writeEnd, roomBytes: room > 0 ? room : usualRoomBytes };
 }
+
+const usualRoomBytes = 64 * 1024;
 
 /**
  * A write of so many octets into a pipe happens as a whole or not at all, also if the writer dies
@@ -32,5 +37,7 @@ export function openPipe(roomBytes: number): Pipe {
 export const atomicWriteBytes = 4096;
 
 // open(2) and fcntl(2), <fcntl.h>
+const O_NONBLOCK = 0o4000;
 const O_CLOEXEC = 0o2000000;
+const F_SETFL = 4;
 const F_SETPIPE_SZ = 1031;

@@ -1,9 +1,17 @@
+import { closeSync, writeSync } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
-import { Socket } from 'node:net';
-import { atomicWriteBytes } from '../host/pipe.ts';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { atomicWriteBytes, type Pipe } from '../host/pipe.ts';
+import { errnoOf } from '../protocol/com-err.ts';
 import { type FeedState, nextPiece } from './safe-cuts.ts';
 
 const windowBytes = 256 * 1024;
+
+/**
+ * How long a full pipe is left alone. Waiting for room instead would wake us, and cost the loader,
+ * for every few kilobytes that it reads; and no loader empties a pipe so fast.
+ */
+const pauseMillis = ({ roomBytes }: Pick<Pipe, 'roomBytes'>) => (roomBytes >= 1 << 20 ? 4 : 1);
 
 /**
  * Copies a dump from the file where it is being spooled into the pipe from which a loader reads it,
@@ -13,19 +21,17 @@ const windowBytes = 256 * 1024;
  */
 export class Feeder {
   readonly #path: string;
-  readonly #sink: Socket;
+  readonly #pipe: Pick<Pipe, 'writeEnd' | 'roomBytes'>;
   #available = 0;
   #total: number | undefined;
   #stopped = false;
+  #closed = false;
   #wake: (() => void) | undefined;
 
-  /** It takes the descriptor over. */
-  constructor(path: string, writeEnd: number) {
+  /** It takes the writing end over. */
+  constructor(path: string, pipe: Pick<Pipe, 'writeEnd' | 'roomBytes'>) {
     this.#path = path;
-    this.#sink = new Socket({ fd: writeEnd, readable: false, writable: true });
-    // A loader that ends early says by its status why; that it reads no more is no news.
-    this.#sink.on('error', () => undefined);
-    this.#sink.on('close', () => this.stop());
+    this.#pipe = pipe;
   }
 
   /** The spool has so many octets of the dump by now. */
@@ -49,7 +55,9 @@ export class Feeder {
   /** Gives the pipe up. The loader must be dead, or have all that it is to have. */
   close(): void {
     this.stop();
-    this.#sink.destroy();
+    if (this.#closed) return;
+    this.#closed = true;
+    closeSync(this.#pipe.writeEnd);
   }
 
   /**
@@ -84,10 +92,14 @@ export class Feeder {
           : 'more';
       if (piece === 'unfit') return 'unfit';
       if (piece !== 'more') {
-        await this.#write(buffer.subarray(start, start + piece));
+        while (!this.#write(buffer, start, piece)) {
+          await sleep(pauseMillis(this.#pipe));
+          // The descriptor may be closed by now, and be another's.
+          if (this.#stopped) return 'stopped';
+        }
         start += piece;
         if (!last || start < end) continue;
-        this.#sink.destroy();
+        this.close();
         return 'ended';
       }
       if (last || (complete && end - start === buffer.length)) return 'unfit';
@@ -108,10 +120,18 @@ export class Feeder {
     return 'stopped';
   }
 
-  /** Whole or not at all, for it is no longer than atomicWriteBytes; waits while the pipe is full. */
-  #write(piece: Uint8Array): Promise<void> {
-    // One at a time: two would be gathered into one write, which may be done in part.
-    return new Promise((resolve) => this.#sink.write(piece, () => resolve()));
+  /** Whole or not at all, for it is no longer than atomicWriteBytes; false: there is no room. */
+  #write(buffer: Uint8Array, at: number, byteCount: number): boolean {
+    try {
+      writeSync(this.#pipe.writeEnd, buffer, at, byteCount);
+      return true;
+    } catch (error) {
+      if (errnoOf(error) === 'EAGAIN') return false;
+      // A loader that reads no more says by its end why; that nobody reads is no news.
+      if (errnoOf(error) !== 'EPIPE') throw error;
+      this.stop();
+      return true;
+    }
   }
 
   #progress(): Promise<void> {

@@ -46,8 +46,8 @@ export class StreamedLoad {
   constructor(o: StreamedLoadOptions) {
     this.#report = o;
     this.#name = o.spool;
-    const { readEnd, writeEnd } = openPipe(pipeBytes);
-    this.#feeder = new Feeder(o.spool, writeEnd);
+    const { readEnd, ...pipe } = openPipe(pipeBytes);
+    this.#feeder = new Feeder(o.spool, pipe);
     const dump = { readEnd, name: () => this.#name };
     const signal = AbortSignal.any([this.#kill.signal, o.signal]);
     const { onStart, onOutput } = o;
