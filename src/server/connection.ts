@@ -9,6 +9,7 @@ import type { ReplayCache } from '../protocol/session/replay.ts';
 import { type RecvauthOptions, recvauth } from '../protocol/session/sendauth.ts';
 import type { Session } from '../protocol/session/session.ts';
 import type { Acl } from './acl.ts';
+import type { LoadGuard } from './db2-files.ts';
 import { checkDump } from './dump-check.ts';
 import type { LoadRun } from './loader.ts';
 import type { Loads } from './loads.ts';
@@ -45,8 +46,7 @@ export interface Replica {
   keytab(): Keytab;
   acl(): Acl;
   load(path: string, run: LoadRun): Promise<void>;
-  /** Cleans up behind a load that failed or was killed. */
-  clean(): Promise<void>;
+  readonly guard: LoadGuard;
   /** How a dump of so many bytes or more is loaded while it arrives, if it may be. */
   readonly streaming: Streaming | undefined;
   readonly spools: SpoolRoom;
@@ -58,7 +58,7 @@ export interface Replica {
 
 export interface Streaming {
   readonly fromBytes: number;
-  start(run: Omit<StreamedLoadOptions, 'loader' | 'clean'>): StreamedLoad;
+  start(run: Omit<StreamedLoadOptions, 'loader' | 'guard'>): StreamedLoad;
 }
 
 /** Milliseconds; 0 is without a limit. */
@@ -166,10 +166,8 @@ async function receiveAndLoad(
       onEvent({ kind: 'loading', path: spool.path });
       const onStart = (started: number) => onEvent({ kind: 'loader-started', pid: started });
       await inPhase('load', undefined, async () => {
-        if (streamed?.underWay) {
-          onStart(pid);
-          if (await streamed.finish(dump.bytes, spool.path)) return;
-        }
+        if (streamed?.underWay) onStart(pid);
+        if (await streamed?.finish(dump.bytes, spool.path)) return;
         await replica.load(spool.path, { kind, signal, onStart, onOutput });
       });
       replica.order.loaded = order;

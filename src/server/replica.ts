@@ -10,7 +10,7 @@ import { nameTypes, Principal } from '../protocol/messages/principal.ts';
 import { memoryReplayCache } from '../protocol/session/replay.ts';
 import { Acl } from './acl.ts';
 import type { Replica } from './connection.ts';
-import { removeRemains } from './db2-remains.ts';
+import { Db2Files, noGuard } from './db2-files.ts';
 import { type LoadRun, loadDump } from './loader.ts';
 import { Loads } from './loads.ts';
 import type { ServeOptions } from './options.ts';
@@ -55,16 +55,15 @@ export async function describeReplica(options: ServeOptions): Promise<Replica> {
 /** A smaller dump is complete before the first of it has been written. */
 const streamedFromBytes = 1 << 20;
 
-/** How dumps are loaded, and what is done behind a load that failed. */
+/** How dumps are loaded, and what is done for the sake of the database meanwhile. */
 function loadingOf(
   { loader, load: mode = 'auto' }: ServeOptions,
   config: Krb5Config,
   realm: string,
-): Pick<Replica, 'load' | 'clean' | 'streaming'> {
-  const nothing = async () => undefined;
+): Pick<Replica, 'load' | 'guard' | 'streaming'> {
   if (typeof loader === 'function') {
     if (mode === 'streamed') throw notStreamed(mode, 'needs a program as the loader, no function');
-    return { load: loader, clean: nothing, streaming: undefined };
+    return { load: loader, guard: noGuard, streaming: undefined };
   }
   const isKdb5Util = basename(loader.path) === 'kdb5_util';
   const library = config.dbLibrary(realm);
@@ -74,23 +73,25 @@ function loadingOf(
   }
   const asDb2 = isKdb5Util && library === 'db2';
   const database = loader.database ?? config.databasePath(realm);
-  const clean = asDb2 && database !== undefined ? () => removeRemains(database) : nothing;
+  const guard = asDb2 && database !== undefined ? new Db2Files(database) : noGuard;
   const options = { ...loader, realm };
   const load = async (path: string, run: LoadRun) => {
+    await guard.protect();
     try {
       await loadDump(path, options, run);
     } catch (error) {
-      await clean();
+      await guard.recover();
       throw error;
     }
+    await guard.release();
   };
   const streams = mode === 'streamed' || (mode === 'auto' && asDb2);
   const fromBytes = mode === 'streamed' ? 0 : streamedFromBytes;
   return {
     load,
-    clean,
+    guard,
     streaming: streams
-      ? { fromBytes, start: (run) => new StreamedLoad({ ...run, loader: options, clean }) }
+      ? { fromBytes, start: (run) => new StreamedLoad({ ...run, loader: options, guard }) }
       : undefined,
   };
 }

@@ -149,10 +149,10 @@ class Desk {
     this.#running.set(control, served);
   }
 
-  /** Removes what a killed predecessor left beside the dump and beside the database. */
+  /** Removes what a killed predecessor left beside the dump, and puts right its database. */
   async sweep(): Promise<void> {
     await this.#replica.spools.sweep();
-    await this.#replica.clean();
+    await this.#replica.guard.recover();
   }
 
   abort(whom: 'strangers' | 'all'): void {

@@ -2,6 +2,7 @@ import { closeSync } from 'node:fs';
 import { openPipe } from '../host/pipe.ts';
 import { KpropError } from '../protocol/errors.ts';
 import { Feeder } from './feeder.ts';
+import type { LoadGuard } from './db2-files.ts';
 import { type LoaderOptions, type LoadRun, loadDump } from './loader.ts';
 
 /** So much waits in the pipe, for while we are busy with what arrives the loader must not starve. */
@@ -18,8 +19,7 @@ export interface StreamedLoadOptions {
   readonly onOutput: NonNullable<LoadRun['onOutput']>;
   /** The loader has failed: nothing will come of this dump, however the rest of it arrives. */
   readonly onFailure: () => void;
-  /** Cleans up behind a loader that was killed. */
-  readonly clean: () => Promise<void>;
+  readonly guard: LoadGuard;
 }
 
 type Fate = 'loading' | 'loaded' | 'failed' | 'abandoned';
@@ -96,6 +96,7 @@ export class StreamedLoad {
     this.#finishing = true;
     this.#name = path;
     clearTimeout(this.#patience);
+    await this.#report.guard.protect();
     this.#feeder.complete(bytes);
     await this.#fed;
     await this.over;
@@ -116,12 +117,14 @@ export class StreamedLoad {
     clearTimeout(this.#patience);
     // It is dead, and nobody is left to take this for the end of a dump.
     this.#feeder.close();
-    if (how === 'failed') await this.#report.clean();
+    const { guard, onFailure } = this.#report;
+    if (how === 'failed') await guard.recover();
+    else await guard.release();
     if (this.#fate === 'abandoned') return;
     // A program of somebody else that does not read to the end is given the file.
     this.#fate = how === 'loaded' && !this.#finishing ? 'abandoned' : how;
     this.#failure = error instanceof KpropError ? error.during('load') : error;
-    if (how === 'failed' && !this.#finishing) this.#report.onFailure();
+    if (how === 'failed' && !this.#finishing) onFailure();
   }
 
   #waitForMore(): void {
