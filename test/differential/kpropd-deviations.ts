@@ -201,6 +201,20 @@ export const kpropdDeviations: readonly Deviation[] = [
     },
   },
   {
+    id: 'The database is loaded while the dump arrives',
+    where: {
+      'kpropd: a large dump with a bad record': (mit) => {
+        const stderr = mit.stderr.replaceAll('/srv/replica/from_master', temporary);
+        const words = stderr.trim().replaceAll('\n', ' ');
+        return {
+          stderr,
+          files: without(mit.files, /from_master /),
+          ...told(`/usr/sbin/kdb5_util returned a bad exit status (1): ${words}`)(mit),
+        };
+      },
+    },
+  },
+  {
     id: 'A load ends with the time limit',
     where: inEach(bothWays('kpropd: the time is over during the load'), ({ files }) => ({
       files: without(files, /\/promoted /),
