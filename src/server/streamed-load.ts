@@ -8,7 +8,7 @@ import { type LoaderOptions, type LoadRun, loadDump } from './loader.ts';
 /** So much waits in the pipe, for while we are busy with what arrives the loader must not starve. */
 const pipeBytes = 1 << 20;
 /** A load holds up every other load on this host: one whose sender has fallen silent is given up. */
-const patienceMillis = 10_000;
+const usualPatienceMillis = 10_000;
 
 export interface StreamedLoadOptions {
   readonly loader: LoaderOptions;
@@ -20,6 +20,8 @@ export interface StreamedLoadOptions {
   /** The loader has failed: nothing will come of this dump, however the rest of it arrives. */
   readonly onFailure: () => void;
   readonly guard: LoadGuard;
+  /** How long nothing may come before it is given up. */
+  readonly patienceMillis?: number | undefined;
 }
 
 type Fate = 'loading' | 'loaded' | 'failed' | 'abandoned';
@@ -130,6 +132,7 @@ export class StreamedLoad {
   #waitForMore(): void {
     clearTimeout(this.#patience);
     if (this.#fate !== 'loading' || this.#finishing) return;
+    const { patienceMillis = usualPatienceMillis } = this.#report;
     this.#patience = setTimeout(() => void this.abandon(), patienceMillis);
   }
 }

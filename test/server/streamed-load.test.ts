@@ -1,10 +1,12 @@
-import { existsSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 
+import { Db2Files } from '../../src/server/db2-files.ts';
+import { StreamedLoad } from '../../src/server/streamed-load.ts';
 import { comparable } from '../support/lab.ts';
-import { ReplicaRig, type RigServer } from '../support/replica-rig.ts';
+import { kdb5Util, ReplicaRig, type RigServer } from '../support/replica-rig.ts';
 import { has, kinds, largeDump, leftOvers, pausing, whole } from '../support/streams.ts';
 
 let rig: ReplicaRig;
@@ -227,6 +229,32 @@ describe('several at once', () => {
     expect(kinds(server).filter((kind) => kind === 'loader-started')).toHaveLength(2);
     expect(server.errors).toEqual([]);
     expect(leftOvers(rig)).toEqual([]);
+  });
+
+  test('one whose sender says nothing for long makes way for other loads, and is loaded later', async () => {
+    const { replica, realm } = rig.lab;
+    const spool = join(replica.folder, 'tmp', 'spool');
+    writeFileSync(spool, large);
+    const load = new StreamedLoad({
+      loader: { path: kdb5Util, realm, environment: replica.env() },
+      spool,
+      signal: new AbortController().signal,
+      onStart: () => undefined,
+      onOutput: () => undefined,
+      onFailure: () => undefined,
+      guard: new Db2Files(replica.database),
+      patienceMillis: 300,
+    });
+    for (let part = 1; part <= 4; part += 1) {
+      load.grow((large.length * part) >> 3);
+      await sleep(150);
+      expect(load.underWay).toBe(true);
+    }
+    await load.over;
+    expect(load.underWay).toBe(false);
+    expect(leftOvers(rig)).toEqual([]);
+    expect(await load.finish(large.length, spool)).toBe(false);
+    expect(await isHeld(readFileSync(rig.good))).toBe(true);
   });
 
   test('one that authenticated later and is loaded first supersedes it', async () => {
