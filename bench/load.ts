@@ -69,8 +69,8 @@ async function once(lab: Lab, way: Way, file: string) {
     const outcome = await (way === 'MIT → MIT' ? lab.mitKprop(o) : lab.ourKprop(o));
     const seconds = (performance.now() - started) / 1000;
     if (outcome.status !== 0) throw new Error(`${way}: ${outcome.stderr}`);
-    const kpropdBytes = way === 'ours → ours' ? memory.stop() : (memory.stop(), 0);
-    return { seconds, kpropdBytes };
+    const peakBytes = memory.stop();
+    return { seconds, kpropdBytes: way === 'ours → ours' ? peakBytes : 0 };
   } finally {
     await kpropd.stop();
   }
