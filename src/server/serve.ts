@@ -62,6 +62,7 @@ export async function serveSocket(
   // A reset before anybody else listens would end the process.
   socket.on('error', () => undefined);
   const desk = await Desk.open(options);
+  await desk.recover();
   desk.take(socket);
   const abort = () => desk.abort('all');
   if (signal?.aborted) abort();
@@ -152,7 +153,11 @@ class Desk {
   /** Removes what a killed predecessor left beside the dump, and puts right its database. */
   async sweep(): Promise<void> {
     await this.#replica.spools.sweep();
-    await this.#replica.guard.recover();
+    await this.recover();
+  }
+
+  recover(): Promise<void> {
+    return this.#replica.guard.recover();
   }
 
   abort(whom: 'strangers' | 'all'): void {

@@ -119,14 +119,16 @@ export class StreamedLoad {
     clearTimeout(this.#patience);
     // It is dead, and nobody is left to take this for the end of a dump.
     this.#feeder.close();
+    const reported = this.#fate === 'loading' && how === 'failed' && !this.#finishing;
+    if (this.#fate === 'loading') {
+      // A program of somebody else that does not read to the end is given the file.
+      this.#fate = how === 'loaded' && !this.#finishing ? 'abandoned' : how;
+      this.#failure = error instanceof KpropError ? error.during('load') : error;
+    }
     const { guard, onFailure } = this.#report;
     if (how === 'failed') await guard.recover();
     else await guard.release();
-    if (this.#fate === 'abandoned') return;
-    // A program of somebody else that does not read to the end is given the file.
-    this.#fate = how === 'loaded' && !this.#finishing ? 'abandoned' : how;
-    this.#failure = error instanceof KpropError ? error.during('load') : error;
-    if (how === 'failed' && !this.#finishing) onFailure();
+    if (reported) onFailure();
   }
 
   #waitForMore(): void {
