@@ -64,7 +64,9 @@ const rooms: Readonly<Record<string, { rooms: readonly string[]; modules: readon
   },
   server: {
     rooms: ['*protocol', 'host'],
-    modules: ['node:net', 'node:fs', 'node:fs/promises', 'node:child_process', 'node:path'],
+    modules: ['node:net', 'node:fs', 'node:fs/promises', 'node:child_process', 'node:path'].concat([
+      'node:timers/promises',
+    ]),
   },
   cli: {
     rooms: ['client', 'server', 'host', ...words, 'formats'],

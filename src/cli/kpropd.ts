@@ -4,11 +4,12 @@ import { Socket } from 'node:net';
 import { resolve } from 'node:path';
 import { loadKrb5Config } from '../host/config-files.ts';
 import { moveOffStdio, openSyslog } from '../host/libc.ts';
+import { releaseMemory } from '../host/memory.ts';
 import { chooseReplayCache } from '../host/replay-choice.ts';
 import { errnoOf, errnoText } from '../protocol/com-err.ts';
 import { inPhase } from '../protocol/errors.ts';
 import type { Krb5Config } from '../protocol/formats/krb5-config.ts';
-import { releaseMemory } from '../host/memory.ts';
+import { type LoadMode, loadModes } from '../server/options.ts';
 import { type KpropServer, type ServeOptions, serveKprop, serveSocket } from '../server/serve.ts';
 import { isDaemonChild, startDaemon, tellParent } from './daemon.ts';
 import { type DefaultPaths, readDefaultPaths } from './defaults.ts';
@@ -40,6 +41,7 @@ interface Arguments {
   readonly port: string | undefined;
   readonly acl: string | undefined;
   readonly pidFile: string | undefined;
+  readonly load: LoadMode | undefined;
 }
 
 // Nobody may be left to read what it says: no reason to drop a propagation.
@@ -96,6 +98,7 @@ function tellStarter(lines: readonly string[], { debug }: Arguments): void {
 function readArguments(args: readonly string[]): Arguments | number {
   const line = getopt(args, 'A:f:F:p:P:r:s:DdSa:tx:', {
     'pid-file': true,
+    load: true,
     help: false,
     version: false,
   });
@@ -115,6 +118,11 @@ function readArguments(args: readonly string[]): Arguments | number {
     process.stderr.write(usage);
     return 1;
   }
+  const load = loadModes.find((mode) => mode === value('load'));
+  if (has('load') && load === undefined) {
+    process.stderr.write(`${program}: --load is one of ${loadModes.join(', ')}\n${usage}`);
+    return 1;
+  }
   const absolute = (path: string | undefined) => (path === undefined ? undefined : resolve(path));
   return {
     realm: value('r'),
@@ -129,6 +137,7 @@ function readArguments(args: readonly string[]): Arguments | number {
     port: value('P'),
     acl: absolute(value('a')),
     pidFile: absolute(value('pid-file')),
+    load,
   };
 }
 
@@ -160,6 +169,7 @@ function serveOptions(
       database: given.database,
       environment: process.env,
     },
+    load: given.load,
     onEvent: (event) => log.event(event),
   };
 }

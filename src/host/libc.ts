@@ -229,6 +229,7 @@ function bind() {
     fcntl: self.func('fcntl', 'int', ['int', 'int', '...']),
     flock: self.func('flock', 'int', ['int', 'int']),
     dup2: self.func('dup2', 'int', ['int', 'int']),
+    pipe2: self.func('pipe2', 'int', [koffi.out('int *'), 'int']),
     getaddrinfo: promisify(
       self.func('getaddrinfo', 'int', ['str', 'str', koffi.pointer(addrinfo), addrinfoOut]).async,
     ),

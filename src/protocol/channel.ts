@@ -32,6 +32,8 @@ export interface Channel {
   waitFor<T>(work: Promise<T>): Promise<T>;
   /** Bytes that have arrived and were not read. */
   readonly arrived: number;
+  /** Gives up the read that is under way, or the next one, with this error. The connection stays. */
+  interrupt(error: Error): void;
   /** Says that no more will be written, then discards what still arrives, up to the limits. */
   finish(limits: { readonly lingerMillis: number; readonly lingerBytes: number }): Promise<void>;
   /** Drops the connection at once. */
@@ -88,6 +90,7 @@ class StreamChannel implements Channel {
   #drained: { resolve(): void; reject(error: Error): void } | undefined;
   #ended = false;
   #failure: Error | undefined;
+  #interruption: Error | undefined;
 
   constructor(source: Duplex | ((intake: Intake) => Duplex), options: ChannelOptions) {
     this.local = options.local;
@@ -134,6 +137,9 @@ class StreamChannel implements Channel {
     if (this.#failure !== undefined) return Promise.reject(this.#failure);
     if (this.#ended) return Promise.reject(this.#closedByPeer());
     if (this.#waiter !== undefined) throw new Error('two reads at once on one channel');
+    const interruption = this.#interruption;
+    this.#interruption = undefined;
+    if (interruption !== undefined) return Promise.reject(interruption);
     return new Promise((resolve, reject) => {
       this.#waiter = { byteCount, resolve, reject };
       if (this.#stream.isPaused()) this.#stream.resume();
@@ -164,6 +170,15 @@ class StreamChannel implements Channel {
         this.#rearm();
       });
     });
+  }
+
+  interrupt(error: Error): void {
+    if (this.#waiter === undefined) this.#interruption = error;
+    else {
+      this.#disarm();
+      this.#waiter.reject(error);
+      this.#waiter = undefined;
+    }
   }
 
   async finish(limits: { lingerMillis: number; lingerBytes: number }): Promise<void> {
