@@ -6,7 +6,7 @@ import type { Keytab } from '../protocol/formats/keytab.ts';
 import { applicationVersion, confirmDump, receiveDump, sendFailure } from '../protocol/kprop.ts';
 import type { Principal } from '../protocol/messages/principal.ts';
 import type { ReplayCache } from '../protocol/session/replay.ts';
-import { type RecvauthOptions, recvauth } from '../protocol/session/sendauth.ts';
+import { recvauth } from '../protocol/session/sendauth.ts';
 import type { Session } from '../protocol/session/session.ts';
 import type { Acl } from './acl.ts';
 import type { LoadGuard } from './db2-files.ts';
@@ -126,7 +126,11 @@ async function receiveAndLoad(
   channel.during('authenticating', 0);
   onEvent({ kind: 'authenticating', service: `${replica.services[0]}`, descriptor });
   const { session, client, ticketEnctype } = await inPhase('authenticate', undefined, () =>
-    recvauth(channel, acceptorOf(replica)),
+    recvauth(channel, {
+      ...replica,
+      application: applicationVersion,
+      keytab: () => keytabOf(replica),
+    }),
   );
   onSession(session);
   replica.order.authenticated += 1;
@@ -179,19 +183,6 @@ async function receiveAndLoad(
     await streamed?.abandon();
     await spool.close();
   }
-}
-
-/** The keytab is read when a ticket is there to be opened: what is wrong with it the peer is told. */
-function acceptorOf(replica: Replica): RecvauthOptions {
-  let keytab: Keytab | undefined;
-  return {
-    ...replica,
-    application: applicationVersion,
-    get keytab() {
-      keytab ??= keytabOf(replica);
-      return keytab;
-    },
-  };
 }
 
 /** One that cannot be opened lacks the key, in the words of libkrb5 (rd_req_dec.c, keytab_fetch_error). */

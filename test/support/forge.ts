@@ -132,13 +132,18 @@ export function acceptor(o: Partial<AcceptorOptions> = {}): AcceptorOptions {
   return {
     services: [replicaName],
     anyHost: false,
-    keytab: keytabOf(...allEnctypes.map((enctype) => entry(replicaName, someKey(enctype)))),
+    keytab: holding(...allEnctypes.map((enctype) => entry(replicaName, someKey(enctype)))),
     permittedEnctypes: allEnctypes,
     clockSkewSeconds: 300,
     replay: memoryReplayCache(300),
     ambient: seededAmbient(nowMicros, 755),
     ...o,
   };
+}
+
+/** The same for an acceptor, which asks for it. */
+export function holding(...entries: readonly KeytabEntry[]): () => Keytab {
+  return () => keytabOf(...entries);
 }
 
 export function keytabOf(...entries: readonly KeytabEntry[]): Keytab {

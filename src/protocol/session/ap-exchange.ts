@@ -56,7 +56,8 @@ export interface AcceptorOptions {
   readonly services: readonly Principal[];
   /** Whether any host key of the keytab will do (ignore_acceptor_hostname, krb5.conf(5)). */
   readonly anyHost: boolean;
-  readonly keytab: Keytab;
+  /** Asked when there is a ticket to be opened: what it throws, the peer is told. */
+  readonly keytab: () => Keytab;
   readonly permittedEnctypes: readonly number[];
   readonly clockSkewSeconds: number;
   readonly replay: ReplayCache;
@@ -98,7 +99,7 @@ export async function acceptApReq(
   if (request.msgType !== tags.apReq) {
     throw new KpropError('message.bad-version', { what: 'AP-REQ type', version: request.msgType });
   }
-  const opened = openTicket(request.ticket.value, options);
+  const opened = openTicket(request.ticket.value, { ...options, keytab: options.keytab() });
   const ticket = opened.part;
   const sessionKey = keyOf(ticket.key);
   const presented = openPart(

@@ -13,7 +13,7 @@ import {
   entry,
   forgeApReq,
   forgeCredential,
-  keytabOf,
+  holding,
   replicaName,
   someKey,
   type TicketFields,
@@ -50,7 +50,7 @@ describe('under its own name, the acceptor looks one key up', () => {
       'the key version of the ticket among others',
       {},
       {
-        keytab: keytabOf(entry(replicaName, stale, { kvno: 3 }), entry(replicaName, key)),
+        keytab: holding(entry(replicaName, stale, { kvno: 3 }), entry(replicaName, key)),
       },
       replicaName.toString(),
     ],
@@ -58,18 +58,18 @@ describe('under its own name, the acceptor looks one key up', () => {
       'no version in the ticket: the newest key',
       { kvno: null },
       {
-        keytab: keytabOf(entry(replicaName, stale, { kvno: 1 }), entry(replicaName, key)),
+        keytab: holding(entry(replicaName, stale, { kvno: 1 }), entry(replicaName, key)),
       },
       replicaName.toString(),
     ],
     ['an alias in the ticket, sealed with our key', { service: other }, {}, replicaName.toString()],
-    ['an empty keytab', {}, { keytab: keytabOf() }, 'auth.no-key 45'],
-    ['only keys of other names', {}, { keytab: keytabOf(entry(other, key)) }, 'auth.no-key 45'],
+    ['an empty keytab', {}, { keytab: holding() }, 'auth.no-key 45'],
+    ['only keys of other names', {}, { keytab: holding(entry(other, key)) }, 'auth.no-key 45'],
     [
       'only keys of our name in another realm',
       {},
       {
-        keytab: keytabOf(entry(foreign, key)),
+        keytab: holding(entry(foreign, key)),
       },
       'auth.no-key 45',
     ],
@@ -77,7 +77,7 @@ describe('under its own name, the acceptor looks one key up', () => {
       'only keys of another enctype',
       {},
       {
-        keytab: keytabOf(entry(replicaName, aes128)),
+        keytab: holding(entry(replicaName, aes128)),
       },
       'auth.no-key 45',
     ],
@@ -120,7 +120,7 @@ describe('under its own name, the acceptor looks one key up', () => {
       {},
       {
         services: [other, replicaName],
-        keytab: keytabOf(entry(other, stale, { kvno: 9 }), entry(replicaName, key)),
+        keytab: holding(entry(other, stale, { kvno: 9 }), entry(replicaName, key)),
       },
       'auth.not-us 35',
     ],
@@ -129,7 +129,7 @@ describe('under its own name, the acceptor looks one key up', () => {
       'a key of the wrong size',
       {},
       {
-        keytab: keytabOf(entry(replicaName, key, { bytes: new Uint8Array(5) })),
+        keytab: holding(entry(replicaName, key, { bytes: new Uint8Array(5) })),
       },
       'crypto.bad-key-size 60',
     ],
@@ -148,7 +148,7 @@ describe('under its own name, the acceptor looks one key up', () => {
     });
     const request = forgeApReq({ ...forgeCredential(), ticket });
     const fields = { timestampSeconds: 0, kvno: 2, enctype: 1, key: new Uint8Array(8) };
-    const keytab = keytabOf({ ...fields, principal: replicaName } as never);
+    const keytab = holding({ ...fields, principal: replicaName } as never);
     await expect(acceptApReq(request, acceptor({ keytab }))).rejects.toMatchObject({
       code: 'crypto.unsupported-enctype',
       comErrText: 'Program lacks support for encryption type',
@@ -232,7 +232,7 @@ describe('under any host name, it tries every key of the service', () => {
     ],
   ];
   test.each(rows)('%s', async (_title, fields, entries, outcome) => {
-    const keytab = keytabOf(...entries);
+    const keytab = holding(...entries);
     expect(await outcomeOf(fields, { anyHost: true, keytab })).toBe(outcome);
   });
 

@@ -159,7 +159,7 @@ function acceptorOf(transcript: Transcript, ambient: FixedAmbient) {
   return {
     services: [transcript.principal],
     anyHost: false,
-    keytab: transcript.keytab,
+    keytab: () => transcript.keytab,
     permittedEnctypes: [transcript.enctype],
     clockSkewSeconds: 300,
     replay: memoryReplayCache(300),
