@@ -19,7 +19,7 @@ const below = (limit: number) => Math.floor(random() * limit);
 const oneOf = <T>(items: readonly T[]) => items[below(items.length)] as T;
 
 const victims = [
-  ...(['sender', 'receiver', 'loader', 'receiver and loader'] as const),
+  ...(['sender', 'receiver', 'loader', 'receiver and loader', 'promotion'] as const),
   ...(['network: end', 'network: reset'] as const),
 ];
 type Victim = (typeof victims)[number];
@@ -95,6 +95,12 @@ async function disturb(victim: Victim, dump: Held): Promise<string> {
     await onceLoading(sender);
     await sleep(below(200));
   }
+  if (victim === 'promotion') {
+    await onceLoading(sender);
+    const pids = loaders().map(String);
+    proxy.release();
+    await lab.run(process.execPath, ['-e', promotionKiller, `${lab.replica.database}~`, ...pids]);
+  }
   if (victim.startsWith('receiver')) kpropd.process.signal('SIGKILL');
   if (victim.includes('loader')) for (const pid of loaders()) kill(pid);
   if (victim.startsWith('receiver')) await kpropd.process.ended;
@@ -113,6 +119,14 @@ async function onceLoading(sender: LabProcess): Promise<void> {
   const until = performance.now() + 1_000;
   while (loaders().length === 0 && sender.running && performance.now() < until) await sleep(2);
 }
+
+/** Kills loaders when their database has just taken the place of the old one: see db2-files.ts. */
+const promotionKiller = `
+  const [database, ...pids] = process.argv.slice(1);
+  const { existsSync } = require('node:fs');
+  const until = Date.now() + 3000;
+  while (existsSync(database) && Date.now() < until);
+  for (const pid of pids) try { process.kill(Number(pid), 'SIGKILL') } catch {}`;
 
 function kill(pid: number): void {
   try {
