@@ -1,0 +1,222 @@
+import { randomBytes } from 'node:crypto';
+
+import { GenericContainer, getContainerRuntimeClient, Wait } from 'testcontainers';
+
+import type { Make } from '../support/pairings.ts';
+import { Host, type Result } from './host.ts';
+
+export const dumpFile = '/var/lib/krb5kdc/replica_datatrans';
+
+/** One image has all: KPROPD tells whose kpropd a host runs. */
+const programs: Readonly<Record<Make, { readonly kprop: string; readonly kpropd: string }>> = {
+  our: { kprop: '/usr/local/bin/kprop', kpropd: '/usr/local/bin/kpropd' },
+  MIT: { kprop: '/usr/sbin/kprop', kpropd: '/usr/sbin/kpropd' },
+};
+
+export interface ReplicaOptions {
+  readonly kpropd: Make;
+  /** How far its clock is off, in the words of libfaketime: +1h. */
+  readonly clock?: string;
+}
+
+/**
+ * A realm of hosts that are containers, each with a name, an address, keys and volumes of its own:
+ * a primary, replicas, and a client box. The engine's DNS makes the names, forwards and back.
+ */
+export class ContainerRealm {
+  readonly name = 'NET.TEST';
+  readonly id = `k${randomBytes(3).toString('hex')}`;
+  readonly network = `${this.id}.test`;
+  readonly #hosts = new Map<string, Host>();
+  readonly #volumes: string[] = [];
+  #subnet = '';
+  #marks = 0;
+
+  /** The realm with its primary, and keys for the replicas, which are started one by one. */
+  static async create(replicas: readonly string[], o: { clock?: string } = {}) {
+    const realm = new ContainerRealm();
+    try {
+      await realm.#createNetwork();
+      const hosts = ['kdc1', ...replicas];
+      for (const host of [...hosts, 'client']) {
+        realm.#volumes.push(realm.#volume(host, 'etc'), realm.#volume(host, 'database'));
+      }
+      await realm.#createDatabase(hosts);
+      await realm.start('kdc1', ['kdc', 'kadmind'], o);
+      await realm.start('client', ['sleep', 'infinity']);
+      return realm;
+    } catch (error) {
+      await realm.close();
+      throw error;
+    }
+  }
+
+  get primary(): Host {
+    return this.host('kdc1');
+  }
+
+  get client(): Host {
+    return this.host('client');
+  }
+
+  host(label: string): Host {
+    const host = this.#hosts.get(label);
+    if (host === undefined) throw new Error(`the host ${label} was not started`);
+    return host;
+  }
+
+  /** The name by which its key and the DNS know a host. */
+  nameOf(label: string): string {
+    return `${this.shortNameOf(label)}.${this.network}`;
+  }
+
+  shortNameOf(label: string): string {
+    return `${label}-${this.id}`;
+  }
+
+  /** A replica: krb5kdc, and the kpropd of either make. */
+  startReplica(label: string, o: ReplicaOptions): Promise<Host> {
+    return this.start(label, ['kdc', 'kpropd'], { ...o, kpropd: programs[o.kpropd].kpropd });
+  }
+
+  async start(
+    label: string,
+    parts: readonly string[],
+    o: { readonly kpropd?: string; readonly clock?: string } = {},
+  ): Promise<Host> {
+    const ready = parts.includes('kpropd')
+      ? "cat /proc/net/tcp /proc/net/tcp6 | grep -q ':02F2 .* 0A '"
+      : 'kdc-healthy';
+    const clock: Record<string, string> =
+      o.clock === undefined
+        ? {}
+        : {
+            LD_PRELOAD: '/usr/local/lib/libfaketime.so',
+            FAKETIME: o.clock,
+            FAKETIME_DONT_FAKE_MONOTONIC: '1',
+          };
+    const container = await new GenericContainer('kprop/lab')
+      .withName(this.shortNameOf(label))
+      .withHostname(this.nameOf(label))
+      .withNetworkMode(this.network)
+      .withUser('root') // so that the lines of MIT's kpropd are seen; it runs as the user krb5
+      .withBindMounts([
+        { source: this.#volume(label, 'etc'), target: '/etc/krb5kdc' },
+        { source: this.#volume(label, 'database'), target: '/var/lib/krb5kdc' },
+      ])
+      .withEnvironment({ ...clock, ...(o.kpropd === undefined ? {} : { KPROPD: o.kpropd }) })
+      .withCommand([...parts])
+      .withWaitStrategy(Wait.forSuccessfulCommand(ready))
+      .start();
+    const host = new Host(this.nameOf(label), container, this.network);
+    this.#hosts.set(label, host);
+    return host;
+  }
+
+  /** Takes a host away; its volumes stay, and it can be started again. */
+  async stop(label: string): Promise<void> {
+    await this.#hosts.get(label)?.remove();
+    this.#hosts.delete(label);
+  }
+
+  /** A change of the primary's database that can be looked for elsewhere. */
+  async mark(): Promise<string> {
+    const name = `mark${++this.#marks}`;
+    await this.primary.kadmin(`addprinc -randkey ${name}`);
+    return name;
+  }
+
+  async dump(): Promise<void> {
+    await this.primary.must(['kdb5_util', 'dump', dumpFile]);
+  }
+
+  /** Runs a kprop on the primary; the host as typed, and what env says over its environment. */
+  kprop(make: Make, host: string, env: Record<string, string> = {}): Promise<Result> {
+    return this.primary.run([programs[make].kprop, host], env);
+  }
+
+  /** Changes the primary, dumps, propagates, and looks for the change on the replica. @throws Error if it is not there */
+  async expectPropagates(make: Make, label: string): Promise<void> {
+    const mark = await this.mark();
+    await this.dump();
+    const { exitCode, output } = await this.kprop(make, this.nameOf(label));
+    if (exitCode !== 0 || !output.endsWith(`${this.nameOf(label)}: SUCCEEDED\n`)) {
+      const log = (await this.host(label).log()).slice(-2000);
+      throw new Error(`${make} kprop to ${label}: ${output}\n${label} said: …${log}`);
+    }
+    const there = await this.host(label).principals();
+    if (!there.includes(`${mark}@${this.name}`)) throw new Error(`${label} has no ${mark}`);
+  }
+
+  /** A ticket for a user from the KDC of one host and no other. */
+  kinit(label: string, user: string, password: string): Promise<Result> {
+    const conf = `[libdefaults]
+default_realm = ${this.name}
+dns_lookup_kdc = false
+dns_lookup_realm = false
+[realms]
+${this.name} = {
+ kdc = ${this.nameOf(label)}
+}
+`;
+    const script = 'printf %s "$CONF" >/tmp/one.conf && echo "$WORD" | kinit -c MEMORY: "$0"';
+    const env = { CONF: conf, WORD: password, KRB5_CONFIG: '/tmp/one.conf' };
+    return this.client.run(['sh', '-c', script, user], env);
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([...this.#hosts.keys()].map((label) => this.stop(label)));
+    const { container } = await getContainerRuntimeClient();
+    for (const volume of this.#volumes.splice(0)) {
+      await container.dockerode
+        .getVolume(volume)
+        .remove()
+        .catch(() => {}); // not every host was started
+    }
+    if (this.#subnet === '') return;
+    await container.dockerode.getNetwork(this.network).remove();
+    this.#subnet = '';
+  }
+
+  #volume(label: string, what: 'etc' | 'database'): string {
+    return `${this.shortNameOf(label)}-${what}`;
+  }
+
+  /** With a subnet that we choose: only so can a host come back with the address that it had. */
+  async #createNetwork(): Promise<void> {
+    const { container } = await getContainerRuntimeClient();
+    for (let tries = 20; ; tries--) {
+      const [high, low] = randomBytes(2);
+      const subnet = `10.${high}.${low}.0/24`;
+      try {
+        await container.dockerode.createNetwork({
+          Name: this.network,
+          IPAM: { Config: [{ Subnet: subnet }] },
+        });
+        this.#subnet = subnet;
+        return;
+      } catch (error) {
+        if (tries === 0 || !/overlap/i.test(String(error))) throw error;
+      }
+    }
+  }
+
+  async #createDatabase(labels: readonly string[]): Promise<void> {
+    const names = labels.map((label) => this.nameOf(label));
+    const made = await new GenericContainer('kprop/mit-kdc')
+      .withUser('root')
+      .withBindMounts([
+        ...labels.map((label) => ({
+          source: this.#volume(label, 'etc'),
+          target: `/hosts/${this.nameOf(label)}`,
+        })),
+        { source: this.#volume('client', 'etc'), target: '/hosts/client' },
+        { source: this.#volume('kdc1', 'database'), target: '/var/lib/krb5kdc' },
+      ])
+      .withEnvironment({ KDC_USERS: 'alice:wonderland admin/admin:looking-glass' })
+      .withCommand(['create-realm', this.name, '/hosts', ...names])
+      .withWaitStrategy(Wait.forOneShotStartup())
+      .start();
+    await made.stop({ timeout: 0 });
+  }
+}
