@@ -1,7 +1,7 @@
 import { expect } from 'vitest';
 
 import type { Make } from '../support/pairings.ts';
-import type { ContainerRealm } from './realm.ts';
+import type { ContainerRealm, KpropOptions } from './realm.ts';
 
 const etc = '/etc/krb5kdc';
 
@@ -30,13 +30,16 @@ export async function expectSeesBreaking(
   make: Make,
   label: string,
   which: readonly (keyof typeof breakings)[] = ['wrong ACL', 'wrong key'],
+  o: KpropOptions = {},
 ): Promise<void> {
   const host = realm.host(label);
   for (const name of which) {
     const before = await host.principals();
     try {
       await host.sh(breakings[name].breaks, host.name);
-      await expect(realm.expectPropagates(make, label), name).rejects.toThrow(`${make} kprop to`);
+      await expect(realm.expectPropagates(make, label, o), name).rejects.toThrow(
+        `${make} kprop to`,
+      );
       expect(await host.principals(), name).toEqual(before);
     } finally {
       await host.sh(breakings[name].mends);

@@ -22,7 +22,10 @@ export class Host {
   /** Runs a program here, as the user that owns the database. A bad exit is no exception. */
   async run(command: string[], env: Record<string, string> = {}): Promise<Result> {
     const options = { user: 'krb5', env: { LC_ALL: 'C', ...env } };
-    const { exitCode, output } = await this.#container.exec(['timeout', '100', ...command], options);
+    const { exitCode, output } = await this.#container.exec(
+      ['timeout', '100', ...command],
+      options,
+    );
     return { exitCode, output };
   }
 
@@ -63,11 +66,16 @@ export class Host {
     return this.#container.restart({ timeout: 0 });
   }
 
-  /** Holds every program of this host but the first. From within: even a loaded machine is in time. */
-  freezeOnce(condition: string): Promise<string> {
-    return this.sh(`for ((i = 0; i < 200000; i++)); do
-        if ${condition}; then kill -STOP -1; exit 0; fi
-      done; echo "never: ${condition.replaceAll('"', '')}"; exit 1`);
+  /**
+   * Holds every program of the user krb5 here as soon as a condition of the shell holds. It is
+   * looked for from within, so that even a loaded machine is in time.
+   */
+  async freezeOnce(condition: string): Promise<void> {
+    const script = `while ((SECONDS < 90)); do if ${condition}; then kill -STOP -1; exit; fi; done; exit 1`;
+    // Without timeout, which would be held, too.
+    const options = { user: 'krb5' };
+    const { exitCode } = await this.#container.exec(['bash', '-c', script], options);
+    if (exitCode !== 0) throw new Error(`${this.name}: never: ${condition}\n${await this.log()}`);
   }
 
   thaw(): Promise<string> {

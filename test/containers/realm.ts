@@ -7,11 +7,22 @@ import { Host, type Result } from './host.ts';
 
 export const dumpFile = '/var/lib/krb5kdc/replica_datatrans';
 
-/** One image has all: KPROPD tells whose kpropd a host runs. */
+/** Images by whose kpropd they have. That of ours has MIT's kprop, too, as a primary's. */
+const images: Readonly<Record<Make, string>> = { our: 'kprop/kprop', MIT: 'kprop/mit-kdc' };
 const programs: Readonly<Record<Make, { readonly kprop: string; readonly kpropd: string }>> = {
   our: { kprop: '/usr/local/bin/kprop', kpropd: '/usr/local/bin/kpropd' },
   MIT: { kprop: '/usr/sbin/kprop', kpropd: '/usr/sbin/kpropd' },
 };
+
+export interface KpropOptions {
+  /** The host as typed; default its whole name. */
+  readonly typed?: string;
+  readonly env?: Record<string, string>;
+  /** The dump; default the one that the realm makes. */
+  readonly file?: string;
+  /** Where it runs; default the primary. */
+  readonly from?: string;
+}
 
 export interface ReplicaOptions {
   readonly kpropd: Make;
@@ -76,26 +87,28 @@ export class ContainerRealm {
 
   /** A replica: krb5kdc, and the kpropd of either make. */
   startReplica(label: string, o: ReplicaOptions): Promise<Host> {
-    return this.start(label, ['kdc', 'kpropd'], { ...o, kpropd: programs[o.kpropd].kpropd });
+    return this.start(label, ['kdc', 'kpropd'], o);
   }
 
   async start(
     label: string,
     parts: readonly string[],
-    o: { readonly kpropd?: string; readonly clock?: string } = {},
+    o: Partial<ReplicaOptions> = {},
   ): Promise<Host> {
     const ready = parts.includes('kpropd')
       ? "cat /proc/net/tcp /proc/net/tcp6 | grep -q ':02F2 .* 0A '"
       : 'kdc-healthy';
-    const clock: Record<string, string> =
-      o.clock === undefined
+    const { kpropd = 'our', clock } = o;
+    const wrongTime: Record<string, string> =
+      clock === undefined
         ? {}
         : {
+            KPROPD: programs[kpropd].kpropd,
             LD_PRELOAD: '/usr/local/lib/libfaketime.so',
-            FAKETIME: o.clock,
+            FAKETIME: clock,
             FAKETIME_DONT_FAKE_MONOTONIC: '1',
           };
-    const container = await new GenericContainer('kprop/lab')
+    const container = await new GenericContainer(clock === undefined ? images[kpropd] : 'kprop/lab')
       .withName(this.shortNameOf(label))
       .withHostname(this.nameOf(label))
       .withNetworkMode(this.network)
@@ -104,7 +117,7 @@ export class ContainerRealm {
         { source: this.#volume(label, 'etc'), target: '/etc/krb5kdc' },
         { source: this.#volume(label, 'database'), target: '/var/lib/krb5kdc' },
       ])
-      .withEnvironment({ ...clock, ...(o.kpropd === undefined ? {} : { KPROPD: o.kpropd }) })
+      .withEnvironment(wrongTime)
       .withCommand([...parts])
       .withWaitStrategy(Wait.forSuccessfulCommand(ready))
       .start();
@@ -130,17 +143,19 @@ export class ContainerRealm {
     await this.primary.must(['kdb5_util', 'dump', dumpFile]);
   }
 
-  /** Runs a kprop on the primary; the host as typed, and what env says over its environment. */
-  kprop(make: Make, host: string, env: Record<string, string> = {}): Promise<Result> {
-    return this.primary.run([programs[make].kprop, host], env);
+  /** Runs a kprop to a host, whether that was started or not. */
+  kprop(make: Make, label: string, o: KpropOptions = {}): Promise<Result> {
+    const file = o.file === undefined ? [] : ['-f', o.file];
+    const command = [programs[make].kprop, ...file, o.typed ?? this.nameOf(label)];
+    return this.host(o.from ?? 'kdc1').run(command, o.env);
   }
 
   /** Changes the primary, dumps, propagates, and looks for the change on the replica. @throws Error if it is not there */
-  async expectPropagates(make: Make, label: string): Promise<void> {
+  async expectPropagates(make: Make, label: string, o: KpropOptions = {}): Promise<void> {
     const mark = await this.mark();
     await this.dump();
-    const { exitCode, output } = await this.kprop(make, this.nameOf(label));
-    if (exitCode !== 0 || !output.endsWith(`${this.nameOf(label)}: SUCCEEDED\n`)) {
+    const { exitCode, output } = await this.kprop(make, label, o);
+    if (exitCode !== 0 || !output.endsWith(`${o.typed ?? this.nameOf(label)}: SUCCEEDED\n`)) {
       const log = (await this.host(label).log()).slice(-2000);
       throw new Error(`${make} kprop to ${label}: ${output}\n${label} said: …${log}`);
     }
