@@ -42,7 +42,7 @@ const patience = { timeout: 90_000, interval: 1000 };
 
 /** A ticket of a user from one KDC and no other. */
 function kinit(kdc: string, password: string): SpawnSyncReturns<string> {
-  const one = `sed '/kdc = /d; s/^  PLAY.TEST = {/&\\n kdc = ${kdc}/' $KRB5_CONFIG >/tmp/one.conf`;
+  const one = `sed '/^    kdc = /d; s/^  PLAY.TEST = {/&\\n kdc = ${kdc}/' $KRB5_CONFIG >/tmp/one.conf`;
   const script = `${one}; KRB5_CONFIG=/tmp/one.conf timeout 20 kinit -c MEMORY: alice`;
   return run('client', script, `${password}\n`);
 }

@@ -90,14 +90,12 @@ export class Host {
       .disconnect({ Container: this.#container.getId(), Force: true });
   }
 
-  /** Back in the network, with this address or a new one. */
-  async reconnect(address?: string): Promise<void> {
+  /** Back in the network. */
+  async reconnect(address: string): Promise<void> {
     const { container } = await getContainerRuntimeClient();
     await container.dockerode.getNetwork(this.#network).connect({
       Container: this.#container.getId(),
-      ...(address === undefined
-        ? {}
-        : { EndpointConfig: { IPAMConfig: { IPv4Address: address } } }),
+      EndpointConfig: { IPAMConfig: { IPv4Address: address } },
     });
   }
 
