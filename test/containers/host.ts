@@ -12,16 +12,23 @@ export class Host {
   readonly name: string;
   readonly #container: StartedTestContainer;
   readonly #network: string;
+  readonly #user: string;
 
-  constructor(name: string, container: StartedTestContainer, network: string) {
+  /** `user` owns the database; krb5 unless told otherwise. */
+  constructor(
+    name: string,
+    container: StartedTestContainer,
+    o: { readonly network: string; readonly user?: string | undefined },
+  ) {
     this.name = name;
     this.#container = container;
-    this.#network = network;
+    this.#network = o.network;
+    this.#user = o.user ?? 'krb5';
   }
 
   /** Runs a program here, as the user that owns the database. A bad exit is no exception. */
   async run(command: string[], env: Record<string, string> = {}): Promise<Result> {
-    const options = { user: 'krb5', env: { LC_ALL: 'C', ...env } };
+    const options = { user: this.#user, env: { LC_ALL: 'C', ...env } };
     const { exitCode, output } = await this.#container.exec(
       ['timeout', '100', ...command],
       options,

@@ -1,6 +1,11 @@
 import { randomBytes } from 'node:crypto';
 
-import { GenericContainer, getContainerRuntimeClient, Wait } from 'testcontainers';
+import {
+  GenericContainer,
+  getContainerRuntimeClient,
+  type StartedTestContainer,
+  Wait,
+} from 'testcontainers';
 
 import type { Make } from '../support/pairings.ts';
 import { Host, type Result } from './host.ts';
@@ -50,7 +55,7 @@ export class ContainerRealm {
       await realm.#createNetwork();
       const hosts = ['kdc1', ...replicas];
       for (const host of [...hosts, 'client']) {
-        realm.#volumes.push(realm.#volume(host, 'etc'), realm.#volume(host, 'database'));
+        realm.#volumes.push(realm.volume(host, 'etc'), realm.volume(host, 'database'));
       }
       await realm.#createDatabase(hosts);
       await realm.start('kdc1', ['kdc', 'kadmind'], o);
@@ -85,6 +90,18 @@ export class ContainerRealm {
     return `${label}-${this.id}`;
   }
 
+  /** The name of a volume: what will be /etc/krb5kdc or /var/lib/krb5kdc of a host. */
+  volume(label: string, what: 'etc' | 'database'): string {
+    return `${this.shortNameOf(label)}-${what}`;
+  }
+
+  /** Makes a container that somebody else started a host of this realm. */
+  adopt(label: string, container: StartedTestContainer, user?: string): Host {
+    const host = new Host(this.nameOf(label), container, { network: this.network, user });
+    this.#hosts.set(label, host);
+    return host;
+  }
+
   /** A replica: krb5kdc, and the kpropd of either make. */
   startReplica(label: string, o: ReplicaOptions): Promise<Host> {
     return this.start(label, ['kdc', 'kpropd'], o);
@@ -114,16 +131,14 @@ export class ContainerRealm {
       .withNetworkMode(this.network)
       .withUser('root') // so that the lines of MIT's kpropd are seen; it runs as the user krb5
       .withBindMounts([
-        { source: this.#volume(label, 'etc'), target: '/etc/krb5kdc' },
-        { source: this.#volume(label, 'database'), target: '/var/lib/krb5kdc' },
+        { source: this.volume(label, 'etc'), target: '/etc/krb5kdc' },
+        { source: this.volume(label, 'database'), target: '/var/lib/krb5kdc' },
       ])
       .withEnvironment(wrongTime)
       .withCommand([...parts])
       .withWaitStrategy(Wait.forSuccessfulCommand(ready))
       .start();
-    const host = new Host(this.nameOf(label), container, this.network);
-    this.#hosts.set(label, host);
-    return host;
+    return this.adopt(label, container);
   }
 
   /** Takes a host away; its volumes stay, and it can be started again. */
@@ -193,10 +208,6 @@ ${this.name} = {
     this.#subnet = '';
   }
 
-  #volume(label: string, what: 'etc' | 'database'): string {
-    return `${this.shortNameOf(label)}-${what}`;
-  }
-
   /** With a subnet that we choose: only so can a host come back with the address that it had. */
   async #createNetwork(): Promise<void> {
     const { container } = await getContainerRuntimeClient();
@@ -222,11 +233,11 @@ ${this.name} = {
       .withUser('root')
       .withBindMounts([
         ...labels.map((label) => ({
-          source: this.#volume(label, 'etc'),
+          source: this.volume(label, 'etc'),
           target: `/hosts/${this.nameOf(label)}`,
         })),
-        { source: this.#volume('client', 'etc'), target: '/hosts/client' },
-        { source: this.#volume('kdc1', 'database'), target: '/var/lib/krb5kdc' },
+        { source: this.volume('client', 'etc'), target: '/hosts/client' },
+        { source: this.volume('kdc1', 'database'), target: '/var/lib/krb5kdc' },
       ])
       .withEnvironment({ KDC_USERS: 'alice:wonderland admin/admin:looking-glass' })
       .withCommand(['create-realm', this.name, '/hosts', ...names])
