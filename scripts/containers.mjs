@@ -36,16 +36,16 @@ try {
 }
 
 async function main(args) {
-  if (!answers()) {
+  needs([{ package: 'docker.io', commands: ['docker'] }]);
+  if (answers()) {
+    say(`using the engine at ${process.env.DOCKER_HOST ?? 'the default socket'}`);
+  } else {
     needs([
       { package: 'docker.io', files: ['/usr/sbin/dockerd'] },
       { package: 'iptables', files: ['/usr/sbin/iptables'] },
     ]);
     engine = await startEngine();
     process.env.DOCKER_HOST = engine.address;
-  } else {
-    say(`using the engine at ${process.env.DOCKER_HOST ?? 'the default socket'}`);
-    needs([{ package: 'docker.io', commands: ['docker'] }]);
   }
   if (!works('docker', ['compose', 'version'])) {
     needs([{ package: 'docker-compose', commands: ['docker-compose'] }]);

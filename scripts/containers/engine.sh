@@ -16,8 +16,8 @@ if ! iptables -t nat -S >/dev/null 2>&1 && iptables-legacy -t nat -S >/dev/null 
   PATH=$folder/bin:$PATH
 fi
 
-# By itself it takes the best storage driver that works here.
-dockerd --host "unix://$folder/docker.sock" --data-root "$folder/data" \
+# By itself it takes the best storage driver that works here. Who came by sudo may use it, too.
+dockerd --host "unix://$folder/docker.sock" --group "${SUDO_GID:-0}" --data-root "$folder/data" \
   --exec-root "$folder/exec" --pidfile "$folder/docker.pid" \
   --exec-opt native.cgroupdriver=cgroupfs --cgroup-parent "/$group" \
   3<&- >"$folder/log" 2>&1 &
