@@ -38,6 +38,7 @@ async function holdInTheMiddle([kprop, kpropd]: Pairing) {
   await realm.stop(label);
   const replica = await realm.startReplica(label, { kpropd });
   await realm.expectPropagates(kprop, label);
+  await expectSeesBreaking(realm, kprop, label, ['wrong ACL']);
   await makeBigDump();
   const before = await replica.principals();
   const frozen = replica.freezeOnce(midway);
