@@ -9,6 +9,6 @@ export default defineConfig({
     allowOnly: false,
     pool: 'forks',
     // They wait for other programs nearly all of the time.
-    maxWorkers: 3,
+    maxWorkers: 2,
   },
 });
