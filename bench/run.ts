@@ -70,7 +70,7 @@ async function propagateOnce(lab: Lab, pairing: Pairing, file: string): Promise<
     const [program, before] =
       pairing.kprop === 'MIT'
         ? ['/usr/sbin/kprop', []]
-        : [process.execPath, [join(packageRoot, 'dist/cli/kprop.js')]];
+        : [process.execPath, [join(packageRoot, 'dist/bin/kprop.js')]];
     const started = performance.now();
     const kprop = lab.start(program, [...before, ...lab.kpropArgs({ port: kpropd.port, file })], {
       limitMillis: 600_000,

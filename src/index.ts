@@ -23,6 +23,7 @@ export { memoryReplayCache, type ReplayCache } from './protocol/session/replay.t
 export type { ServeLimits } from './server/connection.ts';
 export type { DumpKind } from './server/dump-check.ts';
 export type { LoadRun } from './server/loader.ts';
+export type { LoadMode } from './server/options.ts';
 export {
   type KpropServer,
   type ServeOptions,

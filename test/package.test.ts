@@ -75,8 +75,8 @@ describe('the tarball', () => {
     ]) {
       expect(paths).toContain(named);
     }
-    // Every module has its types, and no other file lies among them.
-    const modules = paths.filter((path) => path.endsWith('.js'));
+    // Every module has its types, and no other file lies among them; programs have none.
+    const modules = paths.filter((path) => path.endsWith('.js') && !path.startsWith('dist/bin/'));
     const types = paths.filter((path) => path.endsWith('.d.ts'));
     expect(types.map((path) => path.replace(/\.d\.ts$/, '.js')).sort()).toEqual(modules.sort());
   });

@@ -30,7 +30,11 @@ interface Arguments {
   readonly credential: CredentialSource;
 }
 
-process.exitCode = await main(process.argv.slice(2));
+// Until it is known better: an event loop that runs dry must not look like success.
+process.exitCode = 1;
+main(process.argv.slice(2)).then((status) => {
+  process.exitCode = status;
+});
 
 async function main(args: readonly string[]): Promise<number> {
   const { env } = process;
@@ -58,6 +62,7 @@ async function main(args: readonly string[]): Promise<number> {
       config,
       credential: given.credential,
       signal: stop,
+      macThread: true,
       onEvent: (event) => progress(event, given.debug),
     });
   } catch (error) {

@@ -4,10 +4,12 @@ import { Socket } from 'node:net';
 import { resolve } from 'node:path';
 import { loadKrb5Config } from '../host/config-files.ts';
 import { moveOffStdio, openSyslog } from '../host/libc.ts';
+import { releaseMemory } from '../host/memory.ts';
 import { chooseReplayCache } from '../host/replay-choice.ts';
 import { errnoOf, errnoText } from '../protocol/com-err.ts';
 import { inPhase } from '../protocol/errors.ts';
 import type { Krb5Config } from '../protocol/formats/krb5-config.ts';
+import { type LoadMode, loadModes } from '../server/options.ts';
 import { type KpropServer, type ServeOptions, serveKprop, serveSocket } from '../server/serve.ts';
 import { isDaemonChild, startDaemon, tellParent } from './daemon.ts';
 import { type DefaultPaths, readDefaultPaths } from './defaults.ts';
@@ -39,13 +41,17 @@ interface Arguments {
   readonly port: string | undefined;
   readonly acl: string | undefined;
   readonly pidFile: string | undefined;
+  readonly load: LoadMode | undefined;
 }
 
 // Nobody may be left to read what it says: no reason to drop a propagation.
 for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
 
-const status = await main(process.argv.slice(2));
-if (status !== undefined) process.exitCode = status;
+// Until it is known better: an event loop that runs dry must not look like success.
+process.exitCode = 1;
+main(process.argv.slice(2)).then((status) => {
+  process.exitCode = status;
+});
 
 /** The exit status; undefined while the server runs. */
 async function main(args: readonly string[]): Promise<number | undefined> {
@@ -92,6 +98,7 @@ function tellStarter(lines: readonly string[], { debug }: Arguments): void {
 function readArguments(args: readonly string[]): Arguments | number {
   const line = getopt(args, 'A:f:F:p:P:r:s:DdSa:tx:', {
     'pid-file': true,
+    load: true,
     help: false,
     version: false,
   });
@@ -111,6 +118,11 @@ function readArguments(args: readonly string[]): Arguments | number {
     process.stderr.write(usage);
     return 1;
   }
+  const load = loadModes.find((mode) => mode === value('load'));
+  if (has('load') && load === undefined) {
+    process.stderr.write(`${program}: --load is one of ${loadModes.join(', ')}\n${usage}`);
+    return 1;
+  }
   const absolute = (path: string | undefined) => (path === undefined ? undefined : resolve(path));
   return {
     realm: value('r'),
@@ -125,6 +137,7 @@ function readArguments(args: readonly string[]): Arguments | number {
     port: value('P'),
     acl: absolute(value('a')),
     pidFile: absolute(value('pid-file')),
+    load,
   };
 }
 
@@ -156,9 +169,13 @@ function serveOptions(
       database: given.database,
       environment: process.env,
     },
+    load: given.load,
     onEvent: (event) => log.event(event),
   };
 }
+
+/** So long after the last connection memory is given back to the system. */
+const restMillis = 5000;
 
 /** inetd, xinetd or systemd handed over one connection, as descriptor 0 or behind systemd's. */
 async function serveInherited(fd: number, options: ServeOptions): Promise<number> {
@@ -194,12 +211,16 @@ async function serveStandalone(
       process.exit();
     });
   };
+  // Whoever connects again and again does not make it work again and again.
+  const rest = setTimeout(releaseMemory, restMillis).unref();
   server = await serveKprop({
     ...options,
     once: given.once,
     onEvent: (event) => {
       options.onEvent?.(event);
-      if (given.once && event.kind === 'closed') finish(0);
+      if (event.kind !== 'closed') return;
+      if (given.once) finish(0);
+      else rest.refresh();
     },
   });
   const complaint = writePidFile(given.pidFile);

@@ -41,7 +41,7 @@ export async function fetchThroughGss(
 function runWorker(request: GssRequest, ccacheName: string): Promise<void> {
   const { client, server, keytab, environment, signal } = request;
   const [service = 'host', host = ''] = server.components;
-  // This way it is found from the bundled program in dist/cli, too.
+  // This way it is found from the bundled program in dist/bin, too.
   const worker = fileURLToPath(new URL('../client/gss-worker.js', import.meta.url));
   const options = {
     env: { ...environment, KRB5_CLIENT_KTNAME: keytab, KRB5CCNAME: ccacheName },

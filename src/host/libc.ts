@@ -150,13 +150,9 @@ export function sendDatagram(path: string, text: string): boolean {
  * no child inherits. /dev/null takes its places: whatever is printed, it never reaches the peer.
  */
 export function moveOffStdio(): number {
-  const { koffi, fcntl, dup2 } = libc();
+  const { dup2 } = libc();
   const socket = fstatSync(0);
-  const moved: number = fcntl(0, F_DUPFD_CLOEXEC, 'int', 3);
-  if (moved < 0) {
-    const code = getSystemErrorName(-koffi.errno());
-    throw Object.assign(new Error(`cannot copy descriptor 0: ${code}`), { code });
-  }
+  const moved = duplicate(0);
   const nothing = openSync('/dev/null', 'r+');
   for (const fd of [0, 1, 2]) {
     const { dev, ino } = fstatSync(fd);
@@ -164,6 +160,15 @@ export function moveOffStdio(): number {
   }
   closeSync(nothing);
   return moved;
+}
+
+/** Another descriptor, 3 or more, of what is open on this one; no child inherits it. @throws errno */
+export function duplicate(fd: number): number {
+  const { koffi, fcntl } = libc();
+  const copy: number = fcntl(fd, F_DUPFD_CLOEXEC, 'int', 3);
+  if (copy >= 0) return copy;
+  const code = getSystemErrorName(-koffi.errno());
+  throw Object.assign(new Error(`cannot copy descriptor ${fd}: ${code}`), { code });
 }
 
 type Libc = ReturnType<typeof bind>;
@@ -176,7 +181,8 @@ export function requireLibc(): void {
   libc();
 }
 
-function libc(): Libc {
+/** For the other files of this room: koffi's types and its loading stay here. */
+export function libc(): Libc {
   bound ??= bind();
   return bound;
 }
@@ -223,6 +229,7 @@ function bind() {
     fcntl: self.func('fcntl', 'int', ['int', 'int', '...']),
     flock: self.func('flock', 'int', ['int', 'int']),
     dup2: self.func('dup2', 'int', ['int', 'int']),
+    pipe2: self.func('pipe2', 'int', [koffi.out('int *'), 'int']),
     getaddrinfo: promisify(
       self.func('getaddrinfo', 'int', ['str', 'str', koffi.pointer(addrinfo), addrinfoOut]).async,
     ),

@@ -32,6 +32,8 @@ export interface Channel {
   waitFor<T>(work: Promise<T>): Promise<T>;
   /** Bytes that have arrived and were not read. */
   readonly arrived: number;
+  /** Gives up the read that is under way, or the next one, with this error. The connection stays. */
+  interrupt(error: Error): void;
   /** Says that no more will be written, then discards what still arrives, up to the limits. */
   finish(limits: { readonly lingerMillis: number; readonly lingerBytes: number }): Promise<void>;
   /** Drops the connection at once. */
@@ -48,8 +50,20 @@ export interface ChannelOptions {
 /** Above this many unread bytes the sender is held back (TCP's window closes). */
 const highWaterBytes = 1 << 20;
 
-/** A Channel over a socket, a pipe or a test's stream. It takes the stream over. */
-export function channelOver(stream: Duplex, options: ChannelOptions): Channel {
+/** Where what arrives may be put at once: the `onread` option of net.Socket. */
+export interface Intake {
+  buffer(): Uint8Array;
+  callback(byteCount: number): boolean;
+}
+
+/**
+ * A Channel over a socket, a pipe or a test's stream. It takes the stream over. A function makes
+ * the stream, and may let it read straight into the intake; else the stream emits 'data'.
+ */
+export function channelOver(
+  stream: Duplex | ((intake: Intake) => Duplex),
+  options: ChannelOptions,
+): Channel {
   return new StreamChannel(stream, options);
 }
 
@@ -76,21 +90,23 @@ class StreamChannel implements Channel {
   #drained: { resolve(): void; reject(error: Error): void } | undefined;
   #ended = false;
   #failure: Error | undefined;
+  #interruption: Error | undefined;
 
-  constructor(stream: Duplex, options: ChannelOptions) {
+  constructor(source: Duplex | ((intake: Intake) => Duplex), options: ChannelOptions) {
     this.local = options.local;
     this.remote = options.remote;
     this.peer = options.peer;
-    this.#stream = stream;
     this.#signal = options.signal;
-    stream.on('data', (chunk: Uint8Array) => {
-      try {
-        this.#onData(chunk);
-      } catch (error) {
-        // Whatever it is, it must not reach the process: other connections live in it.
-        this.#fail(error as Error);
-      }
-    });
+    const intake: Intake = {
+      buffer: () => this.#inbox.room(),
+      callback: (byteCount) => {
+        this.#onArrival(() => this.#inbox.filled(byteCount));
+        return true;
+      },
+    };
+    const stream = typeof source === 'function' ? source(intake) : source;
+    this.#stream = stream;
+    stream.on('data', (chunk: Uint8Array) => this.#onArrival(() => this.#inbox.push(chunk)));
     stream.on('end', () => this.#onEnd());
     stream.on('drain', () => this.#onDrain());
     stream.on('error', (error: NodeJS.ErrnoException) => this.#fail(this.#networkError(error)));
@@ -121,6 +137,9 @@ class StreamChannel implements Channel {
     if (this.#failure !== undefined) return Promise.reject(this.#failure);
     if (this.#ended) return Promise.reject(this.#closedByPeer());
     if (this.#waiter !== undefined) throw new Error('two reads at once on one channel');
+    const interruption = this.#interruption;
+    this.#interruption = undefined;
+    if (interruption !== undefined) return Promise.reject(interruption);
     return new Promise((resolve, reject) => {
       this.#waiter = { byteCount, resolve, reject };
       if (this.#stream.isPaused()) this.#stream.resume();
@@ -153,6 +172,15 @@ class StreamChannel implements Channel {
     });
   }
 
+  interrupt(error: Error): void {
+    if (this.#waiter === undefined) this.#interruption = error;
+    else {
+      this.#disarm();
+      this.#waiter.reject(error);
+      this.#waiter = undefined;
+    }
+  }
+
   async finish(limits: { lingerMillis: number; lingerBytes: number }): Promise<void> {
     // A socket closed with unread data is reset, and a reset can overtake our last message: the
     // peer would never read why we refused. So its data is read, and thrown away, for a while.
@@ -180,8 +208,17 @@ class StreamChannel implements Channel {
     this.#stream.destroy();
   }
 
-  #onData(chunk: Uint8Array): void {
-    this.#inbox.push(chunk);
+  #onArrival(put: () => void): void {
+    try {
+      put();
+      this.#serveWaiter();
+    } catch (error) {
+      // Whatever it is, it must not reach the process: other connections live in it.
+      this.#fail(error as Error);
+    }
+  }
+
+  #serveWaiter(): void {
     const waiter = this.#waiter;
     if (waiter !== undefined && this.arrived >= waiter.byteCount) {
       this.#waiter = undefined;

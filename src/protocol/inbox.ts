@@ -1,6 +1,10 @@
 /** Chunks shorter than this are copied together: a peer may send one octet at a time. */
 const smallBytes = 4096;
-const roomBytes = 65_536;
+/** A slab is of the first size, and then twice as large each time: most peers have little to say. */
+const firstSlabBytes = 65_536;
+const lastSlabBytes = 1 << 18;
+/** Less is not worth a system call that reads into it. */
+const leastRoomBytes = 32_768;
 
 /** Bytes in the order of their arrival, however many pieces they came in. */
 export class Inbox {
@@ -9,32 +13,39 @@ export class Inbox {
   #chunks: Uint8Array[] = [];
   /** Chunks before this one are used up; shifting them out one by one would cost a copy of all. */
   #first = 0;
-  /** Small chunks go here; what lies between the two marks is not among the chunks yet. */
-  #room = new Uint8Array(0);
-  #roomStart = 0;
-  #roomEnd = 0;
+  /** Bytes come to lie here one behind the other; what lies between the marks is no chunk yet. */
+  #slab = new Uint8Array(0);
+  #start = 0;
+  #end = 0;
 
   push(chunk: Uint8Array): void {
-    this.arrived += chunk.length;
     if (chunk.length >= smallBytes) {
-      this.#closeRoom();
+      this.#closeSlab();
       this.#chunks.push(chunk);
+      this.arrived += chunk.length;
       return;
     }
-    if (this.#roomEnd + chunk.length > this.#room.length) {
-      this.#closeRoom();
-      this.#room = new Uint8Array(roomBytes);
-      this.#roomStart = 0;
-      this.#roomEnd = 0;
-    }
-    this.#room.set(chunk, this.#roomEnd);
-    this.#roomEnd += chunk.length;
+    if (this.#end + chunk.length > this.#slab.length) this.#newSlab();
+    this.#slab.set(chunk, this.#end);
+    this.filled(chunk.length);
+  }
+
+  /** Memory for whoever reads into it; `filled` then says how much it was. Never the same twice. */
+  room(): Uint8Array {
+    if (this.#slab.length - this.#end < leastRoomBytes) this.#newSlab();
+    return this.#slab.subarray(this.#end);
+  }
+
+  /** So many bytes have come to the beginning of `room()`. */
+  filled(byteCount: number): void {
+    this.#end += byteCount;
+    this.arrived += byteCount;
   }
 
   /** Exactly so many bytes if they are there, else undefined; a view where they came in one piece. */
   take(byteCount: number): Uint8Array | undefined {
     if (this.arrived < byteCount) return undefined;
-    this.#closeRoom();
+    this.#closeSlab();
     this.arrived -= byteCount;
     const first = this.#chunks[this.#first];
     if (first !== undefined && first.length >= byteCount) return this.#cut(first, byteCount);
@@ -53,7 +64,7 @@ export class Inbox {
     this.arrived = 0;
     this.#chunks = [];
     this.#first = 0;
-    this.#roomStart = this.#roomEnd;
+    this.#start = this.#end;
   }
 
   #cut(chunk: Uint8Array, byteCount: number): Uint8Array {
@@ -70,10 +81,26 @@ export class Inbox {
     return chunk;
   }
 
-  #closeRoom(): void {
-    if (this.#roomEnd > this.#roomStart) {
-      this.#chunks.push(this.#room.subarray(this.#roomStart, this.#roomEnd));
-      this.#roomStart = this.#roomEnd;
-    }
+  #newSlab(): void {
+    this.#closeSlab();
+    const byteCount = Math.min(Math.max(this.#slab.length * 2, firstSlabBytes), lastSlabBytes);
+    // Not filled with zeros: nobody sees an octet of it before it was overwritten.
+    this.#slab = new Uint8Array(Buffer.allocUnsafeSlow(byteCount).buffer);
+    this.#start = 0;
+    this.#end = 0;
+  }
+
+  #closeSlab(): void {
+    if (this.#end === this.#start) return;
+    const last = this.#chunks.length - 1;
+    const before = last >= this.#first ? this.#chunks[last] : undefined;
+    // What goes on where the last chunk ends makes one chunk with it, and is not copied together.
+    const joins =
+      before?.buffer === this.#slab.buffer && before.byteOffset + before.length === this.#start;
+    const start = joins ? before.byteOffset : this.#start;
+    const chunk = this.#slab.subarray(start, this.#end);
+    if (joins) this.#chunks[last] = chunk;
+    else this.#chunks.push(chunk);
+    this.#start = this.#end;
   }
 }

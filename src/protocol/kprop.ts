@@ -1,5 +1,6 @@
 import type { Channel } from './channel.ts';
 import { concat } from './bytes.ts';
+import type { MacHelper, MacWork } from './crypto/mac-helper.ts';
 import { inPhase, isKpropError, KpropError } from './errors.ts';
 import { isKrbError, makeKrbError } from './messages/error.ts';
 import { framed, readFrame, writeFrame } from './session/frame.ts';
@@ -25,22 +26,32 @@ export interface ConversationLimits {
   readonly confirmMillis: number;
 }
 
+export interface SendOptions {
+  readonly limits: ConversationLimits;
+  /** Told the running total after each block. */
+  readonly onProgress?: (bytes: number) => void;
+  /** Starts what computes MACs beside; it is closed when all is sent. */
+  readonly macHelper?: ((work: MacWork) => MacHelper) | undefined;
+}
+
 const sizeLimitBytes = 4 * 1024;
 const blockLimitBytes = 16 * 1024 * 1024;
 const confirmationLimitBytes = 64 * 1024;
 /** So many blocks go to the socket in one gathered write. */
-const blocksPerWrite = 8;
+const blocksPerWrite = 32;
+/** And what stands around each is no more than this. */
+const runBytes = blocksPerWrite * (blockBytes + 512);
 
 /**
  * The sender's half: the size, the blocks, and the wait until the replica confirms that it has
- * loaded them. `onProgress` is told the running total after each block.
+ * loaded them.
  * @throws dump.changed, dump.read, peer.refused, kprop.wrong-confirmation, session.*, network.*
  */
 export async function sendDump(
   channel: Channel,
   session: Session,
   dump: Dump,
-  o: { readonly limits: ConversationLimits; readonly onProgress?: (bytes: number) => void },
+  o: SendOptions,
 ): Promise<void> {
   await inPhase('size', 'while sending database size', async () => {
     channel.during('sending the database size', o.limits.idleMillis);
@@ -141,15 +152,16 @@ async function sendBlocks(
   channel: Channel,
   session: Session,
   dump: Dump,
-  o: { readonly limits: ConversationLimits; readonly onProgress?: (bytes: number) => void },
+  o: SendOptions,
 ): Promise<void> {
-  const seal = session.sealer();
+  const beside = o.macHelper && session.macHelper(o.macHelper, runBytes);
+  const seal = session.sealer(beside);
   const source = inBlocks(dump.blocks());
   channel.during('sending the database', o.limits.idleMillis);
   let sent = 0;
   const send = async (blocks: readonly Uint8Array[], { last }: { readonly last: boolean }) => {
     const pieces: Uint8Array[] = [];
-    for (const block of blocks) pieces.push(...framed(...seal(block)));
+    for (const message of seal(...blocks)) pieces.push(...framed(...message));
     await hearing(channel, () => channel.write(...pieces), { last });
     for (const block of blocks) {
       sent += block.length;
@@ -191,6 +203,7 @@ async function sendBlocks(
     }
     throw error;
   } finally {
+    beside?.close();
     // Not awaited: a source that never gave its next piece would never answer this, either.
     source.return(undefined).catch(() => undefined);
   }

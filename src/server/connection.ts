@@ -9,10 +9,13 @@ import type { ReplayCache } from '../protocol/session/replay.ts';
 import { type RecvauthOptions, recvauth } from '../protocol/session/sendauth.ts';
 import type { Session } from '../protocol/session/session.ts';
 import type { Acl } from './acl.ts';
+import type { LoadGuard } from './db2-files.ts';
 import { checkDump } from './dump-check.ts';
 import type { LoadRun } from './loader.ts';
+import type { Loads } from './loads.ts';
+import { receiveInto } from './reception.ts';
 import type { SpoolRoom } from './spool.ts';
-import type { Turns } from './turn.ts';
+import type { StreamedLoad, StreamedLoadOptions } from './streamed-load.ts';
 
 /** What happened on a connection, in the order in which it happens. */
 export type ConnectionEvent =
@@ -21,6 +24,8 @@ export type ConnectionEvent =
   | { readonly kind: 'authenticated'; readonly client: string; readonly enctype: string }
   | { readonly kind: 'denied'; readonly client: string }
   | { readonly kind: 'receiving'; readonly bytes: number }
+  /** The loader runs already, and is given what has arrived. */
+  | { readonly kind: 'streaming'; readonly pid: number }
   | { readonly kind: 'received'; readonly bytes: number }
   | { readonly kind: 'loading'; readonly path: string }
   | { readonly kind: 'loader-started'; readonly pid: number }
@@ -41,11 +46,19 @@ export interface Replica {
   keytab(): Keytab;
   acl(): Acl;
   load(path: string, run: LoadRun): Promise<void>;
+  readonly guard: LoadGuard;
+  /** How a dump of so many bytes or more is loaded while it arrives, if it may be. */
+  readonly streaming: Streaming | undefined;
   readonly spools: SpoolRoom;
-  readonly loads: Turns;
+  readonly loads: Loads;
   /** Counts authenticated propagations, so that an older one never replaces a newer one. */
   readonly order: { authenticated: number; loaded: number };
   readonly limits: ServeLimits;
+}
+
+export interface Streaming {
+  readonly fromBytes: number;
+  start(run: Omit<StreamedLoadOptions, 'loader' | 'guard'>): StreamedLoad;
 }
 
 /** Milliseconds; 0 is without a limit. */
@@ -123,32 +136,47 @@ async function receiveAndLoad(
   onPermitted();
 
   const spool = await inPhase('spool', undefined, () => replica.spools.open());
+  let streamed: StreamedLoad | undefined;
   try {
     const dump = await receiveDump(channel, session, { idleMillis: limits.idle });
     onEvent({ kind: 'receiving', bytes: dump.bytes });
-    await spool.fill(dump);
+    const onOutput: LoadRun['onOutput'] = (text, to) =>
+      onEvent({ kind: 'loader-output', text, to });
+    let pid = 0;
+    streamed = await receiveInto(spool, dump, channel, (kind, onFailure) => {
+      const { streaming, loads } = replica;
+      if (streaming === undefined || kind !== 'plain' || dump.bytes < streaming.fromBytes) return;
+      const onStart = (started: number) => {
+        pid = started;
+        onEvent({ kind: 'streaming', pid });
+      };
+      const run = { spool: spool.temporary, signal, onStart, onOutput, onFailure };
+      return loads.stream(() => streaming.start(run));
+    });
     onEvent({ kind: 'received', bytes: dump.bytes });
-    await replica.loads.take(async () => {
+    const load = async () => {
       // Time may have run out while others loaded.
       await inPhase('load', undefined, () => signal.throwIfAborted());
       if (replica.order.loaded > order)
         throw new KpropError('spool.superseded', { client: `${client}` });
       const kind = await inPhase('load', undefined, () => checkDump(spool.temporary));
+      // While a load has not failed yet, the dump takes the place of the one before, as MIT's does.
+      streamed?.throwIfFailed();
       await spool.publish();
       onEvent({ kind: 'loading', path: spool.path });
-      await inPhase('load', undefined, () =>
-        replica.load(spool.path, {
-          kind,
-          signal,
-          onStart: (pid) => onEvent({ kind: 'loader-started', pid }),
-          onOutput: (text, to) => onEvent({ kind: 'loader-output', text, to }),
-        }),
-      );
+      const onStart = (started: number) => onEvent({ kind: 'loader-started', pid: started });
+      await inPhase('load', undefined, async () => {
+        if (streamed?.underWay) onStart(pid);
+        if (await streamed?.finish(dump.bytes, spool.path)) return;
+        await replica.load(spool.path, { kind, signal, onStart, onOutput });
+      });
       replica.order.loaded = order;
-    });
+    };
+    await replica.loads.take(load, streamed);
     onEvent({ kind: 'loaded', bytes: dump.bytes, client: `${client}` });
     await confirmDump(channel, session, dump.bytes);
   } finally {
+    await streamed?.abandon();
     await spool.close();
   }
 }

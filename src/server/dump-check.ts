@@ -32,20 +32,43 @@ export async function checkDump(path: string): Promise<DumpKind> {
     const tail = await read(tailBytes, Math.max(0, size - tailBytes));
     const reason = faultOf(head, tail, size > tailBytes);
     if (reason !== undefined) throw new KpropError('spool.malformed', { path, reason });
-    return head.toString('latin1').startsWith('iprop') ? 'resync' : 'plain';
+    return kindOf(head);
   } finally {
     await file.close();
   }
 }
 
+/**
+ * What kind of dump begins so, before the rest is there; undefined while its first line has no end.
+ * @throws spool.malformed, of the file at `path`
+ */
+export function headKind(head: Uint8Array, path: string): DumpKind | undefined {
+  if (head.length < headBytes && !head.includes(LF)) return undefined;
+  const reason = headFault(head.subarray(0, headBytes));
+  if (reason === undefined) return kindOf(head);
+  throw new KpropError('spool.malformed', { path, reason }, { phase: 'load' });
+}
+
+function kindOf(head: Uint8Array): DumpKind {
+  return Buffer.from(head.subarray(0, 5)).toString('latin1') === 'iprop' ? 'resync' : 'plain';
+}
+
+function headFault(head: Uint8Array): string | undefined {
+  return knownHeader.test(headerOf(head))
+    ? undefined
+    : 'does not begin with the header of a kdb5_util dump';
+}
+
+function headerOf(head: Uint8Array): string {
+  return Buffer.from(head.subarray(0, Math.max(head.indexOf(LF), 0))).toString('latin1');
+}
+
 /** What is wrong with a dump, by its first and its last bytes; `cut`: the tail has no beginning. */
 export function faultOf(head: Uint8Array, tail: Uint8Array, cut: boolean): string | undefined {
   if (head.length === 0) return 'is empty';
-  const headerEnd = head.indexOf(LF);
-  const header = Buffer.from(head.subarray(0, Math.max(headerEnd, 0))).toString('latin1');
-  if (!knownHeader.test(header)) {
-    return 'does not begin with the header of a kdb5_util dump';
-  }
+  const fault = headFault(head);
+  if (fault !== undefined) return fault;
+  const header = headerOf(head);
   if (tail[tail.length - 1] !== LF) return 'ends in the middle of its last record';
   const lineStart = tail.lastIndexOf(LF, tail.length - 2) + 1;
   // A record longer than the tail is a principal with a very long history: its end must do.

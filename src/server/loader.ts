@@ -22,15 +22,27 @@ export interface LoadRun {
   readonly onOutput?: ((text: string, to: 'stdout' | 'stderr') => void) | undefined;
 }
 
+/** A dump that the program reads from a pipe. */
+export interface PipedDump {
+  readonly readEnd: number;
+  /** The file that the program's words shall name in place of its standard input. */
+  name(): string;
+}
+
+const standardInput = '/dev/stdin';
+
 /** Enough for kdb5_util's own words; a loop that prints for ever fills no memory. */
 const wordsLimitBytes = 2048;
 
 /**
- * Loads a dump with `kdb5_util -r REALM load [-d DB] [-i] FILE` and resolves when it is live.
+ * Loads a dump with `kdb5_util -r REALM load [-d DB] [-i] FILE` and resolves when it is live. From a
+ * pipe, FILE is /dev/stdin, and the caller closes its own copy of the reading end.
  * @throws loader.missing, loader.failed, loader.killed; the signal's reason if it was aborted
  */
-export function loadDump(dumpPath: string, o: LoaderOptions, run: LoadRun): Promise<void> {
+export function loadDump(dump: string | PipedDump, o: LoaderOptions, run: LoadRun): Promise<void> {
   const { path } = o;
+  const piped = typeof dump === 'string' ? undefined : dump;
+  const dumpPath = typeof dump === 'string' ? dump : standardInput;
   const { signal } = run;
   return new Promise((resolve, reject) => {
     if (signal?.aborted) return reject(signal.reason);
@@ -42,7 +54,7 @@ export function loadDump(dumpPath: string, o: LoaderOptions, run: LoadRun): Prom
       loader = spawn(resolvePath(path), loaderArguments(dumpPath, run.kind, o), {
         argv0: path,
         env: { ...o.environment },
-        stdio: ['ignore', 'pipe', 'pipe'],
+        stdio: [piped?.readEnd ?? 'ignore', 'pipe', 'pipe'],
         // A process group of its own, so that it can be killed with all that it started.
         detached: true,
       });
@@ -50,12 +62,14 @@ export function loadDump(dumpPath: string, o: LoaderOptions, run: LoadRun): Prom
       // Node throws some errors of exec, such as ENOTDIR, and emits the others.
       return missing(cause);
     }
+    const named = (text: string) =>
+      piped === undefined ? text : text.replaceAll(standardInput, piped.name());
     const words: Buffer[] = [];
     let wordsBytes = 0;
     const listen = (chunk: Buffer, to: 'stdout' | 'stderr') => {
       if (wordsBytes < wordsLimitBytes) words.push(chunk.subarray(0, wordsLimitBytes - wordsBytes));
       wordsBytes += chunk.length;
-      if (wordsBytes <= wordsLimitBytes) run.onOutput?.(chunk.toString('utf8'), to);
+      if (wordsBytes <= wordsLimitBytes) run.onOutput?.(named(chunk.toString('utf8')), to);
     };
     // They are missing where the descriptors ran out; "error" says so.
     const outputs = [loader.stdout, loader.stderr];
@@ -73,7 +87,9 @@ export function loadDump(dumpPath: string, o: LoaderOptions, run: LoadRun): Prom
     loader.once('exit', (status, killedBy) => {
       settle();
       for (const output of outputs) output?.destroy();
-      const stderr = onOneLine(Buffer.concat(words).toString('utf8'));
+      // Who is left of its group must not take the end of the pipe for the end of the dump.
+      if (piped !== undefined && status !== 0) killGroup(loader.pid);
+      const stderr = onOneLine(named(Buffer.concat(words).toString('utf8')));
       // What it has promoted is live, also if it was told to stop a moment later.
       if (status === 0) resolve();
       else if (signal?.aborted) reject(signal.reason);

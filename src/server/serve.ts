@@ -1,66 +1,16 @@
 import { createServer, type Server, type Socket } from 'node:net';
-import { loadKrb5Config } from '../host/config-files.ts';
-import { defaultKeytabName, readKeytab } from '../host/keytab-file.ts';
-import { requireLibc } from '../host/libc.ts';
-import { canonicalNames, localHostName } from '../host/names.ts';
 import { propagationPort } from '../host/port.ts';
-import { type Ambient, systemAmbient } from '../protocol/ambient.ts';
-import { channelOver } from '../protocol/channel.ts';
+import { channelOver, type Intake } from '../protocol/channel.ts';
 import { errnoOf } from '../protocol/com-err.ts';
-import { inPhase, KpropError } from '../protocol/errors.ts';
-import type { Krb5Config } from '../protocol/formats/krb5-config.ts';
+import { KpropError } from '../protocol/errors.ts';
 import { directionalAddress, hostAddressOf } from '../protocol/messages/address.ts';
-import { nameTypes, Principal } from '../protocol/messages/principal.ts';
-import { memoryReplayCache, type ReplayCache } from '../protocol/session/replay.ts';
-import { Acl } from './acl.ts';
+import { descriptorOf, readingInto } from './adopt.ts';
 import { after } from './after.ts';
-import {
-  type ConnectionEvent,
-  type Replica,
-  type ServeLimits,
-  serveConnection,
-} from './connection.ts';
-import { type LoadRun, loadDump } from './loader.ts';
-import { SpoolRoom } from './spool.ts';
-import { Turns } from './turn.ts';
+import { type ConnectionEvent, type Replica, serveConnection } from './connection.ts';
+import type { ServeOptions, ServerEvent } from './options.ts';
+import { describeReplica } from './replica.ts';
 
-export interface ServeOptions {
-  /** A number or a service name; `krb5_prop` of the services database, else 754, unless given. */
-  readonly port?: number | string | undefined;
-  /** A descriptor that listens already (systemd's LISTEN_FDS), in place of port and address. */
-  readonly descriptor?: number | undefined;
-  /** The address to listen on; all of IPv6 and IPv4 unless given. */
-  readonly address?: string | undefined;
-  readonly realm?: string | undefined;
-  /** krb5.conf and kdc.conf; only /etc/krb5.conf unless given. */
-  readonly config?: Krb5Config | undefined;
-  /** Keytab name as in KRB5_KTNAME; the configured one unless given. */
-  readonly keytab?: string | undefined;
-  /** Path of kpropd.acl. */
-  readonly acl: string;
-  /** Where the received dump ends up. */
-  readonly file: string;
-  /** How a dump becomes the database: kdb5_util, or a function that resolves when it is live. */
-  readonly loader:
-    | {
-        readonly path: string;
-        readonly database?: string | undefined;
-        readonly environment: Readonly<Record<string, string | undefined>>;
-      }
-    | ((path: string, run: LoadRun) => Promise<void>);
-  readonly limits?: Partial<ServeLimits> | undefined;
-  /** Connections that have not proved that they may propagate; past so many, the oldest is dropped. */
-  readonly maxUnauthenticated?: number | undefined;
-  /** Serves the first connection and listens no more when it has come. */
-  readonly once?: boolean | undefined;
-  readonly replay?: ReplayCache | undefined;
-  readonly ambient?: Ambient | undefined;
-  /** What it throws becomes a warning of the process, and stops nothing. */
-  readonly onEvent?: ((event: ServerEvent) => void) | undefined;
-}
-
-/** An event of one connection; `connection` counts from 1, and 0 is the listener's. */
-export type ServerEvent = ConnectionEvent & { readonly connection: number };
+export type { ServeOptions, ServerEvent };
 
 export interface KpropServer {
   /** Where it listens: "[::]:754". */
@@ -76,14 +26,15 @@ export interface KpropServer {
 }
 
 const defaultMaxUnauthenticated = 64;
+const acceptOptions = { allowHalfOpen: true, noDelay: true, keepAlive: true, pauseOnConnect: true };
 
 /** A replica: listens, and loads what its primary sends. @throws config.*, server.listen */
 export async function serveKprop(options: ServeOptions): Promise<KpropServer> {
   const desk = await Desk.open(options);
-  const server = createServer({ allowHalfOpen: true, noDelay: true, keepAlive: true }, (socket) => {
+  const server = createServer(acceptOptions, (socket) => {
     // Within this call nothing else is accepted.
     if (options.once) server.close();
-    desk.take(socket);
+    desk.take(socket, (intake) => readingInto(socket, intake));
   });
   const port = await listen(server, options);
   await desk.sweep();
@@ -113,6 +64,7 @@ export async function serveSocket(
   // A reset before anybody else listens would end the process.
   socket.on('error', () => undefined);
   const desk = await Desk.open(options);
+  await desk.recover();
   desk.take(socket);
   const abort = () => desk.abort('all');
   if (signal?.aborted) abort();
@@ -144,7 +96,8 @@ class Desk {
     return this.#replica.services[0].toString();
   }
 
-  take(socket: Socket): void {
+  /** Serves a socket; `open` may replace it by one that reads into the intake. */
+  take(socket: Socket, open: (intake: Intake) => Socket = () => socket): void {
     this.#count += 1;
     const connection = this.#count;
     const control = new AbortController();
@@ -176,7 +129,8 @@ class Desk {
     if (socket.destroyed) {
       control.abort(new KpropError('network.closed', { peer, while: 'authenticating' }));
     }
-    const channel = channelOver(socket, {
+    const descriptor = descriptorOf(socket);
+    const channel = channelOver(open, {
       local: hostAddressOf(socket.localAddress ?? '') ?? directionalAddress('server'),
       remote: hostAddressOf(address) ?? directionalAddress('client'),
       peer,
@@ -184,7 +138,7 @@ class Desk {
     });
     const served = serveConnection(channel, {
       replica: this.#replica,
-      descriptor: descriptorOf(socket),
+      descriptor,
       signal: AbortSignal.any([control.signal, load.signal]),
       onEvent,
       onPermitted: () => {
@@ -200,9 +154,14 @@ class Desk {
     this.#running.set(control, served);
   }
 
-  /** Removes what a killed predecessor left beside the dump. */
-  sweep(): Promise<void> {
-    return this.#replica.spools.sweep();
+  /** Removes what a killed predecessor left beside the dump, and puts right its database. */
+  async sweep(): Promise<void> {
+    await this.#replica.spools.sweep();
+    await this.recover();
+  }
+
+  recover(): Promise<void> {
+    return this.#replica.guard.recover();
   }
 
   abort(whom: 'strangers' | 'all'): void {
@@ -232,48 +191,6 @@ function tell({ onEvent }: ServeOptions, event: ServerEvent): void {
   } catch (error) {
     process.emitWarning(error instanceof Error ? error : String(error));
   }
-}
-
-/** Node keeps it on the handle, undocumented; only a debug line shows it. */
-function descriptorOf(socket: Socket): number {
-  return (socket as { _handle?: { fd?: number } })._handle?.fd ?? -1;
-}
-
-async function describeReplica(options: ServeOptions): Promise<Replica> {
-  // It locks the spool, at the first propagation.
-  requireLibc();
-  const config = options.config ?? loadKrb5Config({});
-  const realm =
-    options.realm ??
-    (await inPhase('configuration', 'Unable to get default realm', () => config.defaultRealm));
-  const names = await canonicalNames(localHostName(), config);
-  const { loader } = options;
-  return {
-    services: names.map((name) => Principal.of(realm, ['host', name], nameTypes.srvHst)) as [
-      Principal,
-      ...Principal[],
-    ],
-    anyHost: config.ignoreAcceptorHostname,
-    permittedEnctypes: config.permittedEnctypes,
-    clockSkewSeconds: config.clockSkewSeconds,
-    replay: options.replay ?? memoryReplayCache(config.clockSkewSeconds),
-    ambient: options.ambient ?? systemAmbient(),
-    keytab: () => readKeytab(options.keytab ?? defaultKeytabName(config)),
-    acl: () => Acl.read(options.acl),
-    load:
-      typeof loader === 'function'
-        ? loader
-        : (path, run) => loadDump(path, { ...loader, realm }, run),
-    spools: new SpoolRoom(options.file),
-    loads: new Turns(),
-    order: { authenticated: 0, loaded: 0 },
-    limits: {
-      authenticate: 10_000,
-      idle: 0,
-      total: config.ipropResyncTimeoutSeconds(realm) * 1000,
-      ...options.limits,
-    },
-  };
 }
 
 /** Starts to listen and gives the port. @throws server.listen */

@@ -12,6 +12,8 @@ export interface Spool {
   readonly temporary: string;
   /** Writes all of the dump into the temporary file, and makes the disk keep it. @throws spool.* */
   fill(dump: Dump): Promise<void>;
+  /** Who is told how many octets of the dump, from its start, can be read back from that file. */
+  watch(onWritten: (bytes: number) => void): void;
   /** Puts the temporary file in the place of the last good one. @throws spool.write */
   publish(): Promise<void>;
   /** Gives up the lock, and the temporary file if it was not published. */
@@ -76,6 +78,7 @@ class TemporarySpool implements Spool {
   readonly #file: FileHandle;
   readonly #release: () => void;
   #published = false;
+  #onWritten: ((bytes: number) => void) | undefined;
 
   constructor(path: string, temporary: string, file: FileHandle, release: () => void) {
     this.path = path;
@@ -124,6 +127,10 @@ class TemporarySpool implements Spool {
     await this.#sync(written);
   }
 
+  watch(onWritten: (bytes: number) => void): void {
+    this.#onWritten = onWritten;
+  }
+
   async publish(): Promise<void> {
     try {
       await rename(this.temporary, this.path);
@@ -158,6 +165,7 @@ class TemporarySpool implements Spool {
       position += bytesWritten;
       rest = without(rest, bytesWritten);
     }
+    this.#onWritten?.(position);
   }
 
   async #sync(offset: number): Promise<void> {

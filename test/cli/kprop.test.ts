@@ -21,7 +21,7 @@ import { expectReplicaHas, type Make, runKprop, succeeded } from '../support/pai
 import { makeSyntheticDump } from '../support/synthetic-dump.ts';
 import { startProxy } from '../support/tcp-proxy.ts';
 
-const ourProgram = join(packageRoot, 'dist', 'cli', 'kprop.js');
+const ourProgram = join(packageRoot, 'dist', 'bin', 'kprop.js');
 let lab: Lab;
 let kpropd: Kpropd;
 beforeAll(async () => {

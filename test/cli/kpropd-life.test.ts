@@ -7,7 +7,7 @@ import { type LabProcess, packageRoot, type RunOptions } from '../support/lab.ts
 import { freePort, listens } from '../support/lab-process.ts';
 import { ReplicaRig, textOnceThere } from '../support/replica-rig.ts';
 
-const program = join(packageRoot, 'dist/cli/kpropd.js');
+const program = join(packageRoot, 'dist/bin/kpropd.js');
 
 let rig: ReplicaRig;
 beforeAll(async () => {

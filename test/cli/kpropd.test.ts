@@ -8,7 +8,7 @@ import { type LabProcess, packageRoot, type RunOptions } from '../support/lab.ts
 import { freePort, listens } from '../support/lab-process.ts';
 import { ReplicaRig, textOnceThere } from '../support/replica-rig.ts';
 
-const program = join(packageRoot, 'dist/cli/kpropd.js');
+const program = join(packageRoot, 'dist/bin/kpropd.js');
 
 let rig: ReplicaRig;
 const daemons: number[] = [];
@@ -79,6 +79,37 @@ describe('the command line', () => {
       stdout: '',
       stderr: expect.stringMatching(/^kpropd: unrecognized option '--pidfile=x'\n\nUsage: kpropd /),
     });
+  });
+
+  test('--load with another word is answered with the words that it knows', async () => {
+    expect(await run(['--load=early'])).toMatchObject({
+      status: 1,
+      stdout: '',
+      stderr: expect.stringMatching(
+        /^kpropd: --load is one of auto, streamed, complete\n\nUsage: kpropd /,
+      ),
+    });
+  });
+
+  test.each([
+    ['auto', (temporary: string) => temporary],
+    ['streamed', () => '/dev/stdin'],
+    ['complete', (temporary: string) => temporary],
+  ])('--load=%s: what a program of -p is given', async (mode, place) => {
+    const given = join(rig.lab.replica.folder, 'tmp', 'given');
+    const loader = rig.lab.loaderStub(`cat "$4" >/dev/null; echo "$4" >'${given}'`, 'given');
+    const kpropd = await started([`--load=${mode}`, '-D', '-p', loader]);
+    await rig.send(kpropd.port, { dump: rig.good });
+    expect(readFileSync(given, 'utf8')).toBe(`${place(rig.lab.replica.fromMaster)}\n`);
+    await kpropd.stop();
+  });
+
+  test('--load=streamed with an LMDB database: it does not start, and says why', async () => {
+    const kdcConf = join(rig.lab.replica.folder, 'lmdb.conf');
+    writeFileSync(kdcConf, `[dbmodules]\n  ${rig.lab.realm} = {\n    db_library = klmdb\n  }\n`);
+    const ended = await run(['-d', '--load=streamed'], { env: { KRB5_KDC_PROFILE: kdcConf } });
+    expect(ended.status).toBe(1);
+    expect(ended.stderr).toContain('loading streamed is not safe with the database library klmdb');
   });
 
   test('old and new spellings are taken: -S, -x twice, -A, clusters, joined values', async () => {

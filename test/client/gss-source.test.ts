@@ -90,7 +90,7 @@ describe('it fails', () => {
     for (const name of ['asn1js', 'koffi']) {
       symlinkSync(join(packageRoot, 'node_modules', name), join(copy, 'node_modules', name));
     }
-    const program = join(copy, 'dist', 'cli', 'kprop.js');
+    const program = join(copy, 'dist', 'bin', 'kprop.js');
     const run = (...args: string[]) =>
       lab.run(process.execPath, [program, ...lab.kpropArgs({ port: kpropd.port, args })]);
 

@@ -82,6 +82,7 @@ async function failureOf(sending: Promise<unknown>): Promise<KpropError> {
 }
 
 async function* endless(): AsyncGenerator<Uint8Array> {
+  yield Buffer.from('kdb5_util load_dump version 7\n');
   for (;;) yield new Uint8Array(1_000_000);
 }
 

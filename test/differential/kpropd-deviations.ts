@@ -191,10 +191,27 @@ export const kpropdDeviations: readonly Deviation[] = [
   {
     id: 'A dump is looked at before it is loaded',
     where: {
-      'kpropd: a dump that kdb5_util does not know': notLoaded(
-        'does not begin with the header of a kdb5_util dump',
-      ),
+      'kpropd: a dump that kdb5_util does not know': (mit) => {
+        const change = notLoaded('does not begin with the header of a kdb5_util dump')(mit);
+        // It does not wait for the rest of it, either.
+        const stderr = change.stderr?.replace('Full propagation transfer finished.\n', '') ?? '';
+        return { ...change, stderr };
+      },
       'kpropd: an empty dump': notLoaded('is empty'),
+    },
+  },
+  {
+    id: 'The database is loaded while the dump arrives',
+    where: {
+      'kpropd: a large dump with a bad record': (mit) => {
+        const stderr = mit.stderr.replaceAll('/srv/replica/from_master', temporary);
+        const words = stderr.trim().replaceAll('\n', ' ');
+        return {
+          stderr,
+          files: without(mit.files, /from_master /),
+          ...told(`/usr/sbin/kdb5_util returned a bad exit status (1): ${words}`)(mit),
+        };
+      },
     },
   },
   {

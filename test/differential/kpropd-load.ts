@@ -146,6 +146,14 @@ time.sleep(60)`;
     prepare: write('/srv/primary/empty', ''),
     sender: { args: ['-f', '/srv/primary/empty'], prelude: 'touch /srv/primary/empty.dump_ok' },
   }),
+  kpropd('kpropd: a large dump with a bad record', {
+    args: ['-D'],
+    prepare: write(
+      '/srv/primary/bad',
+      `kdb5_util load_dump version 7\nprinc\t38\tgarbage\n${'princ\t38\tx\t-1;\n'.repeat(2_000_000)}`,
+    ),
+    sender: { args: ['-f', '/srv/primary/bad'], prelude: 'touch /srv/primary/bad.dump_ok' },
+  }),
   ...['-d', '-D'].map(
     (way): Scenario => ({
       name: `kpropd: the time is over during the load, ${way}`,

@@ -175,8 +175,8 @@ const mounts = [
 const commands: Readonly<Record<string, readonly string[] | undefined>> = {
   'mit kprop': ['/usr/sbin/kprop'],
   'mit kpropd': ['/usr/sbin/kpropd'],
-  'ours kprop': [process.execPath, join(packageRoot, 'dist/cli/kprop.js')],
-  'ours kpropd': [process.execPath, join(packageRoot, 'dist/cli/kpropd.js')],
+  'ours kprop': [process.execPath, join(packageRoot, 'dist/bin/kprop.js')],
+  'ours kpropd': [process.execPath, join(packageRoot, 'dist/bin/kpropd.js')],
   'false replica': [process.execPath, join(here, 'false-replica.mjs')],
 };
 

@@ -7,7 +7,7 @@ import { IpropLab } from '../support/iprop-lab.ts';
 import { comparable, type LabProcess, packageRoot } from '../support/lab.ts';
 import { freePort } from '../support/lab-process.ts';
 
-const ourKprop = join(packageRoot, 'dist/cli/kprop.js');
+const ourKprop = join(packageRoot, 'dist/bin/kprop.js');
 
 let iprop: IpropLab;
 const started: LabProcess[] = [];

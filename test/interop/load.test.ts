@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 
@@ -6,8 +6,9 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 
 import { propagate } from '../../src/client/propagate.ts';
 import { isKpropError } from '../../src/protocol/errors.ts';
-import { Lab, packageRoot } from '../support/lab.ts';
+import { comparable, Lab, packageRoot } from '../support/lab.ts';
 import { asPrimary, expectReplicaHas } from '../support/pairings.ts';
+import { makeSyntheticDump } from '../support/synthetic-dump.ts';
 
 let lab: Lab;
 beforeAll(async () => {
@@ -41,6 +42,48 @@ test("ten at once to one replica of MIT's, which serves them one after the other
   await expectReplicaHas(lab);
   await kpropd.stop();
 });
+
+test.each(['MIT', 'our'] as const)(
+  'a large dump of %s kprop is loaded while it arrives: the same database, the same file',
+  async (make) => {
+    const kpropd = await lab.startOurKpropd({ args: ['--load=auto'] });
+    const file = largeDump();
+    const o = { port: kpropd.port, file };
+    const sent = await (make === 'MIT' ? lab.mitKprop(o) : lab.ourKprop(o));
+    expect(sent).toMatchObject({ status: 0, stderr: '' });
+    const dump = readFileSync(file);
+    expect(comparable(await lab.replicaDump())).toBe(comparable(dump.toString('latin1')));
+    expect(readFileSync(lab.replica.fromMaster).equals(dump)).toBe(true);
+    expect(kpropd.stderr).toMatch(/transfer finished\.\ncalling kdb5_util to load database\n/);
+    await kpropd.stop();
+  },
+);
+
+test.each(['MIT', 'our'] as const)(
+  '%s kprop hears of a record that kdb5_util cannot read, with its line',
+  async (make) => {
+    const kpropd = await lab.startOurKpropd();
+    const file = largeDump();
+    const lines = readFileSync(file, 'latin1').split('\n');
+    lines.splice(40, 0, 'princ\t38\tgarbage');
+    writeFileSync(file, lines.join('\n'));
+    writeFileSync(`${file}.dump_ok`, '\0');
+    const before = await lab.replicaDump();
+    const o = { port: kpropd.port, file };
+    const sent = await (make === 'MIT' ? lab.mitKprop(o) : lab.ourKprop(o));
+    expect(sent.status).toBe(1);
+    expect(sent.stderr).toContain('returned a bad exit status (1): ');
+    expect(sent.stderr).toContain('(41): cannot match size tokens');
+    expect(await lab.replicaDump()).toBe(before);
+    await kpropd.stop();
+  },
+);
+
+function largeDump(): string {
+  const path = join(lab.primary.folder, 'large');
+  makeSyntheticDump(path, 20_000, { basedOn: readFileSync(lab.dumpFile, 'latin1') });
+  return path;
+}
 
 test('memory stays where it is while 300 MB go from a stream to a replica', async () => {
   const totalBytes = 300_000_000;

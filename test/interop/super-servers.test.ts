@@ -16,7 +16,7 @@ import { startProxy } from '../support/tcp-proxy.ts';
 
 const programs: Record<Make, string> = {
   MIT: '/usr/sbin/kpropd',
-  our: join(packageRoot, 'dist/cli/kpropd.js'),
+  our: join(packageRoot, 'dist/bin/kpropd.js'),
 };
 const kprops: readonly Make[] = ['MIT', 'our'];
 const names: readonly SuperServerName[] = ['inetd', 'xinetd'];

@@ -33,7 +33,7 @@ async function sendBlocks(insider: Insider, bytes: Uint8Array, blockBytes = 32_7
   for (let at = 0; at < bytes.length; at += blockBytes) {
     // Sealing may work in place, and the dump is needed again.
     const block = Uint8Array.from(bytes.subarray(at, at + blockBytes));
-    await insider.channel.write(...framed(...seal(block)));
+    await insider.channel.write(...framed(...seal(block).flat()));
   }
 }
 
@@ -136,7 +136,7 @@ describe('blocks of odd sizes', () => {
       await writeFrame(channel, session.makeSafe(encodeSize(10)));
       const seal = session.sealer();
       const flood = async () => {
-        for (;;) await channel.write(...framed(...seal(new Uint8Array(0))));
+        for (;;) await channel.write(...framed(...seal(new Uint8Array(0)).flat()));
       };
       await expect(flood()).rejects.toMatchObject({ code: expect.stringMatching(/^network\./) });
       channel.close();

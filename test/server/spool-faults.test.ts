@@ -162,7 +162,7 @@ describe('a disk that is full', () => {
   async function kpropdUnder(script: string, file: string): Promise<LabProcess & { port: number }> {
     const port = await freePort();
     const { acl } = rig.lab.replica;
-    const kpropd = [process.execPath, join(packageRoot, 'dist/cli/kpropd.js')];
+    const kpropd = [process.execPath, join(packageRoot, 'dist/bin/kpropd.js')];
     const args = ['-c', script, 'sh', ...kpropd, '-d', '-P', `${port}`, '-a', acl, '-f', file];
     const started = rig.lab.start('/bin/sh', args, { role: 'replica' });
     await started.until(() => listens(port), 'a kpropd that listens');

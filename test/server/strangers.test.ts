@@ -141,13 +141,13 @@ describe('many at once', () => {
     const old = Buffer.from('kdb5_util load_dump version 7\n');
     await writeFrame(channel, session.makeSafe(encodeSize(old.length)));
     const seal = session.sealer();
-    await channel.write(...framed(...seal(Uint8Array.from(old.subarray(0, 10)))));
+    await channel.write(...framed(...seal(Uint8Array.from(old.subarray(0, 10))).flat()));
 
     await rig.send(server.port);
     expect(await rig.holdsOther()).toBe(true);
     expect(rig.leftOvers()).toEqual(['from_master.temp']);
 
-    await channel.write(...framed(...seal(Uint8Array.from(old.subarray(10)))));
+    await channel.write(...framed(...seal(Uint8Array.from(old.subarray(10))).flat()));
     expect(await refusal()).toMatchObject({
       detail: { number: 60, text: `a newer propagation of ${rig.lab.client} was loaded meanwhile` },
     });

@@ -199,9 +199,9 @@ describe('sequence numbers that are wrong, from one who has the key', () => {
       const { channel, session, refusal } = await openInsider(server.port, credential);
       await writeFrame(channel, session.makeSafe(encodeSize(20)));
       const seal = session.sealer();
-      await channel.write(...framed(...seal(new Uint8Array(5).fill(65))));
+      await channel.write(...framed(...seal(new Uint8Array(5).fill(65)).flat()));
       session.makeSafe(encodeSize(1));
-      await channel.write(...framed(...seal(new Uint8Array(5).fill(66))));
+      await channel.write(...framed(...seal(new Uint8Array(5).fill(66)).flat()));
       expect(await refusal()).toMatchObject({
         detail: { number: 42, text: 'while decoding database block starting at offset 5' },
       });

@@ -68,7 +68,7 @@ export const boundByModes: readonly [string, ...string[]] =
     ? ['setpriv', '--bounding-set=-all', '--inh-caps=-all']
     : ['/usr/bin/env'];
 
-const ourKprop = join(packageRoot, 'dist', 'cli', 'kprop.js');
+const ourKprop = join(packageRoot, 'dist', 'bin', 'kprop.js');
 
 /** The database and the last dump that was loaded. A dump half received may lie beside them. */
 function replicaState(lab: Lab): Record<string, string> {

@@ -272,7 +272,7 @@ export function comparable(dump: string): string {
 }
 
 function ourProgram(name: string): string {
-  return join(packageRoot, 'dist', 'cli', `${name}.js`);
+  return join(packageRoot, 'dist', 'bin', `${name}.js`);
 }
 
 function quoted(word: string): string {

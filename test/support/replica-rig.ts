@@ -205,7 +205,12 @@ export function processesOf(folder: string): readonly string[] {
           .replace(/^.*\) /s, '- ')
           .split(' ');
         const zombie = state === 'Z' && Number(parent) === process.pid;
-        return zombie || line.includes(folder) ? [`${pid} ${zombie ? 'zombie' : line}`] : [];
+        // A loader that reads from a pipe names no file of the folder; its environment does.
+        const loads = / load .*\/dev\/stdin /.test(line);
+        const works =
+          line.includes(folder) ||
+          (loads && readFileSync(`/proc/${pid}/environ`, 'latin1').includes(folder));
+        return zombie || works ? [`${pid} ${zombie ? 'zombie' : line}`] : [];
       } catch {
         return [];
       }

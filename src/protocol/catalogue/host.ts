@@ -34,6 +34,12 @@ export const hostRows = {
     (d) => `${d.relation} = ${d.value} ${d.reason}`,
     (d) => `correct ${d.relation} in krb5.conf or kdc.conf`,
   ),
+  'config.load': row<{ mode: string; reason: string }>(
+    config,
+    'Invalid argument',
+    (d) => `loading ${d.mode} ${d.reason}`,
+    'leave out --load, or set it to auto or complete',
+  ),
   'config.unreadable': row<Place>(
     config,
     errno,

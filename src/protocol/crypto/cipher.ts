@@ -5,6 +5,19 @@ import { Rc4 } from './rc4.ts';
 
 type Direction = 'encipher' | 'decipher';
 
+/** Messages that follow each other in a chain, as CipherChain.gather lays them out. */
+export interface Run {
+  readonly padded: Uint8Array;
+  /** Views of it: each message, filled up only where the enctype steals no ciphertext. */
+  readonly messages: readonly Uint8Array[];
+}
+
+export interface Enciphered {
+  readonly sealed: Uint8Array;
+  /** The cipher state that the message was chained to. */
+  readonly before: Uint8Array;
+}
+
 /**
  * The cipher state that one message hands to the next: the last CBC block, or RC4's keystream.
  * It starts at zero, serves one direction, one key and one usage, and is spoiled by a message that
@@ -22,43 +35,70 @@ export class CipherChain {
   #cbc: Cipher | Decipher | undefined;
   #ecb: Decipher | undefined;
   #keystream: Rc4 | undefined;
-  #workspace = new Uint8Array(0);
+  #ownRoom = new Uint8Array(0);
 
   constructor(profile: EnctypeProfile) {
     this.profile = profile;
     this.state = new Uint8Array(profile.blockBytes);
   }
 
-  /** The parts in one run, followed by zeros to whole blocks. It is overwritten by the next call. */
-  gather(first: Uint8Array, rest: readonly Uint8Array[]): Uint8Array {
-    let total = first.length;
-    for (const part of rest) total += part.length;
-    const gathered = this.#room(total);
-    gathered.set(first);
-    let at = first.length;
-    for (const part of rest) {
-      gathered.set(part, at);
-      at += part.length;
-    }
-    return gathered.fill(0, at);
+  /**
+   * The messages, each given in pieces, laid end to end and each filled up with zeros to whole
+   * blocks: in `room` if they fit there, else where the next call overwrites them.
+   */
+  gather(messages: readonly (readonly Uint8Array[])[], room?: Uint8Array): Run {
+    const byteCounts = messages.map(lengthOf);
+    let total = 0;
+    for (const byteCount of byteCounts) total += this.padded(byteCount);
+    const padded = this.#workspace(total, room);
+    const steals = this.profile.mode === 'cbc-cts';
+    let end = 0;
+    const views = messages.map((pieces, index) => {
+      const byteCount = byteCounts[index] as number;
+      const start = end;
+      end += this.padded(byteCount);
+      let at = start;
+      for (const piece of pieces) {
+        padded.set(piece, at);
+        at += piece.length;
+      }
+      padded.fill(0, at, end);
+      return padded.subarray(start, steals ? at : end);
+    });
+    return { padded, messages: views };
   }
 
-  /** The ciphertext of whole blocks, without the octets beyond `byteCount` where stealing saves them. */
-  encipher(key: Uint8Array, padded: Uint8Array, byteCount: number): Uint8Array {
+  /**
+   * The ciphertext of each message of a run, without the octets that stealing saves. One call of
+   * the cipher serves them all.
+   */
+  encipher(key: Uint8Array, { padded, messages }: Run): Enciphered[] {
     this.#bind('encipher', key);
     const { blockBytes, mode, cbcCipher } = this.profile;
-    if (mode === 'cbc-cts' && padded.length === blockBytes) {
+    const cipher = () => createCipheriv(cbcCipher, key, this.state).setAutoPadding(false);
+    let before: Uint8Array = this.state.slice();
+    if (mode === 'cbc-cts' && messages.some((message) => message.length === blockBytes)) {
       // A lone block has nothing to steal from, and leaves the state as it was.
-      return createCipheriv(cbcCipher, key, this.state).setAutoPadding(false).update(padded);
+      if (messages.length > 1) throw new Error('a message of one block is sealed on its own');
+      return [{ sealed: cipher().update(padded), before }];
     }
-    this.#cbc ??= createCipheriv(cbcCipher, key, this.state).setAutoPadding(false);
-    const sealed: Uint8Array = this.#cbc.update(padded);
-    const lastAt = sealed.length - blockBytes;
-    this.state.set(sealed.subarray(lastAt));
-    if (mode === 'cbc') return sealed;
-    sealed.copyWithin(lastAt, lastAt - blockBytes, lastAt);
-    sealed.set(this.state, lastAt - blockBytes);
-    return sealed.subarray(0, byteCount);
+    this.#cbc ??= cipher();
+    const enciphered: Uint8Array = this.#cbc.update(padded);
+    this.state.set(enciphered.subarray(enciphered.length - blockBytes));
+    let at = 0;
+    return messages.map(({ length }) => {
+      const whole = enciphered.subarray(at, at + this.padded(length));
+      at += whole.length;
+      const lastAt = whole.length - blockBytes;
+      const result = { sealed: whole.subarray(0, length), before };
+      // Not slice: a Buffer's slice is a view, and what it shows is about to be swapped.
+      before = new Uint8Array(whole.subarray(lastAt));
+      if (mode === 'cbc-cts') {
+        whole.copyWithin(lastAt, lastAt - blockBytes, lastAt);
+        whole.set(before, lastAt - blockBytes);
+      }
+      return result;
+    });
   }
 
   /**
@@ -82,11 +122,11 @@ export class CipherChain {
       this.state.set(sealed.subarray(byteCount - blockBytes, byteCount));
       return this.#cbc.update(sealed.subarray(0, byteCount));
     }
-    const paddedBytes = this.#padded(byteCount);
+    const paddedBytes = this.padded(byteCount);
     const natural =
       o.inPlace && paddedBytes <= sealed.length
         ? sealed.subarray(0, paddedBytes)
-        : this.gather(sealed.subarray(0, byteCount), []);
+        : this.gather([[sealed.subarray(0, byteCount)]]).padded;
     this.#returnStolen(key, natural, byteCount);
     return this.#cbc.update(natural).subarray(0, byteCount);
   }
@@ -121,14 +161,21 @@ export class CipherChain {
     }
   }
 
-  #room(byteCount: number): Uint8Array {
-    const needed = this.#padded(byteCount);
-    if (this.#workspace.length < needed) this.#workspace = new Uint8Array(needed);
-    return this.#workspace.subarray(0, needed);
+  #workspace(byteCount: number, room: Uint8Array | undefined): Uint8Array {
+    if (room !== undefined && room.length >= byteCount) return room.subarray(0, byteCount);
+    if (this.#ownRoom.length < byteCount) this.#ownRoom = new Uint8Array(byteCount);
+    return this.#ownRoom.subarray(0, byteCount);
   }
 
-  #padded(byteCount: number): number {
+  /** The length of so many octets when they are filled up to whole blocks. */
+  padded(byteCount: number): number {
     const { blockBytes } = this.profile;
     return Math.ceil(byteCount / blockBytes) * blockBytes;
   }
+}
+
+function lengthOf(pieces: readonly Uint8Array[]): number {
+  let total = 0;
+  for (const piece of pieces) total += piece.length;
+  return total;
 }

@@ -6,12 +6,15 @@ import { KpropError } from '../errors.ts';
 import { mac, sameMac } from './checksum.ts';
 import { CipherChain } from './cipher.ts';
 import type { Key } from './key.ts';
+import type { MacHelper } from './mac-helper.ts';
 import type { Construction } from './profiles.ts';
 
 export interface EncryptOptions {
   readonly ambient: Ambient;
   /** The state of the messages before this one; without it the state is zero. */
   readonly chain?: CipherChain;
+  /** Computes the MACs while the rest is enciphered. */
+  readonly beside?: MacHelper | undefined;
   /** Only to reproduce recorded messages: a confounder must never be used twice. */
   readonly confounder?: Uint8Array;
 }
@@ -25,19 +28,25 @@ export interface DecryptOptions {
 
 /** The cipher octets of an EncryptedData: confounder, plaintext and MAC. @see RFC 3961 §5.3 */
 export function encrypt(key: Key, usage: number, plain: Uint8Array, o: EncryptOptions): Uint8Array {
-  return concat(...encryptParts(key, usage, [plain], o));
+  const [sealed = []] = encryptRun(key, usage, [[plain]], o);
+  return concat(...sealed);
 }
 
-/** As encrypt, for plaintext in pieces; what it returns is the cipher octets in pieces. */
-export function encryptParts(
+/**
+ * As encrypt, for messages that follow each other in one chain, each with its plaintext in pieces
+ * (one octet at least, unless it is alone); what it returns is the cipher octets of each in pieces.
+ */
+export function encryptRun(
   key: Key,
   usage: number,
-  plain: readonly Uint8Array[],
+  plain: readonly (readonly Uint8Array[])[],
   o: EncryptOptions,
-): Uint8Array[] {
-  const confounder = o.confounder ?? o.ambient.random(key.profile.confounderBytes);
-  const chain = chainOf(key, o.chain);
-  return constructions[key.profile.construction].seal({ key, usage, chain }, confounder, plain);
+): Uint8Array[][] {
+  const { construction, confounderBytes } = key.profile;
+  const confounder = () => o.confounder ?? o.ambient.random(confounderBytes);
+  const messages = plain.map((pieces) => [confounder(), ...pieces]);
+  const context = { key, usage, chain: chainOf(key, o.chain), beside: o.beside };
+  return constructions[construction].seal(context, messages);
 }
 
 /**
@@ -64,23 +73,26 @@ interface Context {
   readonly key: Key;
   readonly usage: number;
   readonly chain: CipherChain;
+  readonly beside?: MacHelper | undefined;
 }
 
 interface Joining {
-  /** Pieces of the sealed message. */
-  seal(context: Context, confounder: Uint8Array, plain: readonly Uint8Array[]): Uint8Array[];
+  /** The sealed messages in pieces; those given begin with their confounders. */
+  seal(context: Context, messages: readonly (readonly Uint8Array[])[]): Uint8Array[][];
   /** Confounder and plaintext. @throws crypto.integrity */
   open(context: Context, cipher: Uint8Array, inPlace: boolean): Uint8Array;
 }
 
 /** RFC 3961 §5.3, RFC 6803 §6: the MAC covers what was encrypted, padding included. */
 const macOfPlaintext: Joining = {
-  seal({ key, usage, chain }, confounder, plain) {
-    const { mode } = key.profile;
-    const padded = chain.gather(confounder, plain);
-    const byteCount = mode === 'cbc' ? padded.length : lengthOf(confounder, plain);
-    const tag = mac(key.profile, key.macKey(usage, 'integrity'), [padded.subarray(0, byteCount)]);
-    return [chain.encipher(key.derived(usage, 'encryption'), padded, byteCount), tag];
+  seal({ key, usage, chain, beside }, messages) {
+    const run = chain.gather(messages, beside?.room);
+    beside?.begin(run);
+    const enciphered = chain.encipher(key.derived(usage, 'encryption'), run);
+    const macKey = key.macKey(usage, 'integrity');
+    const tags =
+      beside?.finish() ?? run.messages.map((message) => mac(key.profile, macKey, [message]));
+    return enciphered.map(({ sealed }, index) => [sealed, tags[index] as Uint8Array]);
   },
   open({ key, usage, chain }, cipher, inPlace) {
     const byteCount = cipher.length - key.profile.macBytes;
@@ -96,12 +108,13 @@ const macOfPlaintext: Joining = {
 
 /** RFC 8009 §5: the MAC covers the cipher state before the message, and the ciphertext. */
 const macOfCiphertext: Joining = {
-  seal({ key, usage, chain }, confounder, plain) {
-    const before = chain.state.slice();
-    const padded = chain.gather(confounder, plain);
-    const byteCount = lengthOf(confounder, plain);
-    const sealed = chain.encipher(key.derived(usage, 'encryption'), padded, byteCount);
-    return [sealed, mac(key.profile, key.macKey(usage, 'integrity'), [before, sealed])];
+  seal({ key, usage, chain }, messages) {
+    const macKey = key.macKey(usage, 'integrity');
+    const enciphered = chain.encipher(key.derived(usage, 'encryption'), chain.gather(messages));
+    return enciphered.map(({ sealed, before }) => [
+      sealed,
+      mac(key.profile, macKey, [before, sealed]),
+    ]);
   },
   open({ key, usage, chain }, cipher, inPlace) {
     const byteCount = cipher.length - key.profile.macBytes;
@@ -114,12 +127,14 @@ const macOfCiphertext: Joining = {
 
 /** RFC 4757 §5: the checksum goes in front, and is what the stream is keyed with. */
 const rc4: Joining = {
-  seal({ key, usage, chain }, confounder, plain) {
+  seal({ key, usage, chain }, messages) {
     const usageKey = key.derived(usage, 'encryption');
-    const data = concat(confounder, ...plain);
-    const tag = mac(key.profile, key.macKey(usage, 'integrity'), [data]);
-    chain.keystream('encipher', usageKey, () => rc4MessageKey(usageKey, tag)).apply(data);
-    return [tag, data];
+    return messages.map((pieces) => {
+      const data = concat(...pieces);
+      const tag = mac(key.profile, key.macKey(usage, 'integrity'), [data]);
+      chain.keystream('encipher', usageKey, () => rc4MessageKey(usageKey, tag)).apply(data);
+      return [tag, data];
+    });
   },
   open({ key, usage, chain }, cipher, inPlace) {
     const { macBytes } = key.profile;
@@ -153,12 +168,6 @@ function chainOf(key: Key, chain: CipherChain | undefined): CipherChain {
   if (chain === undefined) return new CipherChain(key.profile);
   if (chain.profile !== key.profile) throw new Error('the cipher chain is of another enctype');
   return chain;
-}
-
-function lengthOf(confounder: Uint8Array, plain: readonly Uint8Array[]): number {
-  let total = confounder.length;
-  for (const part of plain) total += part.length;
-  return total;
 }
 
 function integrityError(): KpropError {

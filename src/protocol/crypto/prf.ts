@@ -1,6 +1,6 @@
 import { createHash, createHmac } from 'node:crypto';
 
-import { utf8 } from '../bytes.ts';
+import { concat, utf8 } from '../bytes.ts';
 import { CipherChain } from './cipher.ts';
 import { cmac } from './cmac.ts';
 import { deriveKey, kdfHmacSha2 } from './derive.ts';
@@ -21,7 +21,8 @@ const functions: Readonly<Record<EnctypeProfile['prf'], typeof prf>> = {
     const digest = createHash(profile.hash).update(input).digest();
     const whole = digest.subarray(0, digest.length - (digest.length % profile.blockBytes));
     const prfKey = deriveKey(profile, key.bytes, 'prf');
-    return new CipherChain(profile).encipher(prfKey, whole, whole.length);
+    const chain = new CipherChain(profile);
+    return concat(...chain.encipher(prfKey, chain.gather([[whole]])).map(({ sealed }) => sealed));
   },
   // RFC 8009 §5: as long as the hash's own output.
   kdf: (key, input) =>

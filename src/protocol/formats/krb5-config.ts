@@ -171,6 +171,14 @@ export class Krb5Config {
     return this.last('realms', realm, 'database_name');
   }
 
+  /** Where kdb5_util looks for a db2 database; undefined: in a place that was compiled into it. */
+  databasePath(realm: string): string | undefined {
+    return (
+      this.first('dbmodules', this.dbModule(realm), 'database_name') ??
+      this.first('realms', realm, 'database_name')
+    );
+  }
+
   /** The subsection of [dbmodules] that describes the realm's database. */
   dbModule(realm: string): string {
     return this.first('realms', realm, 'database_module') ?? realm;

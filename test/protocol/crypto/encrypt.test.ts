@@ -7,7 +7,7 @@ import {
   type DecryptOptions,
   decrypt,
   encrypt,
-  encryptParts,
+  encryptRun,
 } from '../../../src/protocol/crypto/encrypt.ts';
 import { Key } from '../../../src/protocol/crypto/key.ts';
 import { isKpropError } from '../../../src/protocol/errors.ts';
@@ -55,7 +55,7 @@ describe.each(enctypes)('enctype %d', (enctype) => {
     for (const byteCount of [...lengths, ...lengths]) {
       const plain = sample(byteCount);
       const parts = [plain.subarray(0, 3), plain.subarray(3, 9), plain.subarray(9)];
-      const sealed = concat(...encryptParts(key, 13, parts, { ambient, chain: sealing }));
+      const sealed = concat(...encryptRun(key, 13, [parts], { ambient, chain: sealing }).flat());
       // A Buffer, whose slice is a view, must be as safe as an array.
       const cipher = Buffer.from(sealed);
       const opened = decrypt(key, 13, cipher, { chain: opening, inPlace });
@@ -63,6 +63,18 @@ describe.each(enctypes)('enctype %d', (enctype) => {
       if (!inPlace) expect(same(cipher, sealed)).toBe(true);
       expect(toHex(opening.state)).toBe(toHex(sealing.state));
     }
+  });
+
+  test('a run of messages is what they are one by one', () => {
+    const confounder = sample(key.profile.confounderBytes);
+    const messages = lengths.filter((length) => length > 0).map((length) => [sample(length)]);
+    const [together, apart] = [new CipherChain(key.profile), new CipherChain(key.profile)];
+    const run = encryptRun(key, 13, messages, { ambient, confounder, chain: together });
+    for (const [index, message] of messages.entries()) {
+      const one = encryptRun(key, 13, [message], { ambient, confounder, chain: apart }).flat();
+      expect(same(concat(...(run[index] ?? [])), concat(...one))).toBe(true);
+    }
+    expect(toHex(together.state)).toBe(toHex(apart.state));
   });
 
   test('a message of a chain opens in its own place only', () => {

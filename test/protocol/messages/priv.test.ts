@@ -8,8 +8,7 @@ import {
   krbPriv,
   openPriv,
   openPrivPart,
-  privHead,
-  privPartPieces,
+  privWriter,
 } from '../../../src/protocol/messages/priv.ts';
 import { seededRandom } from '../../support/fixed-ambient.ts';
 
@@ -22,7 +21,7 @@ describe.each(lengths)('a block of %i octets', (length) => {
   const block = new Uint8Array(length).fill(0x5a);
 
   test.each(sequenceNumbers)('is written as the schema writes it, number %i', (sequenceNumber) => {
-    const flat = concat(...privPartPieces(block, sequenceNumber, ipv4));
+    const flat = concat(...privWriter(18, ipv4).part(block, sequenceNumber));
     const schema = encode(encKrbPrivPart, {
       userData: block,
       ...(sequenceNumber !== 0 && { seqNumber: sequenceNumber }),
@@ -35,7 +34,7 @@ describe.each(lengths)('a block of %i octets', (length) => {
   });
 
   test.each([18, 23, -133, 200])('is wrapped as the schema wraps it, etype %i', (etype) => {
-    const flat = concat(privHead(etype, length), block);
+    const flat = concat(privWriter(etype, ipv4).head(length), block);
     const encPart = { etype, cipher: block };
     expectSame(flat, encode(krbPriv, { pvno: 5, msgType: 21, encPart }));
     const opened = openPriv(flat);
@@ -54,18 +53,38 @@ test.each([
 ])('an address of type $addrType is written as the schema writes it', (sAddress) => {
   const block = Uint8Array.of(1, 2, 3);
   const schema = encode(encKrbPrivPart, { userData: block, seqNumber: 9, sAddress });
-  expectSame(concat(...privPartPieces(block, 9, sAddress)), schema);
+  expectSame(concat(...privWriter(18, sAddress).part(block, 9)), schema);
+});
+
+test('one writer serves blocks and numbers of changing sizes', () => {
+  const writer = privWriter(18, ipv4);
+  for (const [length, number] of [
+    [40, 127],
+    [40, 128],
+    [300, 128],
+    [300, 129],
+    [40, 2 ** 31],
+  ] as const) {
+    const block = new Uint8Array(length);
+    const schema = encode(encKrbPrivPart, { userData: block, seqNumber: number, sAddress: ipv4 });
+    expectSame(concat(...writer.part(block, number)), schema);
+    const encPart = { etype: 18, cipher: block };
+    expectSame(
+      concat(writer.head(length), block),
+      encode(krbPriv, { pvno: 5, msgType: 21, encPart }),
+    );
+  }
 });
 
 test('what is opened is a view, so that a block is not copied', () => {
-  const message = concat(privHead(18, 40), new Uint8Array(40));
+  const message = concat(privWriter(18, ipv4).head(40), new Uint8Array(40));
   expect(openPriv(message).cipher.buffer).toBe(message.buffer);
-  const part = concat(...privPartPieces(new Uint8Array(40), 1, ipv4));
+  const part = concat(...privWriter(18, ipv4).part(new Uint8Array(40), 1));
   expect(openPrivPart(part).userData.buffer).toBe(part.buffer);
 });
 
 test('zero octets behind an EncKrbPrivPart are the padding of whole blocks, up to 16', () => {
-  const part = concat(...privPartPieces(Uint8Array.of(7), 1, ipv4));
+  const part = concat(...privWriter(18, ipv4).part(Uint8Array.of(7), 1));
   for (let padding = 0; padding <= 16; padding += 1) {
     expect([...openPrivPart(concat(part, new Uint8Array(padding))).userData]).toEqual([7]);
   }

@@ -288,7 +288,7 @@ describe.each(allEnctypes)('both, with enctype %i', (enctype) => {
     expect(() => session.readSafe(withSessionKey)).toThrow(KpropError);
     const writer = near();
     expect(session.readSafe(writer.makeSafe(someBytes(4)))).toEqual(someBytes(4));
-    const block = concat(...writer.sealer()(someBytes(1000)));
+    const block = concat(...writer.sealer()(someBytes(1000)).flat());
     expect(session.opener()(block)).toEqual(someBytes(1000));
     expect(server.local).toEqual(serverAddress);
   });

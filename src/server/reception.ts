@@ -1,0 +1,56 @@
+import type { Channel } from '../protocol/channel.ts';
+import { KpropError } from '../protocol/errors.ts';
+import type { Dump } from '../protocol/kprop.ts';
+import { type DumpKind, headKind } from './dump-check.ts';
+import type { Spool } from './spool.ts';
+import type { StreamedLoad } from './streamed-load.ts';
+
+/** Longer than any header of a dump: what has no line so far is none. */
+const headBytes = 256;
+
+/**
+ * Receives a dump into its spool. Once its header has come, `begin` may start to load it: then the
+ * loader follows what has been received, authenticated and written, and gets no more than that.
+ * Gives that load, still under way or not. @throws as Spool.fill; spool.malformed for an unknown
+ * header; what the load fails with, at once
+ */
+export async function receiveInto(
+  spool: Spool,
+  dump: Dump,
+  channel: Channel,
+  begin: (kind: DumpKind, onFailure: () => void) => StreamedLoad | undefined,
+): Promise<StreamedLoad | undefined> {
+  let load: StreamedLoad | undefined;
+  let kind: DumpKind | undefined;
+  let head: Uint8Array = new Uint8Array(0);
+  // The sender may pause for long: what it is to be told must not wait for its next block.
+  const giveUp = () => channel.interrupt(new KpropError('aborted', { reason: 'the load failed' }));
+
+  async function* blocks(): AsyncGenerator<Uint8Array> {
+    try {
+      for await (const block of dump.blocks()) {
+        if (kind === undefined) {
+          head = Buffer.concat([head, block.subarray(0, headBytes)]);
+          kind = headKind(head, spool.temporary);
+          if (kind !== undefined) load = begin(kind, giveUp);
+        }
+        load?.throwIfFailed();
+        yield block;
+        load?.throwIfFailed();
+      }
+    } catch (error) {
+      // Rather the reason than the interruption that it caused.
+      load?.throwIfFailed();
+      throw error;
+    }
+  }
+
+  spool.watch((bytes) => load?.grow(bytes));
+  try {
+    await spool.fill({ bytes: dump.bytes, blocks });
+    return load;
+  } catch (error) {
+    await load?.abandon();
+    throw error;
+  }
+}
