@@ -3,6 +3,8 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
+    // They need an engine: npm run test:containers
+    exclude: ['test/containers/**'],
     testTimeout: 60_000,
     hookTimeout: 120_000,
     allowOnly: false,

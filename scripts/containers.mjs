@@ -1,0 +1,81 @@
+// Gives the container tests an engine and the images, runs them, and leaves nothing behind.
+//   node scripts/containers.mjs                    the container tests
+//   node scripts/containers.mjs --reporter=json    the same; what begins with - is for vitest
+//   node scripts/containers.mjs COMMAND [ARG…]     any command, for example: docker-compose up
+// The engine is the one that DOCKER_HOST or the default socket names; without one, our own.
+// Plain JavaScript without dependencies, like prepare.mjs.
+
+import { spawn } from 'node:child_process';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+import { answers, startEngine } from './containers/engine.mjs';
+import { prepareImages } from './containers/images.mjs';
+import { fail, needs, say, works } from './containers/machine.mjs';
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const vitest = join(root, 'node_modules/vitest/vitest.mjs');
+
+let engine;
+let under; // the command under way
+let ended = false;
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
+  process.on(signal, () => {
+    ended = true;
+    under?.kill(signal);
+  });
+}
+
+try {
+  process.exitCode = await main(process.argv.slice(2));
+} catch (error) {
+  console.error(`containers: ${error.message}`);
+  process.exitCode = 1;
+} finally {
+  await engine?.stop();
+}
+
+async function main(args) {
+  needs([{ package: 'docker.io', commands: ['docker'] }]);
+  if (answers()) {
+    say(`using the engine at ${process.env.DOCKER_HOST ?? 'the default socket'}`);
+  } else {
+    needs([
+      { package: 'docker.io', files: ['/usr/sbin/dockerd'] },
+      { package: 'iptables', files: ['/usr/sbin/iptables'] },
+    ]);
+    engine = await startEngine();
+    process.env.DOCKER_HOST = engine.address;
+  }
+  if (!works('docker', ['compose', 'version'])) {
+    needs([{ package: 'docker-compose', commands: ['docker-compose'] }]);
+  }
+  if (ended) fail('interrupted');
+  const images = await prepareImages(root, engine !== undefined);
+  try {
+    if (ended) fail('interrupted');
+    const own = args.length > 0 && !args[0].startsWith('-');
+    const config = ['--config', join(root, 'vitest.containers.config.ts')];
+    return own
+      ? await run(args[0], args.slice(1))
+      : await run(process.execPath, [vitest, 'run', ...config, ...args]);
+  } finally {
+    images.release();
+  }
+}
+
+function run(command, args) {
+  return new Promise((settle) => {
+    under = spawn(command, args, { cwd: root, stdio: 'inherit', env: environment() });
+    under.once('error', (error) => {
+      say(`${command}: ${error.message}`);
+      settle(1);
+    });
+    under.once('exit', (status) => settle(ended ? 1 : (status ?? 1)));
+  });
+}
+
+/** Nothing of testcontainers may outlive us: no reaper, whose image no registry may be there to give. */
+function environment() {
+  return { ...process.env, TESTCONTAINERS_RYUK_DISABLED: 'true' };
+}
