@@ -1,4 +1,6 @@
-import { rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { openSharedDump } from '../src/client/shared-dump.ts';
 import { propagate } from '../src/client/propagate.ts';
 import { loadKrb5Config } from '../src/host/config-files.ts';
@@ -11,13 +13,24 @@ export interface ReceiversSettings {
   readonly krb5Conf: string;
   readonly keytab: string;
   readonly acl: string;
-  /** Each gets a number of its own behind it. */
-  readonly file: string;
 }
 
-/** So many replicas, each with a port and a file of its own; says the ports. */
+/**
+ * So many replicas, each with a port and a file of its own; says the ports. They stand for as many
+ * machines, each with its own disk: fifty that wait for one disk would be all that is measured. So
+ * their files are in memory, where there is such a file system.
+ */
 export async function receivers(settings: ReceiversSettings): Promise<void> {
-  const files = Array.from({ length: settings.count }, (_, at) => `${settings.file}.${at}`);
+  const folder = mkdtempSync(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'kprop-bench-'));
+  try {
+    await receiveUntilTold(settings, folder);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+async function receiveUntilTold(settings: ReceiversSettings, folder: string): Promise<void> {
+  const files = Array.from({ length: settings.count }, (_, at) => join(folder, `replica-${at}`));
   const servers = await Promise.all(
     files.map((file) =>
       serveKprop({

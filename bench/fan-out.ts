@@ -1,4 +1,3 @@
-import { join } from 'node:path';
 import type { Lab } from '../test/support/lab.ts';
 import type { SyntheticDump } from '../test/support/synthetic-dump.ts';
 import type { ReceiversSettings, SendersReport, SendersSettings } from './fan-out-roles.ts';
@@ -77,7 +76,6 @@ async function startReplicas(lab: Lab) {
     krb5Conf: lab.replica.krb5Conf,
     keytab: lab.replica.keytab,
     acl: lab.replica.acl,
-    file: join(lab.replica.folder, 'fan-out'),
   };
   const role = startRole('receivers', settings);
   const ports: number[] = JSON.parse(await role.line());
