@@ -1,5 +1,5 @@
 import { type Figure, type Part, rate, times } from './part.ts';
-import { allMit, allOurs, noLoad, propagateOnce, summaryOf } from './propagation.ts';
+import { allMit, allOurs, cpuFigure, noLoad, propagateOnce, summaryOf } from './propagation.ts';
 import { byTurns } from './wire.ts';
 
 const sha2 = ['aes128-cts-hmac-sha256-128', 'aes256-cts-hmac-sha384-192'];
@@ -30,6 +30,7 @@ export const enctypes: Part = {
         target: '≥ 4 ×',
         met: ratio >= 4,
       });
+      figures.push(cpuFigure(enctype, mit, ours));
     }
     return { figures, raw };
   },

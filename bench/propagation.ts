@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { type Lab, packageRoot } from '../test/support/lab.ts';
 import type { SyntheticDump } from '../test/support/synthetic-dump.ts';
 import { type Observation, observe } from './observe.ts';
-import { median } from './part.ts';
+import { type Figure, median, seconds, times } from './part.ts';
 
 export type Make = 'MIT' | 'ours';
 
@@ -54,8 +54,8 @@ export async function propagateOnce(
     const kprop = lab.start(program, [...before, ...args]);
     const sender = observe(kprop.pid);
     const outcome = await kprop.ended;
-    const seconds = (performance.now() - started) / 1000;
-    const sample = { seconds, kprop: sender.stop(), kpropd: receiver.stop() };
+    const elapsed = (performance.now() - started) / 1000;
+    const sample = { seconds: elapsed, kprop: sender.stop(), kpropd: receiver.stop() };
     if (outcome.status !== 0) throw new Error(`${nameOf(pairing)}: ${outcome.stderr}`);
     return sample;
   } finally {
@@ -107,13 +107,24 @@ export function summaryOf(pairing: Pairing, samples: readonly Sample[]): Summary
   };
 }
 
+/** CPU of both sides together, which is steadier than time where others work, too. */
+export function cpuFigure(what: string, mit: Summary, ours: Summary): Figure {
+  const cpu = (row: Summary) => row.kpropCpuSeconds + row.kpropdCpuSeconds;
+  return {
+    what: `${what}: CPU of both sides, MIT's against ours`,
+    result: times(cpu(mit) / cpu(ours)),
+    ours: seconds(cpu(ours)),
+    against: seconds(cpu(mit)),
+  };
+}
+
 export function nameOf({ kprop, kpropd }: Pairing): string {
   return `${kprop} kprop → ${kpropd} kpropd`;
 }
 
 /** A sample in one line. */
-export function lineOf(pairing: Pairing, { seconds, kprop, kpropd }: Sample): string {
+export function lineOf(pairing: Pairing, { seconds: elapsed, kprop, kpropd }: Sample): string {
   const cpu = (side: Observation) => (side.userSeconds + side.systemSeconds).toFixed(2);
-  const time = `${seconds.toFixed(2)} s`;
+  const time = `${elapsed.toFixed(2)} s`;
   return `${nameOf(pairing).padEnd(26)}${time.padStart(9)}   CPU ${cpu(kprop)} + ${cpu(kpropd)} s`;
 }

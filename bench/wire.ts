@@ -3,6 +3,7 @@ import { type Bench, type Figure, type Part, median, megabytes, rate, times } fr
 import {
   allMit,
   allOurs,
+  cpuFigure,
   lineOf,
   mitToOurs,
   noLoad,
@@ -68,6 +69,7 @@ export const wire: Part = {
       raw: { bytes: dump.bytes, aesBytesPerSecond: aes, rows },
       figures: [
         against('wire, ours to ours, against MIT to MIT', ours, 6),
+        cpuFigure('wire', mit, ours),
         {
           what: 'wire, ours to ours, against AES-256-CBC of OpenSSL',
           result: times(ofAes),
