@@ -1,82 +1,54 @@
-/**
- * Measures whole propagations with the real load, by turns in one run: kdb5_util alone, MIT's
- * programs, and ours, which load while they receive. Arguments: principals (1000000), rounds (3).
- */
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { cpus } from 'node:os';
-import { join } from 'node:path';
-import { comparable, Lab, packageRoot } from '../test/support/lab.ts';
-import { makeSyntheticDump } from '../test/support/synthetic-dump.ts';
-import { watchPeakMemory } from './memory.ts';
+import { type Part, median, seconds, times } from './part.ts';
+import {
+  allMit,
+  allOurs,
+  lineOf,
+  propagateOnce,
+  type Sample,
+  summaryOf,
+  touchMemory,
+} from './propagation.ts';
 
-const ways = ['kdb5_util load', 'MIT → MIT', 'ours → ours'] as const;
-type Way = (typeof ways)[number];
-
-await main(Number(process.argv[2] ?? 1_000_000), Number(process.argv[3] ?? 3));
-
-async function main(principals: number, rounds: number): Promise<void> {
-  const lab = await Lab.create();
-  try {
-    const basedOn = readFileSync(await lab.dump(), 'latin1');
-    const dump = makeSyntheticDump(join(lab.folder, 'dump'), principals, { basedOn });
-    const machine = `${cpus().length} × ${cpus()[0]?.model}, Node ${process.version}`;
-    console.log(`${principals} principals, ${(dump.bytes / 1e6).toFixed(1)} MB, ${machine}\n`);
-    const seconds = new Map<Way, number[]>(ways.map((way) => [way, []]));
-    let kpropdBytes = 0;
-    for (let round = 1; round <= rounds; round += 1) {
-      for (const way of ways) {
-        const sample = await once(lab, way, dump.path);
-        seconds.get(way)?.push(sample.seconds);
-        kpropdBytes = Math.max(kpropdBytes, sample.kpropdBytes);
-        console.log(`  round ${round}  ${way.padEnd(16)} ${sample.seconds.toFixed(2)} s`);
+/** Whole propagations, with the real kdb5_util, and kdb5_util alone. */
+export const load: Part = {
+  name: 'load',
+  about: 'the whole propagation, with the real load; and kdb5_util load alone',
+  async measure(bench) {
+    const lab = await bench.lab();
+    const dump = await bench.dump(bench.principals);
+    const bare: number[] = [];
+    const samples = { MIT: [] as Sample[], ours: [] as Sample[] };
+    // The first load makes a database, every other replaces one: nobody is to be the first.
+    await lab.load(await lab.dump());
+    for (let round = 1; round <= bench.rounds; round += 1) {
+      for (const [make, pairing] of [['MIT', allMit] as const, ['ours', allOurs] as const]) {
+        const sample = await propagateOnce(lab, pairing, dump);
+        samples[make].push(sample);
+        bench.say(`  round ${round}  ${lineOf(pairing, sample)}`);
       }
+      touchMemory(lab, 3 * dump.bytes);
+      const started = performance.now();
+      await lab.load(dump.path);
+      bare.push((performance.now() - started) / 1000);
+      bench.say(`  round ${round}  ${'kdb5_util load'.padEnd(26)}${seconds(bare.at(-1) ?? 0)}`);
     }
-    const [bare, mit, ours] = ways.map((way) => median(seconds.get(way) ?? [])) as [
-      number,
-      number,
-      number,
-    ];
-    const result = { bare, mit, ours, ofMit: ours / mit, ofBare: ours / bare, kpropdBytes };
-    console.log(
-      `\n  median: ours ${ours.toFixed(2)} s is ${result.ofMit.toFixed(2)} of MIT's ${mit.toFixed(2)} s, ` +
-        `${result.ofBare.toFixed(2)} of the bare load's ${bare.toFixed(2)} s; ` +
-        `our kpropd at most ${(kpropdBytes / 1e6).toFixed(0)} MB`,
-    );
-    const same =
-      comparable(await lab.replicaDump()) === comparable(readFileSync(dump.path, 'latin1'));
-    console.log(`  the replica's database ${same ? 'is' : 'IS NOT'} the dump`);
-    const folder = join(packageRoot, 'bench', 'results');
-    mkdirSync(folder, { recursive: true });
-    writeFileSync(join(folder, 'load.json'), `${JSON.stringify(result, null, 2)}\n`);
-  } finally {
-    await lab.close();
-  }
-}
-
-async function once(lab: Lab, way: Way, file: string) {
-  const kpropd =
-    way === 'kdb5_util load'
-      ? undefined
-      : await (way === 'MIT → MIT' ? lab.startMitKpropd() : lab.startOurKpropd());
-  const started = performance.now();
-  if (kpropd === undefined) {
-    await lab.load(file);
-    return { seconds: (performance.now() - started) / 1000, kpropdBytes: 0 };
-  }
-  try {
-    const memory = watchPeakMemory(kpropd.process.pid);
-    const o = { port: kpropd.port, file, limitMillis: 600_000 };
-    const outcome = await (way === 'MIT → MIT' ? lab.mitKprop(o) : lab.ourKprop(o));
-    const seconds = (performance.now() - started) / 1000;
-    if (outcome.status !== 0) throw new Error(`${way}: ${outcome.stderr}`);
-    const peakBytes = memory.stop();
-    return { seconds, kpropdBytes: way === 'ours → ours' ? peakBytes : 0 };
-  } finally {
-    await kpropd.stop();
-  }
-}
-
-function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
-}
+    const mit = summaryOf(allMit, samples.MIT);
+    const ours = summaryOf(allOurs, samples.ours);
+    const alone = median(bare);
+    const figure = (what: string, other: number, most: number) => ({
+      what,
+      result: times(ours.seconds / other),
+      ours: seconds(ours.seconds),
+      against: seconds(other),
+      target: `≤ ${most.toFixed(2)} ×`,
+      met: ours.seconds / other <= most,
+    });
+    return {
+      raw: { bytes: dump.bytes, mit, ours, bare },
+      figures: [
+        figure('whole propagation, against MIT to MIT', mit.seconds, 0.8),
+        figure('whole propagation, against kdb5_util load alone', alone, 1.1),
+      ],
+    };
+  },
+};

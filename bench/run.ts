@@ -1,127 +1,115 @@
 /**
  * Measures propagation against MIT's own programs: the same dump, the same realm, the two makes by
- * turns in one run, because machines are noisy. Arguments: principals (1000000), rounds (5).
+ * turns in one run, because machines are noisy.
+ *   npm run bench -- [PART…] [--principals=1000000] [--rounds=3] [--all]
+ * Writes bench/results/TIME.json, and exits with 1 if a target was missed. @see docs/performance.md
  */
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { join } from 'node:path';
+import { parseArgs } from 'node:util';
 import { Lab, packageRoot } from '../test/support/lab.ts';
-import { makeSyntheticDump } from '../test/support/synthetic-dump.ts';
-import { watchPeakMemory } from './memory.ts';
+import { makeSyntheticDump, type SyntheticDump } from '../test/support/synthetic-dump.ts';
+import { atRest } from './at-rest.ts';
+import { enctypes } from './enctypes.ts';
+import { fanOut } from './fan-out.ts';
+import { receivers, senders } from './fan-out-roles.ts';
+import { limits, sink } from './limits.ts';
+import { load } from './load.ts';
+import { memory } from './memory.ts';
+import type { Bench, Figure, Part } from './part.ts';
+import { scale } from './scale.ts';
+import { small } from './small.ts';
+import { figuresTable } from './table.ts';
+import { wire } from './wire.ts';
 
-type Make = 'MIT' | 'ours';
+const parts: readonly Part[] = [limits, wire, enctypes, load, small, atRest, fanOut, scale, memory];
 
-interface Pairing {
-  readonly kprop: Make;
-  readonly kpropd: Make;
-}
+/** What this program does when it is started by itself, in processes of their own. */
+const roles: Readonly<Record<string, (settings: never) => Promise<void>>> = {
+  sink,
+  receivers,
+  senders,
+};
 
-interface Sample {
-  readonly seconds: number;
-  readonly kpropBytes: number;
-  readonly kpropdBytes: number;
-}
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    principals: { type: 'string', default: '1000000' },
+    rounds: { type: 'string', default: '3' },
+    all: { type: 'boolean', default: false },
+    role: { type: 'string' },
+  },
+});
+const role = values.role === undefined ? undefined : roles[values.role];
+if (role === undefined) await main();
+else await role(JSON.parse(positionals[0] ?? '{}') as never);
 
-const pairings: readonly Pairing[] = [
-  { kprop: 'MIT', kpropd: 'MIT' },
-  { kprop: 'ours', kpropd: 'ours' },
-  { kprop: 'MIT', kpropd: 'ours' },
-  { kprop: 'ours', kpropd: 'MIT' },
-];
-
-await main(Number(process.argv[2] ?? 1_000_000), Number(process.argv[3] ?? 5));
-
-async function main(principals: number, rounds: number): Promise<void> {
-  const lab = await Lab.create();
-  try {
-    const basedOn = readFileSync(await lab.dump(), 'latin1');
-    const dump = makeSyntheticDump(join(lab.folder, 'dump'), principals, { basedOn });
-    console.log(
-      `${principals} principals, ${megabytes(dump.bytes)} MB, ${lab.enctype}, ${rounds} rounds, ` +
-        `${cpus().length} × ${cpus()[0]?.model}, Node ${process.version}`,
-    );
-    console.log('wire only: the loader is replaced by "true"; kprop from its start to its end\n');
-
-    const samples = new Map<Pairing, Sample[]>(pairings.map((pairing) => [pairing, []]));
-    for (let round = 1; round <= rounds; round += 1) {
-      for (const pairing of pairings) {
-        const sample = await propagateOnce(lab, pairing, dump.path);
-        samples.get(pairing)?.push(sample);
-        console.log(`  round ${round}  ${nameOf(pairing)}  ${sample.seconds.toFixed(2)} s`);
-      }
-    }
-    const rows = pairings.map((pairing) => summary(pairing, samples.get(pairing)!, dump.bytes));
-    report(rows);
-    const folder = join(packageRoot, 'bench', 'results');
-    mkdirSync(folder, { recursive: true });
-    const result = { principals, bytes: dump.bytes, rounds, node: process.version, rows };
-    writeFileSync(join(folder, 'wire.json'), `${JSON.stringify(result, null, 2)}\n`);
-  } finally {
-    await lab.close();
-  }
-}
-
-async function propagateOnce(lab: Lab, pairing: Pairing, file: string): Promise<Sample> {
-  const start = (make: Make) =>
-    make === 'MIT' ? lab.startMitKpropd.bind(lab) : lab.startOurKpropd.bind(lab);
-  // One propagation for each kpropd (-t): MIT's receives in a child of its own.
-  const kpropd = await start(pairing.kpropd)({ loader: '/bin/true' });
-  try {
-    const [program, before] =
-      pairing.kprop === 'MIT'
-        ? ['/usr/sbin/kprop', []]
-        : [process.execPath, [join(packageRoot, 'dist/bin/kprop.js')]];
-    const started = performance.now();
-    const kprop = lab.start(program, [...before, ...lab.kpropArgs({ port: kpropd.port, file })], {
-      limitMillis: 600_000,
-    });
-    const memory = [kprop.pid, kpropd.process.pid].map(watchPeakMemory);
-    const outcome = await kprop.ended;
-    const seconds = (performance.now() - started) / 1000;
-    if (outcome.status !== 0) throw new Error(`${nameOf(pairing)}: ${outcome.stderr}`);
-    const [kpropBytes = 0, kpropdBytes = 0] = memory.map((watch) => watch.stop());
-    return { seconds, kpropBytes, kpropdBytes };
-  } finally {
-    await kpropd.stop();
-  }
-}
-
-function summary(pairing: Pairing, samples: readonly Sample[], bytes: number) {
-  const seconds = median(samples.map((sample) => sample.seconds));
-  return {
-    pairing: nameOf(pairing),
-    seconds,
-    megabytesPerSecond: bytes / 1e6 / seconds,
-    kpropPeakMegabytes: Math.max(...samples.map((sample) => sample.kpropBytes)) / 1e6,
-    kpropdPeakMegabytes: Math.max(...samples.map((sample) => sample.kpropdBytes)) / 1e6,
+async function main(): Promise<void> {
+  const chosen = chosenParts();
+  const labs = new Map<string, Promise<Lab>>();
+  const dumps = new Map<number, Promise<SyntheticDump>>();
+  const once = <K, V>(made: Map<K, Promise<V>>, key: K, make: () => Promise<V>): Promise<V> => {
+    const known = made.get(key) ?? make();
+    made.set(key, known);
+    return known;
   };
-}
-
-function report(rows: readonly ReturnType<typeof summary>[]): void {
-  const mit = rows[0]?.megabytesPerSecond ?? 1;
-  console.log('\n  median                     time     rate   against MIT   peak kprop   kpropd');
-  for (const row of rows) {
-    const cells = [
-      row.pairing.padEnd(22),
-      `${row.seconds.toFixed(2)} s`.padStart(8),
-      `${row.megabytesPerSecond.toFixed(0)} MB/s`.padStart(9),
-      `${(row.megabytesPerSecond / mit).toFixed(1)} ×`.padStart(10),
-      `${row.kpropPeakMegabytes.toFixed(0)} MB`.padStart(12),
-      `${row.kpropdPeakMegabytes.toFixed(0)} MB`.padStart(8),
-    ];
-    console.log(`  ${cells.join('')}`);
+  const bench: Bench = {
+    principals: wholeNumber('principals', values.principals),
+    rounds: wholeNumber('rounds', values.rounds),
+    lab: (enctype = 'aes256-cts-hmac-sha1-96') =>
+      once(labs, enctype, () => Lab.create({ enctype })),
+    dump: (principals) =>
+      once(dumps, principals, async () => {
+        const lab = await bench.lab();
+        const basedOn = readFileSync(await lab.dump(), 'latin1');
+        return makeSyntheticDump(join(lab.folder, `dump-${principals}`), principals, { basedOn });
+      }),
+    say: (line) => console.log(line),
+  };
+  const machine = `${cpus().length} × ${cpus()[0]?.model.trim()}, Node ${process.version}`;
+  bench.say(`${bench.principals} principals, ${bench.rounds} rounds, ${machine}`);
+  const started = new Date();
+  const figures: Figure[] = [];
+  const raw: Record<string, unknown> = {};
+  try {
+    for (const part of chosen) {
+      bench.say(`\n== ${part.name}: ${part.about}`);
+      const outcome = await part.measure(bench);
+      figures.push(...outcome.figures);
+      raw[part.name] = outcome.raw;
+    }
+  } finally {
+    for (const lab of labs.values()) await (await lab.catch(() => undefined))?.close();
   }
+  const minutes = ((Date.now() - started.getTime()) / 60_000).toFixed(1);
+  bench.say(`\n== outcome, after ${minutes} minutes\n${figuresTable(figures)}`);
+  const { principals, rounds } = bench;
+  const file = write(started, { started, machine, principals, rounds, figures, raw });
+  bench.say(`\nall samples: ${file}`);
+  process.exitCode = figures.some(({ met }) => met === false) ? 1 : 0;
 }
 
-function nameOf({ kprop, kpropd }: Pairing): string {
-  return `${kprop} kprop → ${kpropd} kpropd`.padEnd(22);
+function chosenParts(): readonly Part[] {
+  for (const name of positionals) {
+    if (parts.some((part) => part.name === name)) continue;
+    throw new Error(`no part ${name}; there are ${parts.map((part) => part.name).join(', ')}`);
+  }
+  if (positionals.length > 0) return parts.filter((part) => positionals.includes(part.name));
+  return parts.filter((part) => values.all || !part.onRequest);
 }
 
-function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
+function wholeNumber(name: string, text: string): number {
+  const number = Number(text);
+  if (!Number.isSafeInteger(number) || number < 1) throw new Error(`--${name}=${text}: how many?`);
+  return number;
 }
 
-function megabytes(bytes: number): string {
-  return (bytes / 1e6).toFixed(1);
+/** A file of its own for each run: the last one may be the better one. */
+function write(started: Date, results: unknown): string {
+  const folder = join(packageRoot, 'bench', 'results');
+  mkdirSync(folder, { recursive: true });
+  const name = `${started.toISOString().replace(/[:.]/g, '-')}.json`;
+  writeFileSync(join(folder, name), `${JSON.stringify(results, null, 2)}\n`);
+  return `bench/results/${name}`;
 }

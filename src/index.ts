@@ -7,6 +7,7 @@ export {
   type PropagateReport,
   propagate,
 } from './client/propagate.ts';
+export { openSharedDump, type SharedDump } from './client/shared-dump.ts';
 export { type ConfigFiles, loadKrb5Config } from './host/config-files.ts';
 export { chooseReplayCache, type ReplayVariables } from './host/replay-choice.ts';
 export { fileReplayCache, type ReplayFileOptions } from './host/replay-file.ts';

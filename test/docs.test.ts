@@ -155,7 +155,7 @@ test('the examples in README compile', () => {
   const examples = [...read('README.md').matchAll(/^```ts\n(.*?)^```/gms)].map(([, code = '']) =>
     code.replace("from 'kprop'", `from '${library}'`),
   );
-  expect(examples.length).toBe(2);
+  expect(examples.length).toBe(3);
   const files = examples.map((code, at) => {
     const file = join(folder, `example-${at}.ts`);
     writeFileSync(file, code);

@@ -17,6 +17,7 @@ test('the values that the package exports', () => {
     'isKpropError',
     'loadKrb5Config',
     'memoryReplayCache',
+    'openSharedDump',
     'propagate',
     'serveKprop',
     'systemAmbient',

@@ -9,6 +9,8 @@ export interface DumpFile extends Dump {
   readonly path: string;
   /** What an administrator should know of it, though it can be sent. */
   readonly warning: string | undefined;
+  /** What stands there, at most 1 MiB, in memory of its own; nothing at the end. @throws dump.read */
+  piece(position: number): Promise<Uint8Array>;
   /** Closes the file, which drops its lock. */
   close(): Promise<void>;
 }
@@ -47,6 +49,7 @@ export async function openDumpFile(path: string): Promise<DumpFile> {
       warning: unfinished ? warningOf(path, okPath, status.mtime) : undefined,
       bytes: status.size,
       blocks: () => readBlocks(file, path),
+      piece: (position) => readPiece(file, path, position),
       close: () => file.close(),
     };
   } catch (error) {
