@@ -9,14 +9,17 @@ export interface DumpFile extends Dump {
   readonly path: string;
   /** What an administrator should know of it, though it can be sent. */
   readonly warning: string | undefined;
-  /** What stands there, at most 1 MiB, in memory of its own; nothing at the end. @throws dump.read */
+  /** What stands there, half a megabyte at most, in memory of its own; nothing at the end. @throws dump.read */
   piece(position: number): Promise<Uint8Array>;
   /** Closes the file, which drops its lock. */
   close(): Promise<void>;
 }
 
-/** What is read at once: enough that the disk is not asked for every block. */
-const readBytes = 1 << 20;
+/**
+ * What is read at once, and about what is sealed at once: enough that the disk is not asked for every
+ * block, and no more, for each propagation holds several such buffers.
+ */
+const readBytes = 1 << 19;
 
 /**
  * Opens a dump of kdb5_util: locks it (shared, without waiting) as kprop does, and refuses one that

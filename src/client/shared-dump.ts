@@ -15,13 +15,8 @@ export interface SharedDump extends DumpStream {
   close(): Promise<void>;
 }
 
-/**
- * So much of a piece is handed out at once: each propagation holds three buffers of about this size
- * while it seals and writes, and half of what is read at once costs it nothing but memory.
- */
-const handedOutBytes = 1 << 19;
-/** So many pieces that somebody has read, 1 MiB each, wait for others who want them, too. */
-const keptPieces = 8;
+/** So many pieces that somebody has read, half a megabyte each, wait for others who want them, too. */
+const keptPieces = 16;
 
 /**
  * Opens a dump of kdb5_util for many propagations; it stays locked (shared) until `close`.
@@ -79,9 +74,7 @@ class OpenSharedDump implements SharedDump {
           this.#front = position;
           this.#piece(position).catch(() => undefined);
         }
-        for (let at = 0; at < piece.length; at += handedOutBytes) {
-          yield piece.subarray(at, at + handedOutBytes);
-        }
+        yield piece;
       }
     } finally {
       this.#readers -= 1;

@@ -38,7 +38,7 @@ const sizeLimitBytes = 4 * 1024;
 const blockLimitBytes = 16 * 1024 * 1024;
 const confirmationLimitBytes = 64 * 1024;
 /** So many blocks go to the socket in one gathered write. */
-const blocksPerWrite = 32;
+const blocksPerWrite = 16;
 /** And what stands around each is no more than this. */
 const runBytes = blocksPerWrite * (blockBytes + 512);
 
