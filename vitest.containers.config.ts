@@ -7,6 +7,7 @@ export default defineConfig({
     testTimeout: 180_000,
     hookTimeout: 240_000,
     allowOnly: false,
+    expect: { poll: { timeout: 30_000, interval: 200 } },
     pool: 'forks',
     // They wait for other programs nearly all of the time.
     maxWorkers: 2,
