@@ -19,11 +19,23 @@ import { load } from './load.ts';
 import { memory } from './memory.ts';
 import type { Bench, Figure, Part } from './part.ts';
 import { scale } from './scale.ts';
+import { seal } from './seal.ts';
 import { small } from './small.ts';
 import { figuresTable } from './table.ts';
 import { wire } from './wire.ts';
 
-const parts: readonly Part[] = [limits, wire, enctypes, load, small, atRest, fanOut, scale, memory];
+const parts: readonly Part[] = [
+  limits,
+  seal,
+  wire,
+  enctypes,
+  load,
+  small,
+  atRest,
+  fanOut,
+  scale,
+  memory,
+];
 
 /** What this program does when it is started by itself, in processes of their own. */
 const roles: Readonly<Record<string, (settings: never) => Promise<void>>> = {

@@ -33,7 +33,7 @@ const rooms: Readonly<Record<string, { rooms: readonly string[]; modules: readon
     modules: [],
   },
   kprop: {
-    rooms: [...ground, 'session', 'messages/error', 'crypto/mac-helper (types)'],
+    rooms: [...ground, 'session', 'messages/error'],
     modules: [],
   },
   host: {
@@ -51,9 +51,8 @@ const rooms: Readonly<Record<string, { rooms: readonly string[]; modules: readon
   client: {
     rooms: ['*protocol', 'host'],
     modules: ['node:net', 'node:dgram', 'node:dns', 'node:dns/promises', 'node:fs/promises']
-      // What the GSS source needs to run its worker and to read what it leaves; the MACs' thread.
+      // What the GSS source needs to run its worker and to read what it leaves.
       .concat([
-        'node:worker_threads',
         'node:child_process',
         'node:os',
         'node:path',

@@ -11,7 +11,6 @@ import { sendauth } from '../protocol/session/sendauth.ts';
 import { type CredentialSource, obtainCredential } from './credentials.ts';
 import { dial } from './dial.ts';
 import { type DumpFile, openDumpFile } from './dump-file.ts';
-import { MacThread } from './mac-thread.ts';
 import { untilAborted } from './until-aborted.ts';
 
 /** A dump that is not a file: its size in bytes, and its bytes. A Readable serves. */
@@ -54,11 +53,6 @@ export interface PropagateOptions {
   readonly limits?: { readonly [K in keyof PropagateLimits]?: number | undefined } | undefined;
   /** Ends the propagation; the replica keeps the database that it has. */
   readonly signal?: AbortSignal | undefined;
-  /**
-   * Lets a second thread compute the MACs of a large dump: a quarter faster where a core is free, for
-   * 10 MB of memory. For one propagation at a time: threads of many would only be in each other's way.
-   */
-  readonly macThread?: boolean | undefined;
   readonly onEvent?: ((event: PropagateEvent) => void) | undefined;
   readonly ambient?: Ambient | undefined;
 }
@@ -137,7 +131,6 @@ export async function propagate(options: PropagateOptions): Promise<PropagateRep
       enter('size');
       await sendDump(channel, session, announced(dump, announce), {
         limits: { idleMillis: limits.idle, confirmMillis: limits.confirm },
-        macHelper: wantsThread(options, dump) ? (work) => new MacThread(work) : undefined,
         onProgress: (bytes) => {
           options.onEvent?.({ kind: 'progress', bytes, total: dump.bytes });
           if (bytes === dump.bytes) announce('confirm');
@@ -157,13 +150,6 @@ export async function propagate(options: PropagateOptions): Promise<PropagateRep
   } finally {
     await dump.close();
   }
-}
-
-/** For less than so many bytes it is not worth its start. */
-const leastThreadBytes = 16 * 2 ** 20;
-
-function wantsThread({ macThread }: PropagateOptions, dump: Dump): boolean {
-  return macThread === true && dump.bytes >= leastThreadBytes;
 }
 
 function limitsOf(given: NonNullable<PropagateOptions['limits']>): PropagateLimits {

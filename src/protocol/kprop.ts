@@ -1,6 +1,5 @@
 import type { Channel } from './channel.ts';
 import { concat } from './bytes.ts';
-import type { MacHelper, MacWork } from './crypto/mac-helper.ts';
 import { inPhase, isKpropError, KpropError } from './errors.ts';
 import { isKrbError, makeKrbError } from './messages/error.ts';
 import { framed, readFrame, writeFrame } from './session/frame.ts';
@@ -30,8 +29,6 @@ export interface SendOptions {
   readonly limits: ConversationLimits;
   /** Told the running total after each block. */
   readonly onProgress?: (bytes: number) => void;
-  /** Starts what computes MACs beside; it is closed when all is sent. */
-  readonly macHelper?: ((work: MacWork) => MacHelper) | undefined;
 }
 
 const sizeLimitBytes = 4 * 1024;
@@ -39,8 +36,6 @@ const blockLimitBytes = 16 * 1024 * 1024;
 const confirmationLimitBytes = 64 * 1024;
 /** So many blocks go to the socket in one gathered write. */
 const blocksPerWrite = 16;
-/** And what stands around each is no more than this. */
-const runBytes = blocksPerWrite * (blockBytes + 512);
 
 /**
  * The sender's half: the size, the blocks, and the wait until the replica confirms that it has
@@ -154,8 +149,7 @@ async function sendBlocks(
   dump: Dump,
   o: SendOptions,
 ): Promise<void> {
-  const beside = o.macHelper && session.macHelper(o.macHelper, runBytes);
-  const seal = session.sealer(beside);
+  const seal = session.sealer();
   const source = inBlocks(dump.blocks());
   channel.during('sending the database', o.limits.idleMillis);
   let sent = 0;
@@ -203,7 +197,6 @@ async function sendBlocks(
     }
     throw error;
   } finally {
-    beside?.close();
     // Not awaited: a source that never gave its next piece would never answer this, either.
     source.return(undefined).catch(() => undefined);
   }

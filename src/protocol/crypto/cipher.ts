@@ -35,7 +35,7 @@ export class CipherChain {
   #cbc: Cipher | Decipher | undefined;
   #ecb: Decipher | undefined;
   #keystream: Rc4 | undefined;
-  #ownRoom = new Uint8Array(0);
+  #room = new Uint8Array(0);
 
   constructor(profile: EnctypeProfile) {
     this.profile = profile;
@@ -44,13 +44,13 @@ export class CipherChain {
 
   /**
    * The messages, each given in pieces, laid end to end and each filled up with zeros to whole
-   * blocks: in `room` if they fit there, else where the next call overwrites them.
+   * blocks. It is overwritten by the next call.
    */
-  gather(messages: readonly (readonly Uint8Array[])[], room?: Uint8Array): Run {
+  gather(messages: readonly (readonly Uint8Array[])[]): Run {
     const byteCounts = messages.map(lengthOf);
     let total = 0;
     for (const byteCount of byteCounts) total += this.padded(byteCount);
-    const padded = this.#workspace(total, room);
+    const padded = this.#workspace(total);
     const steals = this.profile.mode === 'cbc-cts';
     let end = 0;
     const views = messages.map((pieces, index) => {
@@ -161,10 +161,9 @@ export class CipherChain {
     }
   }
 
-  #workspace(byteCount: number, room: Uint8Array | undefined): Uint8Array {
-    if (room !== undefined && room.length >= byteCount) return room.subarray(0, byteCount);
-    if (this.#ownRoom.length < byteCount) this.#ownRoom = new Uint8Array(byteCount);
-    return this.#ownRoom.subarray(0, byteCount);
+  #workspace(byteCount: number): Uint8Array {
+    if (this.#room.length < byteCount) this.#room = new Uint8Array(byteCount);
+    return this.#room.subarray(0, byteCount);
   }
 
   /** The length of so many octets when they are filled up to whole blocks. */

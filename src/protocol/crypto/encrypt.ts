@@ -6,15 +6,12 @@ import { KpropError } from '../errors.ts';
 import { mac, sameMac } from './checksum.ts';
 import { CipherChain } from './cipher.ts';
 import type { Key } from './key.ts';
-import type { MacHelper } from './mac-helper.ts';
 import type { Construction } from './profiles.ts';
 
 export interface EncryptOptions {
   readonly ambient: Ambient;
   /** The state of the messages before this one; without it the state is zero. */
   readonly chain?: CipherChain;
-  /** Computes the MACs while the rest is enciphered. */
-  readonly beside?: MacHelper | undefined;
   /** Only to reproduce recorded messages: a confounder must never be used twice. */
   readonly confounder?: Uint8Array;
 }
@@ -45,7 +42,7 @@ export function encryptRun(
   const { construction, confounderBytes } = key.profile;
   const confounder = () => o.confounder ?? o.ambient.random(confounderBytes);
   const messages = plain.map((pieces) => [confounder(), ...pieces]);
-  const context = { key, usage, chain: chainOf(key, o.chain), beside: o.beside };
+  const context = { key, usage, chain: chainOf(key, o.chain) };
   return constructions[construction].seal(context, messages);
 }
 
@@ -73,7 +70,6 @@ interface Context {
   readonly key: Key;
   readonly usage: number;
   readonly chain: CipherChain;
-  readonly beside?: MacHelper | undefined;
 }
 
 interface Joining {
@@ -85,14 +81,14 @@ interface Joining {
 
 /** RFC 3961 §5.3, RFC 6803 §6: the MAC covers what was encrypted, padding included. */
 const macOfPlaintext: Joining = {
-  seal({ key, usage, chain, beside }, messages) {
-    const run = chain.gather(messages, beside?.room);
-    beside?.begin(run);
+  seal({ key, usage, chain }, messages) {
+    const run = chain.gather(messages);
     const enciphered = chain.encipher(key.derived(usage, 'encryption'), run);
     const macKey = key.macKey(usage, 'integrity');
-    const tags =
-      beside?.finish() ?? run.messages.map((message) => mac(key.profile, macKey, [message]));
-    return enciphered.map(({ sealed }, index) => [sealed, tags[index] as Uint8Array]);
+    return enciphered.map(({ sealed }, index) => [
+      sealed,
+      mac(key.profile, macKey, [run.messages[index] as Uint8Array]),
+    ]);
   },
   open({ key, usage, chain }, cipher, inPlace) {
     const byteCount = cipher.length - key.profile.macBytes;

@@ -4,7 +4,6 @@ import { makeChecksum, verifyChecksum } from '../crypto/checksum.ts';
 import { CipherChain } from '../crypto/cipher.ts';
 import { decrypt, encryptRun } from '../crypto/encrypt.ts';
 import type { Key } from '../crypto/key.ts';
-import { type MacHelper, type MacWork, macWork } from '../crypto/mac-helper.ts';
 import { KpropError, isKpropError } from '../errors.ts';
 import { requireVersion5 } from '../messages/error.ts';
 import { tags, usages } from '../messages/numbers.ts';
@@ -94,16 +93,10 @@ export class Session {
     return safe.safeBody.value.userData;
   }
 
-  /** A helper for a sealer that seals up to `runBytes` at once, where the enctype allows one. */
-  macHelper(start: (work: MacWork) => MacHelper, runBytes: number): MacHelper | undefined {
-    const work = macWork(this.#key, usages.privEncPart, runBytes);
-    return work && start(work);
-  }
-
   /** The only way to make KRB-PRIV: the messages of one sealer are chained, from the zero state. */
-  sealer(beside?: MacHelper): Sealer {
+  sealer(): Sealer {
     const key = this.#key;
-    const o = { ambient: this.ambient, chain: new CipherChain(key.profile), beside };
+    const o = { ambient: this.ambient, chain: new CipherChain(key.profile) };
     const writer = privWriter(key.profile.number, this.#localAddress);
     return (...blocks) => {
       const parts = blocks.map((block) => writer.part(block, this.#nextToSend()));
