@@ -185,20 +185,21 @@ class StreamChannel implements Channel {
     // A socket closed with unread data is reset, and a reset can overtake our last message: the
     // peer would never read why we refused. So its data is read, and thrown away, for a while.
     this.#stream.end();
-    const deadline = performance.now() + limits.lingerMillis;
-    let allowance = limits.lingerBytes;
-    while (!this.#ended && this.#failure === undefined && allowance > 0) {
-      const left = deadline - performance.now();
-      if (left <= 0) break;
-      allowance -= this.arrived;
-      this.#inbox.clear();
-      this.during(this.#step, left);
-      await this.read(1).then(
-        () => {
-          allowance -= 1;
-        },
-        () => undefined,
-      );
+    this.during(this.#step, 0);
+    let allowance = limits.lingerBytes - this.arrived;
+    if (!this.#ended && this.#failure === undefined && allowance > 0) {
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(resolve, limits.lingerMillis);
+        this.#elsewhere = () => {
+          clearTimeout(timer);
+          resolve();
+        };
+        this.#inbox.discard((byteCount) => {
+          allowance -= byteCount;
+          if (allowance <= 0) this.#elsewhere?.(this.#closedByPeer());
+        });
+        this.#stream.resume();
+      });
     }
     this.close();
   }

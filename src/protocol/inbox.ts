@@ -18,7 +18,14 @@ export class Inbox {
   #start = 0;
   #end = 0;
 
+  /** Told of what arrives once nothing is kept any more. */
+  #onDiscarded: ((byteCount: number) => void) | undefined;
+
   push(chunk: Uint8Array): void {
+    if (this.#onDiscarded !== undefined) {
+      this.#onDiscarded(chunk.length);
+      return;
+    }
     if (chunk.length >= smallBytes) {
       this.#closeSlab();
       this.#chunks.push(chunk);
@@ -30,14 +37,22 @@ export class Inbox {
     this.filled(chunk.length);
   }
 
-  /** Memory for whoever reads into it; `filled` then says how much it was. Never the same twice. */
+  /**
+   * Memory for whoever reads into it; `filled` then says how much it was. Never the same twice, as
+   * long as anything is kept.
+   */
   room(): Uint8Array {
+    if (this.#onDiscarded !== undefined) return this.#slab;
     if (this.#slab.length - this.#end < leastRoomBytes) this.#newSlab();
     return this.#slab.subarray(this.#end);
   }
 
   /** So many bytes have come to the beginning of `room()`. */
   filled(byteCount: number): void {
+    if (this.#onDiscarded !== undefined) {
+      this.#onDiscarded(byteCount);
+      return;
+    }
     this.#end += byteCount;
     this.arrived += byteCount;
   }
@@ -59,12 +74,12 @@ export class Inbox {
     return gathered;
   }
 
-  /** Throws away what is there. */
-  clear(): void {
+  /** Throws away what is there, and from now on whatever comes: that is only counted. */
+  discard(onArrival: (byteCount: number) => void): void {
+    this.#onDiscarded = onArrival;
     this.arrived = 0;
     this.#chunks = [];
-    this.#first = 0;
-    this.#start = this.#end;
+    this.#slab = new Uint8Array(firstSlabBytes);
   }
 
   #cut(chunk: Uint8Array, byteCount: number): Uint8Array {

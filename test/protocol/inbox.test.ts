@@ -35,13 +35,46 @@ test('pieces of any size come out as one stream, however it is cut', () => {
   expect(Buffer.compare(concat(...got), concat(...sent))).toBe(0);
 });
 
-test('what is not there is not given, and what is thrown away is gone', () => {
+test('what is not there is not given', () => {
   const inbox = new Inbox();
   inbox.push(Uint8Array.of(1, 2));
   expect(inbox.take(3)).toBeUndefined();
-  inbox.clear();
-  inbox.push(Uint8Array.of(3));
-  expect(inbox.take(1)).toEqual(Uint8Array.of(3));
+  expect(inbox.take(2)).toEqual(Uint8Array.of(1, 2));
+});
+
+test('what is read into its room comes out in order, among pieces that came otherwise', () => {
+  const inbox = new Inbox();
+  const taken: number[] = [];
+  for (let value = 0; value < 200; value += 1) {
+    const bytes = new Uint8Array(value % 3 === 0 ? 5000 : 30_000).fill(value);
+    if (value % 2 === 0) inbox.push(bytes);
+    else {
+      inbox.room().set(bytes);
+      inbox.filled(bytes.length);
+    }
+    // Not what is there as a whole: the rest goes on into the next.
+    const some = inbox.take(inbox.arrived - 7);
+    taken.push(...new Set(some));
+  }
+  taken.push(...new Set(inbox.take(7)));
+  expect([...new Set(taken)]).toEqual(Array.from({ length: 200 }, (_, value) => value));
+  expect(taken).toEqual(taken.toSorted((one, other) => one - other));
+});
+
+test('what is of no use any more is counted, and all of it goes to the same place', () => {
+  const inbox = new Inbox();
+  inbox.push(new Uint8Array(5000));
+  let counted = 0;
+  inbox.discard((byteCount) => {
+    counted += byteCount;
+  });
+  expect(inbox.arrived).toBe(0);
+  const room = inbox.room();
+  inbox.filled(room.length);
+  inbox.push(new Uint8Array(10));
+  expect(inbox.room().buffer).toBe(room.buffer);
+  expect(counted).toBe(room.length + 10);
+  expect(inbox.take(1)).toBeUndefined();
 });
 
 test('what was taken is not kept, though the inbox is never empty', async () => {
