@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { peakResidentBytes, textOf } from '../test/support/process-status.ts';
 
 export interface Observation {
   /** The most memory that it ever had resident. */
@@ -24,8 +24,9 @@ export function observe(pid: number): { stop(): Observation } {
     for (const one of [pid, ...forksOf(pid)]) {
       const now = cpuTicks(one);
       if (now !== undefined) ticks.set(one, now);
-      const highWater = statusField(`/proc/${one}/status`, 'VmHWM') ?? 0;
-      peakBytes = Math.max(peakBytes, highWater * 1024);
+      const highWaterBytes = peakResidentBytes(one);
+      // NaN of one that has ended.
+      if (highWaterBytes > peakBytes) peakBytes = highWaterBytes;
     }
   };
   look();
@@ -56,37 +57,10 @@ function forksOf(pid: number): readonly number[] {
     .filter((one) => textOf(`/proc/${one}/comm`) === name);
 }
 
-/** Memory that a process has resident now. */
-export function residentBytes(pid: number): number {
-  return (statusField(`/proc/${pid}/status`, 'VmRSS') ?? Number.NaN) * 1024;
-}
-
-/** How often the threads of a process went to sleep so far: each time something had woken one. */
-export function wakeUps(pid: number): number {
-  const threads = readdirSync(`/proc/${pid}/task`);
-  const switches = threads.map(
-    (thread) => statusField(`/proc/${pid}/task/${thread}/status`, 'voluntary_ctxt_switches') ?? 0,
-  );
-  return switches.reduce((sum, one) => sum + one, 0);
-}
-
 function cpuTicks(pid: number): { user: number; system: number } | undefined {
   const text = textOf(`/proc/${pid}/stat`);
   // The name of the program stands in parentheses and may contain anything.
   const fields = text?.slice(text.lastIndexOf(')') + 2).split(' ');
   // A process that has ended and was not asked for yet still tells its times.
   return fields && { user: Number(fields[11]), system: Number(fields[12]) };
-}
-
-function statusField(path: string, name: string): number | undefined {
-  const value = new RegExp(`^${name}:\\s+(\\d+)`, 'm').exec(textOf(path) ?? '')?.[1];
-  return value === undefined ? undefined : Number(value);
-}
-
-function textOf(path: string): string | undefined {
-  try {
-    return readFileSync(path, 'latin1');
-  } catch {
-    return undefined; // it has ended
-  }
 }

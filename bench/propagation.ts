@@ -1,6 +1,6 @@
 import { closeSync, openSync, rmSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Lab, packageRoot } from '../test/support/lab.ts';
+import { type Lab, ourProgram } from '../test/support/lab.ts';
 import type { SyntheticDump } from '../test/support/synthetic-dump.ts';
 import { type Observation, observe } from './observe.ts';
 import { type Figure, median, seconds, times } from './part.ts';
@@ -46,9 +46,7 @@ export async function propagateOnce(
     touchMemory(lab, 3 * dump.bytes);
     const args = lab.kpropArgs({ port: kpropd.port, file: dump.path });
     const [program, before] =
-      pairing.kprop === 'MIT'
-        ? ['/usr/sbin/kprop', []]
-        : [process.execPath, [join(packageRoot, 'dist/bin/kprop.js')]];
+      pairing.kprop === 'MIT' ? ['/usr/sbin/kprop', []] : [process.execPath, [ourProgram('kprop')]];
     const receiver = observe(kpropd.process.pid);
     const started = performance.now();
     const kprop = lab.start(program, [...before, ...args]);

@@ -14,14 +14,14 @@ import { join } from 'node:path';
 
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 
-import { Lab, packageRoot } from '../support/lab.ts';
+import { Lab, packageRoot, ourProgram } from '../support/lab.ts';
 import type { Kpropd } from '../support/lab-options.ts';
 import type { Outcome } from '../support/lab-process.ts';
 import { expectReplicaHas, type Make, runKprop, succeeded } from '../support/pairings.ts';
 import { makeSyntheticDump } from '../support/synthetic-dump.ts';
 import { startProxy } from '../support/tcp-proxy.ts';
 
-const ourProgram = join(packageRoot, 'dist', 'bin', 'kprop.js');
+const ourKprop = ourProgram('kprop');
 let lab: Lab;
 let kpropd: Kpropd;
 beforeAll(async () => {
@@ -34,7 +34,7 @@ afterAll(() => lab.close());
 /** Either program with exactly these arguments, and none of the lab's own. */
 function run(make: Make, args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<Outcome> {
   return make === 'our'
-    ? lab.run(process.execPath, [ourProgram, ...args], { env })
+    ? lab.run(process.execPath, [ourKprop, ...args], { env })
     : lab.run('/usr/sbin/kprop', args, { env, argv0: 'kprop' });
 }
 
@@ -190,7 +190,7 @@ describe('the environment', () => {
 
 describe('whoever reads its output', () => {
   const shell = (script: string) => {
-    const program = `${process.execPath} ${ourProgram}`;
+    const program = `${process.execPath} ${ourKprop}`;
     const args = lab.kpropArgs({ port: kpropd.port, args: ['-d'] });
     return lab.run('/bin/sh', ['-c', script.replace('KPROP', `${program} "$@"`), 'kprop', ...args]);
   };
@@ -221,7 +221,7 @@ describe('signals', () => {
         fate: 'hold',
       });
       const args = lab.kpropArgs({ port: proxy.port, file });
-      const sending = lab.start(process.execPath, [ourProgram, ...args]);
+      const sending = lab.start(process.execPath, [ourKprop, ...args]);
       await proxy.struck;
       sending.signal(name);
       expect(await sending.ended).toMatchObject({ signal: name, stdout: '', stderr: '' });
@@ -240,7 +240,7 @@ describe('signals', () => {
     const env = { KRB5_CONFIG: `${file}:${lab.primary.krb5Conf}` };
     const args = lab.kpropArgs({ port: 1, args: ['--gss'] });
     const folders = () => readdirSync(join(lab.primary.folder, 'tmp'));
-    const sending = lab.start(process.execPath, [ourProgram, ...args], { env });
+    const sending = lab.start(process.execPath, [ourKprop, ...args], { env });
     await once(silent, 'message');
     expect(folders()).toEqual([expect.stringMatching(/^kprop-gss-/)]);
     sending.signal('SIGTERM');

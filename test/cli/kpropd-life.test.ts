@@ -3,11 +3,11 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
 import { honest, startMiddleman, stranger } from '../support/attacker.ts';
-import { type LabProcess, packageRoot, type RunOptions } from '../support/lab.ts';
+import { type LabProcess, type RunOptions, ourProgram } from '../support/lab.ts';
 import { freePort, listens } from '../support/lab-process.ts';
 import { ReplicaRig, textOnceThere } from '../support/replica-rig.ts';
 
-const program = join(packageRoot, 'dist/bin/kpropd.js');
+const program = ourProgram('kpropd');
 
 let rig: ReplicaRig;
 beforeAll(async () => {

@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
 import { Lab } from '../support/lab.ts';
+import { residentBytes, statusField } from '../support/process-status.ts';
 import { makeSyntheticDump } from '../support/synthetic-dump.ts';
 
 let lab: Lab;
@@ -35,13 +36,7 @@ test('after a large dump kpropd gives its memory back, and sleeps', async () => 
   await kpropd.stop();
 });
 
-function residentBytes(pid: number): number {
-  const status = readFileSync(`/proc/${pid}/status`, 'utf8');
-  return Number(/^VmRSS:\s+(\d+) kB/m.exec(status)?.[1]) * 1024;
-}
-
 /** How often its main thread has gone to sleep. */
 function wakeUps(pid: number): number {
-  const status = readFileSync(`/proc/${pid}/status`, 'utf8');
-  return Number(/^voluntary_ctxt_switches:\s+(\d+)/m.exec(status)?.[1]);
+  return statusField(`/proc/${pid}/status`, 'voluntary_ctxt_switches') ?? Number.NaN;
 }

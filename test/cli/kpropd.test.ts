@@ -4,11 +4,11 @@ import { existsSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'n
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 
-import { type LabProcess, packageRoot, type RunOptions } from '../support/lab.ts';
+import { type LabProcess, packageRoot, type RunOptions, ourProgram } from '../support/lab.ts';
 import { freePort, listens } from '../support/lab-process.ts';
 import { ReplicaRig, textOnceThere } from '../support/replica-rig.ts';
 
-const program = join(packageRoot, 'dist/bin/kpropd.js');
+const program = ourProgram('kpropd');
 
 let rig: ReplicaRig;
 const daemons: number[] = [];

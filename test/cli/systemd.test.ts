@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { sendDatagram } from '../../src/host/libc.ts';
-import { Lab, packageRoot } from '../support/lab.ts';
+import { Lab, packageRoot, ourProgram } from '../support/lab.ts';
 import { freePort, listens } from '../support/lab-process.ts';
 
 /**
@@ -50,7 +50,7 @@ afterAll(async () => {
 test.each(['listen', 'accept', 'stdin'] as const)(
   'a socket handed over by systemd: %s',
   async (how) => {
-    const kpropd = [process.execPath, join(packageRoot, 'dist/bin/kpropd.js')];
+    const kpropd = [process.execPath, ourProgram('kpropd')];
     const options = ['-a', lab.replica.acl, '-f', lab.replica.fromMaster];
     if (how === 'listen') options.push('-D', '-t');
     const server = lab.start('/usr/bin/python3', ['-c', superServer, how, ...kpropd, ...options], {
@@ -90,7 +90,7 @@ test('with -D nothing but what the loader prints reaches the journal', async () 
   const loader = lab.loaderStub(`echo ${words}; [ ! -e fail ]`);
   const start = async (acl: string) => {
     const args = ['-D', '-P', String(port), '-a', acl, '-f', lab.replica.fromMaster, '-p', loader];
-    const kpropd = lab.start(process.execPath, [join(packageRoot, 'dist/bin/kpropd.js'), ...args], {
+    const kpropd = lab.start(process.execPath, [ourProgram('kpropd'), ...args], {
       role: 'replica',
       // As systemd sets them; nobody listens on the first.
       env: { NOTIFY_SOCKET: notify, JOURNAL_STREAM: '8:12345' },

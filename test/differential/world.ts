@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 import { LabProcess, type Outcome } from '../support/lab-process.ts';
-import { packageRoot } from '../support/lab.ts';
+import { ourProgram } from '../support/lab.ts';
 
 /** Whose programs are under test. */
 export type Make = 'mit' | 'ours';
@@ -175,8 +175,8 @@ const mounts = [
 const commands: Readonly<Record<string, readonly string[] | undefined>> = {
   'mit kprop': ['/usr/sbin/kprop'],
   'mit kpropd': ['/usr/sbin/kpropd'],
-  'ours kprop': [process.execPath, join(packageRoot, 'dist/bin/kprop.js')],
-  'ours kpropd': [process.execPath, join(packageRoot, 'dist/bin/kpropd.js')],
+  'ours kprop': [process.execPath, ourProgram('kprop')],
+  'ours kpropd': [process.execPath, ourProgram('kpropd')],
   'false replica': [process.execPath, join(here, 'false-replica.mjs')],
 };
 

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 
-import { comparable, type Kpropd, Lab, type LabProcess } from '../support/lab.ts';
+import { comparable, type Kpropd, Lab, type LabProcess, ourProgram } from '../support/lab.ts';
 import { processesOf } from '../support/replica-rig.ts';
 import { makeSyntheticDump } from '../support/synthetic-dump.ts';
 import { startProxy } from '../support/tcp-proxy.ts';
@@ -144,7 +144,7 @@ async function restart(): Promise<void> {
 function senderOf(dump: Held, port: number): [string, readonly string[]] {
   const args = lab.kpropArgs({ port, file: dump.file });
   if (random() < 0.5) return ['/usr/sbin/kprop', args];
-  return [process.execPath, [join(import.meta.dirname, '../../dist/bin/kprop.js'), ...args]];
+  return [process.execPath, [ourProgram('kprop'), ...args]];
 }
 
 function send(dump: Held, port: number) {

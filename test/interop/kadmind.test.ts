@@ -4,10 +4,10 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 
 import { IpropLab } from '../support/iprop-lab.ts';
-import { comparable, type LabProcess, packageRoot } from '../support/lab.ts';
+import { comparable, type LabProcess, ourProgram } from '../support/lab.ts';
 import { freePort } from '../support/lab-process.ts';
 
-const ourKprop = join(packageRoot, 'dist/bin/kprop.js');
+const ourKprop = ourProgram('kprop');
 
 let iprop: IpropLab;
 const started: LabProcess[] = [];

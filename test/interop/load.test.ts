@@ -8,6 +8,7 @@ import { propagate } from '../../src/client/propagate.ts';
 import { isKpropError } from '../../src/protocol/errors.ts';
 import { comparable, Lab, packageRoot } from '../support/lab.ts';
 import { asPrimary, expectReplicaHas } from '../support/pairings.ts';
+import { residentBytes } from '../support/process-status.ts';
 import { makeSyntheticDump } from '../support/synthetic-dump.ts';
 
 let lab: Lab;
@@ -88,8 +89,6 @@ function largeDump(): string {
 test('memory stays where it is while 300 MB go from a stream to a replica', async () => {
   const totalBytes = 300_000_000;
   const kpropd = await lab.startOurKpropd({ loader: lab.loaderStub('exit 0') });
-  const rss = (pid: number | 'self') =>
-    Number(/VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, 'latin1'))?.[1]) * 1024;
   // In a process of its own, so that nobody else's memory is measured. The dump is one that a
   // replica passes on to its loader: a header, and lines that look like records.
   const script = `
@@ -126,7 +125,7 @@ test('memory stays where it is while 300 MB go from a stream to a replica', asyn
   let most = 0;
   const watch = setInterval(() => {
     if ((kpropd.stderr.match(/transfer started/g) ?? []).length < 2) return;
-    const now = rss(kpropd.process.pid);
+    const now = residentBytes(kpropd.process.pid);
     atFirst ||= now;
     most = Math.max(most, now);
   }, 20);

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 
-import { Lab, packageRoot } from '../support/lab.ts';
+import { Lab, packageRoot, ourProgram } from '../support/lab.ts';
 import { expectReplicaHas, type Make, runKprop, succeeded } from '../support/pairings.ts';
 import {
   type ServerLine,
@@ -16,7 +16,7 @@ import { startProxy } from '../support/tcp-proxy.ts';
 
 const programs: Record<Make, string> = {
   MIT: '/usr/sbin/kpropd',
-  our: join(packageRoot, 'dist/bin/kpropd.js'),
+  our: ourProgram('kpropd'),
 };
 const kprops: readonly Make[] = ['MIT', 'our'];
 const names: readonly SuperServerName[] = ['inetd', 'xinetd'];

@@ -7,6 +7,7 @@ import type { Credential } from '../../src/protocol/session/credential.ts';
 import { framed, writeFrame } from '../../src/protocol/session/frame.ts';
 import { type Insider, labCredential, openInsider } from '../support/attacker.ts';
 import { comparable, type Kpropd } from '../support/lab.ts';
+import { peakResidentBytes } from '../support/process-status.ts';
 import { ReplicaRig, type RigServer } from '../support/replica-rig.ts';
 
 let rig: ReplicaRig;
@@ -170,10 +171,7 @@ describe('a message that claims 4 GiB', () => {
   afterAll(() => kpropd?.stop());
 
   const huge = Uint8Array.of(0xff, 0xff, 0xff, 0xff);
-  const peakKib = () => {
-    const status = readFileSync(`/proc/${kpropd.process.pid}/status`, 'latin1');
-    return Number(/VmHWM:\s+(\d+)/.exec(status)?.[1]);
-  };
+  const peakKib = () => peakResidentBytes(kpropd.process.pid) / 1024;
   const pour = async (insider: Insider, mebibytes: number) => {
     const chunk = new Uint8Array(1 << 20);
     for (let i = 0; i < mebibytes; i++) await insider.channel.write(Uint8Array.from(chunk));

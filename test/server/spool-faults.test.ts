@@ -12,7 +12,7 @@ import { dirname, join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 
 import { isKpropError, type KpropError } from '../../src/protocol/errors.ts';
-import { comparable, type LabProcess, packageRoot } from '../support/lab.ts';
+import { comparable, type LabProcess, ourProgram } from '../support/lab.ts';
 import { freePort, listens } from '../support/lab-process.ts';
 import { holdLock } from '../support/lock-holder.ts';
 import { expectHelpful, ReplicaRig } from '../support/replica-rig.ts';
@@ -162,7 +162,7 @@ describe('a disk that is full', () => {
   async function kpropdUnder(script: string, file: string): Promise<LabProcess & { port: number }> {
     const port = await freePort();
     const { acl } = rig.lab.replica;
-    const kpropd = [process.execPath, join(packageRoot, 'dist/bin/kpropd.js')];
+    const kpropd = [process.execPath, ourProgram('kpropd')];
     const args = ['-c', script, 'sh', ...kpropd, '-d', '-P', `${port}`, '-a', acl, '-f', file];
     const started = rig.lab.start('/bin/sh', args, { role: 'replica' });
     await started.until(() => listens(port), 'a kpropd that listens');

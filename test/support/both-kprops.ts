@@ -1,10 +1,9 @@
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
 
 import { expect } from 'vitest';
 
-import { type Lab, packageRoot } from './lab.ts';
+import { type Lab, ourProgram } from './lab.ts';
 import type { KpropOptions } from './lab-options.ts';
 import type { Outcome } from './lab-process.ts';
 
@@ -68,7 +67,7 @@ export const boundByModes: readonly [string, ...string[]] =
     ? ['setpriv', '--bounding-set=-all', '--inh-caps=-all']
     : ['/usr/bin/env'];
 
-const ourKprop = join(packageRoot, 'dist', 'bin', 'kprop.js');
+const ourKprop = ourProgram('kprop');
 
 /** The database and the last dump that was loaded. A dump half received may lie beside them. */
 function replicaState(lab: Lab): Record<string, string> {

@@ -271,7 +271,8 @@ export function comparable(dump: string): string {
   return [header, ...records.sort(), ''].join('\n');
 }
 
-function ourProgram(name: string): string {
+/** A program of ours as it is installed: one file in dist/bin. */
+export function ourProgram(name: 'kprop' | 'kpropd'): string {
   return join(packageRoot, 'dist', 'bin', `${name}.js`);
 }
 
