@@ -190,13 +190,14 @@ class StreamChannel implements Channel {
     if (!this.#ended && this.#failure === undefined && allowance > 0) {
       await new Promise<void>((resolve) => {
         const timer = setTimeout(resolve, limits.lingerMillis);
-        this.#elsewhere = () => {
+        const over = () => {
           clearTimeout(timer);
           resolve();
         };
+        this.#elsewhere = over;
         this.#inbox.discard((byteCount) => {
           allowance -= byteCount;
-          if (allowance <= 0) this.#elsewhere?.(this.#closedByPeer());
+          if (allowance <= 0) over();
         });
         this.#stream.resume();
       });
