@@ -3,8 +3,17 @@
 
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
-import { delimiter, dirname, join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+
+import {
+  aptGet,
+  installing,
+  missingPackages,
+  onPath,
+  rootPrefix,
+  runs as runShown,
+} from './machine.mjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const leastNode = [20, 19];
@@ -48,9 +57,9 @@ function requireNode() {
 }
 
 function prepareMachine() {
-  const missing = machineNeeds.filter(isMissing).map((need) => need.package);
+  const missing = missingPackages(machineNeeds);
   if (missing.length === 0) return;
-  const install = ['install', '-y', '--no-install-recommends', ...missing];
+  const install = installing(missing);
   const byHand = [
     'as root:',
     `  apt-get update && DEBIAN_FRONTEND=noninteractive apt-get ${install.join(' ')}`,
@@ -63,14 +72,10 @@ function prepareMachine() {
 
   say(`installing packages of this system: ${missing.join(' ')}`);
   say('(where systemd runs, Debian may enable their services; nothing here uses those)');
-  const wait = ['-o', 'DPkg::Lock::Timeout=300'];
-  const quiet = ['env', 'DEBIAN_FRONTEND=noninteractive', 'apt-get', '-q', ...wait];
-  if (!runs([...asRoot, ...quiet, 'update'])) say('apt-get update failed; trying to go on');
-  if (!runs([...asRoot, ...quiet, ...install])) fail('apt-get install failed; run', ...byHand);
-  const still = machineNeeds.filter(isMissing);
-  if (still.length > 0) {
-    fail(`installed, and still not found: ${still.map((need) => need.package).join(' ')}`);
-  }
+  if (!runs([...aptGet(asRoot), 'update'])) say('apt-get update failed; trying to go on');
+  if (!runs([...aptGet(asRoot), ...install])) fail('apt-get install failed; run', ...byHand);
+  const still = missingPackages(machineNeeds);
+  if (still.length > 0) fail(`installed, and still not found: ${still.join(' ')}`);
 }
 
 function preparePackages() {
@@ -100,8 +105,7 @@ function prepareSuperServers() {
     say(`unpacking ${name} and the libraries that it lacks here into node_modules/.cache`);
     if (unpackTo(folder, name)) continue;
     say('that did not work; once more with new lists of packages');
-    const asRoot = rootPrefix() ?? [];
-    runs([...asRoot, 'apt-get', '-q', '-o', 'DPkg::Lock::Timeout=300', 'update']);
+    runs([...aptGet(rootPrefix() ?? []), 'update']);
     if (!unpackTo(folder, name)) fail(`the package ${name} could not be fetched; see above`);
   }
 }
@@ -131,22 +135,6 @@ function prepareBuild() {
   if (build.status !== 0) fail('the build failed');
 }
 
-function isMissing({ files = [], commands = [] }) {
-  return !files.every((file) => existsSync(file)) || !commands.every(onPath);
-}
-
-function onPath(command) {
-  const folders = (process.env.PATH ?? '').split(delimiter);
-  return [...folders, '/usr/sbin', '/usr/bin'].some((folder) => existsSync(join(folder, command)));
-}
-
-/** The words that make a command run as root, or undefined where there is no way. */
-function rootPrefix() {
-  if (process.getuid?.() === 0) return [];
-  const sudo = onPath('sudo') && spawnSync('sudo', ['-n', 'true'], { stdio: 'ignore' });
-  return sudo && sudo.status === 0 ? ['sudo', '-n'] : undefined;
-}
-
 /** Whether npm's own record of node_modules agrees with package-lock.json; packages of other systems may be absent. */
 function installedAsLocked() {
   const packagesIn = (file) => JSON.parse(readFileSync(join(root, file), 'utf8')).packages;
@@ -173,14 +161,8 @@ function buildEnvironment() {
   return headers ? { ...process.env, npm_config_nodedir: prefix } : process.env;
 }
 
-function runs([command, ...args], env = process.env) {
-  const { status, error } = spawnSync(command, args, {
-    cwd: root,
-    env,
-    stdio: ['ignore', 'inherit', 'inherit'],
-  });
-  if (error !== undefined) say(`${command}: ${error.message}`);
-  return status === 0;
+function runs(command, env = process.env) {
+  return runShown(command, { cwd: root, env, say });
 }
 
 function say(text) {
