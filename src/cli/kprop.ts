@@ -3,6 +3,7 @@ import { writeFileSync } from 'node:fs';
 import type { CredentialSource } from '../client/credentials.ts';
 import { type PropagateEvent, propagate } from '../client/propagate.ts';
 import { loadKrb5Config } from '../host/config-files.ts';
+import { keepFreedMemory } from '../host/memory.ts';
 import { errnoOf, errnoText } from '../protocol/com-err.ts';
 import { inPhase } from '../protocol/errors.ts';
 import { parseKeytabName } from '../protocol/formats/keytab.ts';
@@ -54,6 +55,7 @@ async function main(args: readonly string[]): Promise<number> {
       // MIT's kprop resolves the name, and only that, ahead of its use.
       await inPhase('credentials', 'while resolving keytab', () => parseKeytabName(keytab));
     }
+    keepFreedMemory();
     await propagate({
       host: given.host,
       port: given.port,
