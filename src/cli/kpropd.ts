@@ -4,7 +4,7 @@ import { Socket } from 'node:net';
 import { resolve } from 'node:path';
 import { loadKrb5Config } from '../host/config-files.ts';
 import { moveOffStdio, openSyslog } from '../host/libc.ts';
-import { releaseMemory } from '../host/memory.ts';
+import { keepFreedMemory, releaseMemory } from '../host/memory.ts';
 import { chooseReplayCache } from '../host/replay-choice.ts';
 import { errnoOf, errnoText } from '../protocol/com-err.ts';
 import { inPhase } from '../protocol/errors.ts';
@@ -71,6 +71,7 @@ async function main(args: readonly string[]): Promise<number | undefined> {
       () => given.realm ?? config.defaultRealm,
     );
     if (config.ipropEnable(realm)) log.note(noIprop);
+    keepFreedMemory();
     const options = serveOptions(given, paths, { config, realm }, log);
     const activation = takeActivation(process.env);
     if (activation === 'connection') return await serveInherited(activatedDescriptor, options);

@@ -15,11 +15,10 @@ export interface DumpFile extends Dump {
   close(): Promise<void>;
 }
 
-/**
- * What is read at once, and about what is sealed at once: enough that the disk is not asked for every
- * block, and no more, for each propagation holds several such buffers.
- */
-const readBytes = 1 << 19;
+/** What one propagation reads at once: what it seals and writes at once. */
+const readBytes = 1 << 20;
+/** What many share: less, for each of them holds several such buffers. */
+const pieceBytes = 1 << 19;
 
 /**
  * Opens a dump of kdb5_util: locks it (shared, without waiting) as kprop does, and refuses one that
@@ -52,7 +51,7 @@ export async function openDumpFile(path: string): Promise<DumpFile> {
       warning: unfinished ? warningOf(path, okPath, status.mtime) : undefined,
       bytes: status.size,
       blocks: () => readBlocks(file, path),
-      piece: (position) => readPiece(file, path, position),
+      piece: (position) => readPiece(file, path, { position, byteCount: pieceBytes }),
       close: () => file.close(),
     };
   } catch (error) {
@@ -83,22 +82,26 @@ function warningOf(path: string, okPath: string, dumped: Date): string {
 async function* readBlocks(file: FileHandle, path: string): AsyncGenerator<Uint8Array> {
   let position = 0;
   // One piece is read ahead, while the one before is sealed and sent.
-  let ahead = readPiece(file, path, position);
+  let ahead = readPiece(file, path, { position, byteCount: readBytes });
   for (;;) {
     const piece = await ahead;
     if (piece.length === 0) return;
     position += piece.length;
-    ahead = readPiece(file, path, position);
+    ahead = readPiece(file, path, { position, byteCount: readBytes });
     // Its failure is met when its turn comes; a reader that leaves before never asks.
     ahead.catch(() => undefined);
     yield piece;
   }
 }
 
-async function readPiece(file: FileHandle, path: string, position: number): Promise<Uint8Array> {
+async function readPiece(
+  file: FileHandle,
+  path: string,
+  { position, byteCount }: { readonly position: number; readonly byteCount: number },
+): Promise<Uint8Array> {
   // A new buffer each time: blocks cut from the last one may still be on their way to the socket.
-  const buffer = Buffer.allocUnsafeSlow(readBytes);
-  const { bytesRead } = await file.read(buffer, 0, readBytes, position).catch((cause: unknown) => {
+  const buffer = Buffer.allocUnsafeSlow(byteCount);
+  const { bytesRead } = await file.read(buffer, 0, byteCount, position).catch((cause: unknown) => {
     throw new KpropError('dump.read', { path, errno: errnoOf(cause) }, { cause });
   });
   return buffer.subarray(0, bytesRead);

@@ -35,7 +35,7 @@ const sizeLimitBytes = 4 * 1024;
 const blockLimitBytes = 16 * 1024 * 1024;
 const confirmationLimitBytes = 64 * 1024;
 /** So many blocks go to the socket in one gathered write. */
-const blocksPerWrite = 16;
+const blocksPerWrite = 32;
 
 /**
  * The sender's half: the size, the blocks, and the wait until the replica confirms that it has
@@ -153,14 +153,25 @@ async function sendBlocks(
   const source = inBlocks(dump.blocks());
   channel.during('sending the database', o.limits.idleMillis);
   let sent = 0;
-  const send = async (blocks: readonly Uint8Array[], { last }: { readonly last: boolean }) => {
-    const pieces: Uint8Array[] = [];
-    for (const message of seal(...blocks)) pieces.push(...framed(...message));
-    await hearing(channel, () => channel.write(...pieces), { last });
-    for (const block of blocks) {
+  /** The write under way: it goes on while the next blocks are read and sealed. */
+  let writing = Promise.resolve();
+  let written: readonly Uint8Array[] = [];
+  const finishWrite = async ({ last }: { readonly last: boolean }) => {
+    await hearing(channel, () => writing, { last });
+    for (const block of written) {
       sent += block.length;
       o.onProgress?.(sent);
     }
+    written = [];
+  };
+  const send = async (blocks: readonly Uint8Array[]) => {
+    const pieces: Uint8Array[] = [];
+    for (const message of seal(...blocks)) pieces.push(...framed(...message));
+    await finishWrite({ last: false });
+    writing = channel.write(...pieces);
+    // Awaited before the next one; until then its failure must not count as unhandled.
+    writing.catch(() => undefined);
+    written = blocks;
   };
   try {
     let seen = 0;
@@ -176,12 +187,13 @@ async function sendBlocks(
       if (seen > dump.bytes) break;
       // A replica that has all the bytes loads them: it gets the last only if nothing follows.
       if (seen === dump.bytes) last = blocks;
-      else await send(blocks, { last: false });
+      else await send(blocks);
     }
     if (seen !== dump.bytes) {
       throw new KpropError('dump.changed', { expected: dump.bytes, got: seen });
     }
-    if (last.length > 0) await send(last, { last: true });
+    if (last.length > 0) await send(last);
+    await finishWrite({ last: true });
   } catch (error) {
     if (!(error instanceof KpropError)) throw error;
     const changed = isKpropError(error, 'dump.changed');
