@@ -19,6 +19,8 @@ export interface Channel {
    * Names the step for errors and sets how long nothing may move meanwhile; 0 is for ever.
    */
   during(step: string, idleMillis: number): void;
+  /** A copy of the next so many bytes if they have arrived, else undefined; they stay unread. */
+  peek(byteCount: number): Uint8Array | undefined;
   /** Exactly so many bytes if they have arrived, else undefined. */
   take(byteCount: number): Uint8Array | undefined;
   /** Exactly so many bytes. @throws network.closed, network.failed, network.timeout, aborted */
@@ -82,6 +84,7 @@ class StreamChannel implements Channel {
   readonly #onAbort = () => this.#fail(abortError(this.#signal?.reason));
   #step = 'connecting';
   #idleMillis = 0;
+  /** Set again for each wait, and left to run out when there is none: many waits are short. */
   #timer: NodeJS.Timeout | undefined;
   readonly #inbox = new Inbox();
   #waiter: Waiter | undefined;
@@ -122,7 +125,12 @@ class StreamChannel implements Channel {
   during(step: string, idleMillis: number): void {
     this.#step = step;
     this.#idleMillis = idleMillis;
+    this.#disarm();
     this.#rearm();
+  }
+
+  peek(byteCount: number): Uint8Array | undefined {
+    return this.#inbox.peek(byteCount);
   }
 
   take(byteCount: number): Uint8Array | undefined {
@@ -268,14 +276,18 @@ class StreamChannel implements Channel {
     this.#stream.destroy();
   }
 
+  get #waiting(): boolean {
+    return (this.#waiter ?? this.#drained ?? this.#elsewhere) !== undefined;
+  }
+
   #rearm(): void {
-    this.#disarm();
-    const waiting = this.#waiter ?? this.#drained ?? this.#elsewhere;
-    if (this.#idleMillis === 0 || waiting === undefined || this.#failure !== undefined) return;
     const millis = this.#idleMillis;
-    this.#timer = setTimeout(() => {
+    if (millis === 0 || !this.#waiting || this.#failure !== undefined) return;
+    this.#timer ??= setTimeout(() => {
+      if (!this.#waiting) return;
       this.#fail(new KpropError('network.timeout', { peer: this.peer, while: this.#step, millis }));
     }, millis);
+    this.#timer.refresh();
   }
 
   #disarm(): void {

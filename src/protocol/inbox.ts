@@ -57,6 +57,19 @@ export class Inbox {
     this.arrived += byteCount;
   }
 
+  /** A copy of the next so many bytes if they are there, else undefined; they stay. */
+  peek(byteCount: number): Uint8Array | undefined {
+    if (this.arrived < byteCount) return undefined;
+    this.#closeSlab();
+    const bytes = new Uint8Array(byteCount);
+    for (let filled = 0, index = this.#first; filled < byteCount; index += 1) {
+      const part = (this.#chunks[index] as Uint8Array).subarray(0, byteCount - filled);
+      bytes.set(part, filled);
+      filled += part.length;
+    }
+    return bytes;
+  }
+
   /** Exactly so many bytes if they are there, else undefined; a view where they came in one piece. */
   take(byteCount: number): Uint8Array | undefined {
     if (this.arrived < byteCount) return undefined;

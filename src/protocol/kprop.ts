@@ -2,7 +2,7 @@ import type { Channel } from './channel.ts';
 import { concat } from './bytes.ts';
 import { inPhase, isKpropError, KpropError } from './errors.ts';
 import { isKrbError, makeKrbError } from './messages/error.ts';
-import { framed, readFrame, writeFrame } from './session/frame.ts';
+import { framed, readFrame, takeFrame, writeFrame } from './session/frame.ts';
 import { refusedBy } from './session/sendauth.ts';
 import type { Session } from './session/session.ts';
 
@@ -16,6 +16,12 @@ export const blockBytes = 32_768;
 export interface Dump {
   readonly bytes: number;
   blocks(): AsyncIterable<Uint8Array>;
+}
+
+/** A dump that is being received: its size, and its blocks in order, all that are there at a time. */
+export interface ReceivedDump {
+  readonly bytes: number;
+  batches(): AsyncIterable<readonly Uint8Array[]>;
 }
 
 /** How long nothing may move, by step; 0 is for ever. Milliseconds. */
@@ -36,6 +42,8 @@ const blockLimitBytes = 16 * 1024 * 1024;
 const confirmationLimitBytes = 64 * 1024;
 /** So many blocks go to the socket in one gathered write. */
 const blocksPerWrite = 32;
+/** After so many messages a receiver hands on what it has, and lets others have their turn. */
+const messagesPerBatch = 32;
 
 /**
  * The sender's half: the size, the blocks, and the wait until the replica confirms that it has
@@ -77,7 +85,7 @@ export async function receiveDump(
   channel: Channel,
   session: Session,
   limits: Pick<ConversationLimits, 'idleMillis'>,
-): Promise<Dump> {
+): Promise<ReceivedDump> {
   channel.during('reading the database size', limits.idleMillis);
   const message = await inPhase('size', 'while reading database size', () =>
     readFrame(channel, 'database size', sizeLimitBytes),
@@ -87,7 +95,7 @@ export async function receiveDump(
     session.readSafe(message),
   );
   const bytes = await inPhase('size', 'malformed database size message', () => decodeSize(data));
-  return { bytes, blocks: () => receiveBlocks(channel, session, bytes, limits.idleMillis) };
+  return { bytes, batches: () => receiveBatches(channel, session, bytes, limits.idleMillis) };
 }
 
 /** The receiver's half, last part: says that so many bytes have been loaded. */
@@ -232,30 +240,37 @@ async function* inBlocks(pieces: AsyncIterable<Uint8Array>): AsyncGenerator<Uint
   if (rest.length > 0) yield [rest];
 }
 
-async function* receiveBlocks(
+async function* receiveBatches(
   channel: Channel,
   session: Session,
   bytes: number,
   idleMillis: number,
-): AsyncGenerator<Uint8Array> {
+): AsyncGenerator<readonly Uint8Array[]> {
   const open = session.opener();
+  const frame = [channel, 'database block', blockLimitBytes] as const;
   let received = 0;
   let step = 'reading';
   channel.during('receiving the database', idleMillis);
   try {
     while (received < bytes) {
-      step = 'reading';
-      const message = await readFrame(channel, 'database block', blockLimitBytes);
-      if (isKrbError(message)) throw refusedBy(channel, message);
-      step = 'decoding';
-      const block = open(message);
-      if (block.length > bytes - received) {
-        const detail = { received: received + block.length, expected: bytes };
-        const error = new KpropError('kprop.too-much', detail);
-        throw error.during('blocks', error.message);
+      const batch: Uint8Array[] = [];
+      let message: Uint8Array | undefined = await readFrame(...frame);
+      for (let count = 1; message !== undefined; count += 1) {
+        if (isKrbError(message)) throw refusedBy(channel, message);
+        step = 'decoding';
+        const block = open(message);
+        if (block.length > bytes - received) {
+          const detail = { received: received + block.length, expected: bytes };
+          const error = new KpropError('kprop.too-much', detail);
+          throw error.during('blocks', error.message);
+        }
+        if (block.length > 0) batch.push(block);
+        received += block.length;
+        step = 'reading';
+        const full = received === bytes || count === messagesPerBatch;
+        message = full ? undefined : takeFrame(...frame);
       }
-      if (block.length > 0) yield block;
-      received += block.length;
+      if (batch.length > 0) yield batch;
     }
   } catch (error) {
     const doing = `while ${step} database block starting at offset ${received}`;

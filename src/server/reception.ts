@@ -1,6 +1,6 @@
 import type { Channel } from '../protocol/channel.ts';
 import { KpropError } from '../protocol/errors.ts';
-import type { Dump } from '../protocol/kprop.ts';
+import type { ReceivedDump } from '../protocol/kprop.ts';
 import { type DumpKind, headKind } from './dump-check.ts';
 import type { Spool } from './spool.ts';
 import type { StreamedLoad } from './streamed-load.ts';
@@ -16,7 +16,7 @@ const headBytes = 256;
  */
 export async function receiveInto(
   spool: Spool,
-  dump: Dump,
+  dump: ReceivedDump,
   channel: Channel,
   begin: (kind: DumpKind, onFailure: () => void) => StreamedLoad | undefined,
 ): Promise<StreamedLoad | undefined> {
@@ -26,16 +26,17 @@ export async function receiveInto(
   // The sender may pause for long: what it is to be told must not wait for its next block.
   const giveUp = () => channel.interrupt(new KpropError('aborted', { reason: 'the load failed' }));
 
-  async function* blocks(): AsyncGenerator<Uint8Array> {
+  async function* batches(): AsyncGenerator<readonly Uint8Array[]> {
     try {
-      for await (const block of dump.blocks()) {
+      for await (const batch of dump.batches()) {
         if (kind === undefined) {
-          head = Buffer.concat([head, block.subarray(0, headBytes)]);
+          const starts = batch.map((block) => block.subarray(0, headBytes));
+          head = Buffer.concat([head, ...starts]);
           kind = headKind(head, spool.temporary);
           if (kind !== undefined) load = begin(kind, giveUp);
         }
         load?.throwIfFailed();
-        yield block;
+        yield batch;
         load?.throwIfFailed();
       }
     } catch (error) {
@@ -47,7 +48,7 @@ export async function receiveInto(
 
   spool.watch((bytes) => load?.grow(bytes));
   try {
-    await spool.fill({ bytes: dump.bytes, blocks });
+    await spool.fill({ bytes: dump.bytes, batches });
     return load;
   } catch (error) {
     await load?.abandon();

@@ -3,7 +3,7 @@ import { basename, dirname, join } from 'node:path';
 import { lockFile } from '../host/libc.ts';
 import { errnoOf } from '../protocol/com-err.ts';
 import { KpropError } from '../protocol/errors.ts';
-import type { Dump } from '../protocol/kprop.ts';
+import type { ReceivedDump } from '../protocol/kprop.ts';
 
 /** A dump on its way to `path`. Until `publish` the file there is the one from before. */
 export interface Spool {
@@ -11,7 +11,7 @@ export interface Spool {
   /** Where the bytes are until then. */
   readonly temporary: string;
   /** Writes all of the dump into the temporary file, and makes the disk keep it. @throws spool.* */
-  fill(dump: Dump): Promise<void>;
+  fill(dump: ReceivedDump): Promise<void>;
   /** Who is told how many octets of the dump, from its start, can be read back from that file. */
   watch(onWritten: (bytes: number) => void): void;
   /** Puts the temporary file in the place of the last good one. @throws spool.write */
@@ -87,7 +87,7 @@ class TemporarySpool implements Spool {
     this.#release = release;
   }
 
-  async fill(dump: Dump): Promise<void> {
+  async fill(dump: ReceivedDump): Promise<void> {
     let written = 0;
     // One write is under way while the next batch is received and decrypted.
     let underWay: Promise<void> = Promise.resolve();
@@ -114,9 +114,11 @@ class TemporarySpool implements Spool {
       underWay.catch(() => undefined);
     };
     try {
-      for await (const block of dump.blocks()) {
-        batch.push(block);
-        collected += block.length;
+      for await (const blocks of dump.batches()) {
+        for (const block of blocks) {
+          batch.push(block);
+          collected += block.length;
+        }
         if (collected >= batchBytes) await flush();
       }
       await flush();

@@ -126,7 +126,7 @@ test.each([
     peer: { value: client.peer },
     arrived: { get: () => client.arrived },
     ...Object.fromEntries(
-      (['read', 'take', 'during', 'waitFor', 'close'] as const).map((name) => [
+      (['read', 'peek', 'take', 'during', 'waitFor', 'close'] as const).map((name) => [
         name,
         { value: (client[name] as () => unknown).bind(client) },
       ]),

@@ -17,7 +17,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 
-import type { Dump } from '../../src/protocol/kprop.ts';
+import type { ReceivedDump } from '../../src/protocol/kprop.ts';
 import { SpoolRoom } from '../../src/server/spool.ts';
 import { packageRoot } from '../support/lab.ts';
 import { holdLock } from '../support/lock-holder.ts';
@@ -38,12 +38,12 @@ afterEach(() => {
   rmSync(folder, { recursive: true });
 });
 
-const dumpOf = (...blocks: readonly (string | Error)[]): Dump => ({
+const dumpOf = (...blocks: readonly (string | Error)[]): ReceivedDump => ({
   bytes: blocks.reduce((sum, block) => sum + (block instanceof Error ? 0 : block.length), 0),
-  async *blocks() {
+  async *batches() {
     for (const block of blocks) {
       if (block instanceof Error) throw block;
-      yield Buffer.from(block, 'latin1');
+      yield [Buffer.from(block, 'latin1')];
     }
   },
 });
@@ -169,12 +169,12 @@ describe('a failure leaves the last dump as it was', () => {
     const noRoom = Object.assign(new Error('no room'), { code: 'ENOSPC' });
     vi.spyOn(handles, 'writev').mockRejectedValue(noRoom);
     let blocks = 0;
-    const endless: Dump = {
+    const endless: ReceivedDump = {
       bytes: Number.MAX_SAFE_INTEGER,
-      async *blocks() {
+      async *batches() {
         for (;;) {
           blocks += 1;
-          yield new Uint8Array(32_768);
+          yield [new Uint8Array(32_768)];
         }
       },
     };

@@ -94,7 +94,7 @@ export async function serveOver(
     ({ session } = await recvauth(channel, { ...o, application: applicationVersion }));
     const dump = await receiveDump(channel, session, { idleMillis: o.idleMillis });
     const blocks: Uint8Array[] = [];
-    for await (const block of dump.blocks()) blocks.push(block.slice());
+    for await (const batch of dump.batches()) blocks.push(...batch.map((block) => block.slice()));
     o.onReceived(concat(...blocks));
     await confirmDump(channel, session, dump.bytes);
   } catch (error) {

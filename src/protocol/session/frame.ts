@@ -25,10 +25,28 @@ export async function readFrame(
   what: string,
   limitBytes: number,
 ): Promise<Uint8Array> {
-  const head = channel.take(4) ?? (await channel.read(4));
+  const arrived = takeFrame(channel, what, limitBytes);
+  if (arrived !== undefined) return arrived;
+  const byteCount = lengthIn(await channel.read(4), what, limitBytes);
+  return await channel.read(byteCount);
+}
+
+/** The next message if all of it has arrived, else undefined. @throws message.too-long */
+export function takeFrame(
+  channel: Channel,
+  what: string,
+  limitBytes: number,
+): Uint8Array | undefined {
+  const head = channel.peek(4);
+  if (head === undefined) return undefined;
+  const byteCount = lengthIn(head, what, limitBytes);
+  return channel.take(4 + byteCount)?.subarray(4);
+}
+
+function lengthIn(head: Uint8Array, what: string, limitBytes: number): number {
   const byteCount = new DataView(head.buffer, head.byteOffset).getUint32(0);
   if (byteCount > limitBytes) {
     throw new KpropError('message.too-long', { what, bytes: byteCount, limit: limitBytes });
   }
-  return channel.take(byteCount) ?? (await channel.read(byteCount));
+  return byteCount;
 }

@@ -204,7 +204,7 @@ async function replica(channel: Channel, acceptor: ReturnType<typeof acceptorOf>
   const { session } = await recvauth(channel, { ...acceptor, application: applicationVersion });
   const dump = await receiveDump(channel, session, limits);
   const blocks: Uint8Array[] = [];
-  for await (const block of dump.blocks()) blocks.push(block.slice());
+  for await (const batch of dump.batches()) blocks.push(...batch.map((block) => block.slice()));
   await confirmDump(channel, session, dump.bytes);
   return concat(...blocks);
 }
