@@ -63,6 +63,9 @@ export async function serveSocket(
 ): Promise<void> {
   // A reset before anybody else listens would end the process.
   socket.on('error', () => undefined);
+  // As the listener does it, for which these are options.
+  socket.setNoDelay(true);
+  socket.setKeepAlive(true);
   const desk = await Desk.open(options);
   await desk.recover();
   desk.take(socket);

@@ -6,6 +6,8 @@ import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 
 import { dial } from '../../src/client/dial.ts';
 import type { Channel } from '../../src/protocol/channel.ts';
+import { descriptorOf } from '../../src/server/adopt.ts';
+import { IPPROTO_TCP, socketOption, TCP_NODELAY } from '../support/socket-option.ts';
 import { hostAddressOf } from '../../src/protocol/messages/address.ts';
 
 let server: Server;
@@ -41,6 +43,14 @@ test('the kernel is told to notice a peer that is gone for good', async () => {
   await dialled('127.0.0.1');
   expect(keepAlive).toHaveBeenCalledWith(true, 60_000);
   keepAlive.mockRestore();
+});
+
+test('the kernel is told to send short messages at once', async () => {
+  const told = vi.spyOn(Socket.prototype, 'setNoDelay');
+  await dialled('127.0.0.1');
+  const descriptor = descriptorOf(told.mock.instances[0] as unknown as Socket);
+  told.mockRestore();
+  expect(socketOption(descriptor, IPPROTO_TCP, TCP_NODELAY)).toBe(1);
 });
 
 test('a name leads to one of its addresses', async () => {
