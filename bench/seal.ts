@@ -6,7 +6,7 @@ import { aesBytesPerSecond } from './limits.ts';
 import { median, type Part, rate, times } from './part.ts';
 
 const blockBytes = 32_768;
-const blocksAtOnce = 16;
+const blocksAtOnce = 32;
 const totalBytes = 512 * 2 ** 20;
 
 /** What kprop's own work allows, with no socket, file or other end in its way. */

@@ -20,7 +20,8 @@ const rooms: Readonly<Record<string, { rooms: readonly string[]; modules: readon
   bytes: { rooms: ['errors'], modules: [] },
   ambient: { rooms: ['errors'], modules: ['node:crypto'] },
   inbox: { rooms: [], modules: [] },
-  channel: { rooms: ['errors', 'inbox'], modules: ['node:stream (types)'] },
+  'idle-timer': { rooms: [], modules: [] },
+  channel: { rooms: ['errors', 'idle-timer', 'inbox'], modules: ['node:stream (types)'] },
   asn1: { rooms: ground, modules: ['asn1js'] },
   messages: { rooms: [...ground, 'asn1'], modules: [] },
   crypto: { rooms: ground, modules: ['node:crypto'] },
@@ -33,7 +34,7 @@ const rooms: Readonly<Record<string, { rooms: readonly string[]; modules: readon
     modules: [],
   },
   kprop: {
-    rooms: [...ground, 'session', 'messages/error'],
+    rooms: [...ground, 'session', 'messages/error', 'messages/size'],
     modules: [],
   },
   host: {
@@ -150,7 +151,7 @@ describe.each(files)('%s', (file) => {
       );
       expect(code).not.toMatch(/\bgetRandomValues\b|\brandomUUID\b/);
     }
-    if (file.startsWith('protocol/') && file !== 'protocol/channel.ts') {
+    if (file.startsWith('protocol/') && !/^protocol\/(channel|idle-timer)\.ts$/.test(file)) {
       expect(code).not.toMatch(/\bset(Timeout|Interval|Immediate)\b/);
     }
   });

@@ -1,5 +1,6 @@
 import type { Duplex } from 'node:stream';
 import { abortError, KpropError } from './errors.ts';
+import { IdleTimer } from './idle-timer.ts';
 import { Inbox } from './inbox.ts';
 
 /** One end of a connection: a HostAddress of RFC 4120 §5.2.5. */
@@ -69,12 +70,6 @@ export function channelOver(
   return new StreamChannel(stream, options);
 }
 
-interface Waiter {
-  readonly byteCount: number;
-  readonly resolve: (bytes: Uint8Array) => void;
-  readonly reject: (error: Error) => void;
-}
-
 class StreamChannel implements Channel {
   readonly local: Address;
   readonly remote: Address;
@@ -83,11 +78,9 @@ class StreamChannel implements Channel {
   readonly #signal: AbortSignal | undefined;
   readonly #onAbort = () => this.#fail(abortError(this.#signal?.reason));
   #step = 'connecting';
-  #idleMillis = 0;
-  /** Set again for each wait, and left to run out when there is none: many waits are short. */
-  #timer: NodeJS.Timeout | undefined;
+  readonly #idle = new IdleTimer((millis) => this.#onIdle(millis));
   readonly #inbox = new Inbox();
-  #waiter: Waiter | undefined;
+  #waiter: { byteCount: number; resolve(b: Uint8Array): void; reject(e: Error): void } | undefined;
   /** Something else is waited for, and given up when the connection is. */
   #elsewhere: ((error: Error) => void) | undefined;
   #drained: { resolve(): void; reject(error: Error): void } | undefined;
@@ -100,19 +93,19 @@ class StreamChannel implements Channel {
     this.remote = options.remote;
     this.peer = options.peer;
     this.#signal = options.signal;
-    const intake: Intake = {
-      buffer: () => this.#inbox.room(),
-      callback: (byteCount) => {
-        this.#onArrival(() => this.#inbox.filled(byteCount));
-        return true;
-      },
+    const filled = (byteCount: number) => {
+      this.#onArrival(() => this.#inbox.filled(byteCount));
+      return true;
     };
+    const intake: Intake = { buffer: () => this.#inbox.room(), callback: filled };
     const stream = typeof source === 'function' ? source(intake) : source;
     this.#stream = stream;
     stream.on('data', (chunk: Uint8Array) => this.#onArrival(() => this.#inbox.push(chunk)));
     stream.on('end', () => this.#onEnd());
     stream.on('drain', () => this.#onDrain());
-    stream.on('error', (error: NodeJS.ErrnoException) => this.#fail(this.#networkError(error)));
+    stream.on('error', (error: NodeJS.ErrnoException) =>
+      this.#fail(this.#failed(error.code ?? error.message, { cause: error })),
+    );
     stream.on('close', () => this.#onClose());
     if (this.#signal?.aborted) this.#onAbort();
     else this.#signal?.addEventListener('abort', this.#onAbort, { once: true });
@@ -124,8 +117,7 @@ class StreamChannel implements Channel {
 
   during(step: string, idleMillis: number): void {
     this.#step = step;
-    this.#idleMillis = idleMillis;
-    this.#disarm();
+    this.#idle.set(idleMillis);
     this.#rearm();
   }
 
@@ -183,7 +175,7 @@ class StreamChannel implements Channel {
   interrupt(error: Error): void {
     if (this.#waiter === undefined) this.#interruption = error;
     else {
-      this.#disarm();
+      this.#idle.stop();
       this.#waiter.reject(error);
       this.#waiter = undefined;
     }
@@ -232,7 +224,7 @@ class StreamChannel implements Channel {
     const waiter = this.#waiter;
     if (waiter !== undefined && this.arrived >= waiter.byteCount) {
       this.#waiter = undefined;
-      this.#disarm();
+      this.#idle.stop();
       waiter.resolve(this.take(waiter.byteCount) as Uint8Array);
     } else if (waiter !== undefined) {
       this.#rearm();
@@ -244,7 +236,7 @@ class StreamChannel implements Channel {
   #onEnd(): void {
     if (this.#ended) return;
     this.#ended = true;
-    this.#disarm();
+    this.#idle.stop();
     this.#waiter?.reject(this.#closedByPeer());
     this.#waiter = undefined;
     this.#elsewhere?.(this.#hungUp());
@@ -266,7 +258,7 @@ class StreamChannel implements Channel {
   #fail(error: Error): void {
     if (this.#failure !== undefined) return;
     this.#failure = error;
-    this.#disarm();
+    this.#idle.stop();
     this.#signal?.removeEventListener('abort', this.#onAbort);
     this.#waiter?.reject(error);
     this.#waiter = undefined;
@@ -281,18 +273,13 @@ class StreamChannel implements Channel {
   }
 
   #rearm(): void {
-    const millis = this.#idleMillis;
-    if (millis === 0 || !this.#waiting || this.#failure !== undefined) return;
-    this.#timer ??= setTimeout(() => {
-      if (!this.#waiting) return;
-      this.#fail(new KpropError('network.timeout', { peer: this.peer, while: this.#step, millis }));
-    }, millis);
-    this.#timer.refresh();
+    if (this.#waiting && this.#failure === undefined) this.#idle.wind();
   }
 
-  #disarm(): void {
-    clearTimeout(this.#timer);
-    this.#timer = undefined;
+  #onIdle(millis: number): void {
+    // It also runs out when nobody waits any more.
+    if (!this.#waiting) return;
+    this.#fail(new KpropError('network.timeout', { peer: this.peer, while: this.#step, millis }));
   }
 
   #closedByPeer(): KpropError {
@@ -301,11 +288,10 @@ class StreamChannel implements Channel {
 
   /** A peer that has left while we have more to say: what writing it would give. */
   #hungUp(): KpropError {
-    return new KpropError('network.failed', { peer: this.peer, while: this.#step, errno: 'EPIPE' });
+    return this.#failed('EPIPE');
   }
 
-  #networkError(cause: NodeJS.ErrnoException): Error {
-    const detail = { peer: this.peer, while: this.#step, errno: cause.code ?? cause.message };
-    return new KpropError('network.failed', detail, { cause });
+  #failed(errno: string, options?: ErrorOptions): KpropError {
+    return new KpropError('network.failed', { peer: this.peer, while: this.#step, errno }, options);
   }
 }

@@ -2,6 +2,7 @@ import type { Channel } from './channel.ts';
 import { concat } from './bytes.ts';
 import { inPhase, isKpropError, KpropError } from './errors.ts';
 import { isKrbError, makeKrbError } from './messages/error.ts';
+import { decodeSize, encodeSize } from './messages/size.ts';
 import { framed, readFrame, takeFrame, writeFrame } from './session/frame.ts';
 import { refusedBy } from './session/sendauth.ts';
 import type { Session } from './session/session.ts';
@@ -127,28 +128,6 @@ export async function sendFailure(
     client: session.client,
   });
   await writeFrame(channel, message);
-}
-
-/** 1 to 2^32 - 1 in 4 octets; 0 and more in 12, the first four zero. @see kprop_util.c */
-export function encodeSize(bytes: number): Uint8Array {
-  const short = bytes > 0 && bytes <= 0xffffffff;
-  const octets = new Uint8Array(short ? 4 : 12);
-  const view = new DataView(octets.buffer);
-  if (short) view.setUint32(0, bytes);
-  else view.setBigUint64(4, BigInt(bytes));
-  return octets;
-}
-
-/** The size that encodeSize wrote; 0 in 4 octets comes from old peers. @throws kprop.bad-size */
-export function decodeSize(data: Uint8Array): number {
-  const view = new DataView(data.buffer, data.byteOffset, data.byteLength);
-  if (data.length === 4) return view.getUint32(0);
-  if (data.length !== 12) throw badSize(`it has ${data.length} octets, not 4 or 12`);
-  if (view.getUint32(0) !== 0) throw badSize('its first four octets are not zero');
-  const bytes = view.getBigUint64(4);
-  if (bytes > 0n && bytes <= 0xffffffffn) throw badSize('it is longer than its value needs');
-  if (bytes > BigInt(Number.MAX_SAFE_INTEGER)) throw badSize('it is larger than any disk');
-  return Number(bytes);
 }
 
 async function sendBlocks(
@@ -300,8 +279,4 @@ async function hearing<T>(
 
 async function refusal(channel: Channel): Promise<KpropError> {
   return refusedBy(channel, await readFrame(channel, 'KRB-ERROR', confirmationLimitBytes));
-}
-
-function badSize(reason: string): KpropError {
-  return new KpropError('kprop.bad-size', { reason });
 }

@@ -11,7 +11,7 @@ import { parseCcache } from '../../src/protocol/formats/ccache.ts';
 import { formatKeytab, parseKeytab } from '../../src/protocol/formats/keytab.ts';
 import { Krb5Config } from '../../src/protocol/formats/krb5-config.ts';
 import { parseProfile } from '../../src/protocol/formats/profile.ts';
-import { decodeSize } from '../../src/protocol/kprop.ts';
+import { decodeSize } from '../../src/protocol/messages/size.ts';
 import { hostAddressOf } from '../../src/protocol/messages/address.ts';
 import { readKrbError } from '../../src/protocol/messages/error.ts';
 import { Principal } from '../../src/protocol/messages/principal.ts';

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 
 import { isKpropError, KpropError } from '../../src/protocol/errors.ts';
-import { decodeSize, encodeSize } from '../../src/protocol/kprop.ts';
+import { decodeSize, encodeSize } from '../../src/protocol/messages/size.ts';
 import { readKrbError } from '../../src/protocol/messages/error.ts';
 import { converse, dumpOf, messageTap, someBytes } from '../support/conversation.ts';
 import { allEnctypes } from '../support/forge.ts';

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
 import { KpropError } from '../../src/protocol/errors.ts';
-import { encodeSize } from '../../src/protocol/kprop.ts';
+import { encodeSize } from '../../src/protocol/messages/size.ts';
 import type { Credential } from '../../src/protocol/session/credential.ts';
 import { framed, writeFrame } from '../../src/protocol/session/frame.ts';
 import { type Insider, labCredential, openInsider } from '../support/attacker.ts';

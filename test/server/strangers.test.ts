@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
-import { encodeSize } from '../../src/protocol/kprop.ts';
+import { encodeSize } from '../../src/protocol/messages/size.ts';
 import { framed, writeFrame } from '../../src/protocol/session/frame.ts';
 import { labCredential, openInsider, stranger } from '../support/attacker.ts';
 import { expectHelpful, ReplicaRig, type RigServer } from '../support/replica-rig.ts';

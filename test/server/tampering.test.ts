@@ -11,7 +11,7 @@ import {
   startMiddleman,
 } from '../support/attacker.ts';
 import type { KpropError } from '../../src/protocol/errors.ts';
-import { encodeSize } from '../../src/protocol/kprop.ts';
+import { encodeSize } from '../../src/protocol/messages/size.ts';
 import { framed, writeFrame } from '../../src/protocol/session/frame.ts';
 import { ReplicaRig, type RigServer } from '../support/replica-rig.ts';
 

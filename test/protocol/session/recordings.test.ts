@@ -8,11 +8,10 @@ import { KpropError } from '../../../src/protocol/errors.ts';
 import {
   applicationVersion,
   confirmDump,
-  decodeSize,
-  encodeSize,
   receiveDump,
   sendDump,
 } from '../../../src/protocol/kprop.ts';
+import { decodeSize, encodeSize } from '../../../src/protocol/messages/size.ts';
 import { apRep, apReq, authenticator, encApRepPart } from '../../../src/protocol/messages/ap.ts';
 import { krbPriv } from '../../../src/protocol/messages/priv.ts';
 import { nameTypes, Principal } from '../../../src/protocol/messages/principal.ts';
