@@ -3,9 +3,8 @@ import { runInNewContext } from 'node:vm';
 import { libc } from './libc.ts';
 
 /**
- * Lets the C library keep what is freed for the next use. Else it gives buffers of half a megabyte
- * back to the system each time, and the kernel clears them anew: a tenth of all that a large
- * propagation costs. For programs: it sets a policy of the whole process.
+ * Lets the C library keep what is freed for the next use. Else it gives large buffers back to
+ * the system each time, and the kernel clears them anew. For programs: it sets a policy of the whole process.
  */
 export function keepFreedMemory(): void {
   try {

@@ -183,6 +183,8 @@ async function sendBlocks(
     await finishWrite({ last: true });
   } catch (error) {
     if (!(error instanceof KpropError)) throw error;
+    // What is under way still goes out, unless it is what failed: then it is known how much was sent.
+    await finishWrite({ last: false }).catch(() => undefined);
     const changed = isKpropError(error, 'dump.changed');
     error.during(
       'blocks',

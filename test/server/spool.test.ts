@@ -5,6 +5,7 @@ import {
   mkdtempSync,
   readdirSync,
   readFileSync,
+  readlinkSync,
   renameSync,
   rmSync,
   statSync,
@@ -49,6 +50,19 @@ const dumpOf = (...blocks: readonly (string | Error)[]): ReceivedDump => ({
 });
 const modeOf = (file: string) => (statSync(file).mode & 0o7777).toString(8);
 const files = () => readdirSync(folder).sort();
+
+/** Files of the test's folder that this process holds open though they are gone. */
+function deletedAndOpen(): readonly string[] {
+  const targetOf = (fd: string) => {
+    try {
+      return readlinkSync(`/proc/self/fd/${fd}`);
+    } catch {
+      return '';
+    }
+  };
+  const targets = readdirSync('/proc/self/fd').map(targetOf);
+  return targets.filter((target) => target.startsWith(folder) && target.endsWith(' (deleted)'));
+}
 
 /** The prototype of all FileHandles, to make the disk fail. */
 async function fileHandles(): Promise<FileHandle> {
@@ -125,6 +139,16 @@ describe('a dump that arrives', () => {
     await spool.close();
     expect(readFileSync(path, 'utf8')).toBe('abcdefghijklmnopqrstu');
   });
+});
+
+test('the file that was replaced is not held open for long', async () => {
+  writeFileSync(path, 'old');
+  const spool = await new SpoolRoom(path).open();
+  await spool.fill(dumpOf('new'));
+  await spool.publish();
+  await vi.waitFor(() => expect(deletedAndOpen()).toEqual([]));
+  await spool.close();
+  expect(readFileSync(path, 'utf8')).toBe('new');
 });
 
 describe('a failure leaves the last dump as it was', () => {
