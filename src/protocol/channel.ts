@@ -160,6 +160,8 @@ class StreamChannel implements Channel {
   }
 
   waitFor<T>(work: Promise<T>): Promise<T> {
+    // Also where nobody waits for it any more.
+    work.catch(() => undefined);
     if (this.#failure !== undefined) return Promise.reject(this.#failure);
     if (this.#ended) return Promise.reject(this.#hungUp());
     return new Promise<T>((resolve, reject) => {
@@ -175,7 +177,6 @@ class StreamChannel implements Channel {
   interrupt(error: Error): void {
     if (this.#waiter === undefined) this.#interruption = error;
     else {
-      this.#idle.stop();
       this.#waiter.reject(error);
       this.#waiter = undefined;
     }
@@ -224,7 +225,6 @@ class StreamChannel implements Channel {
     const waiter = this.#waiter;
     if (waiter !== undefined && this.arrived >= waiter.byteCount) {
       this.#waiter = undefined;
-      this.#idle.stop();
       waiter.resolve(this.take(waiter.byteCount) as Uint8Array);
     } else if (waiter !== undefined) {
       this.#rearm();
@@ -277,7 +277,7 @@ class StreamChannel implements Channel {
   }
 
   #onIdle(millis: number): void {
-    // It also runs out when nobody waits any more.
+    // It runs on when a wait is over, for another may not be, such as that of a write.
     if (!this.#waiting) return;
     this.#fail(new KpropError('network.timeout', { peer: this.peer, while: this.#step, millis }));
   }

@@ -43,7 +43,7 @@ const blockLimitBytes = 16 * 1024 * 1024;
 const confirmationLimitBytes = 64 * 1024;
 /** So many blocks go to the socket in one gathered write. */
 const blocksPerWrite = 32;
-/** After so many messages a receiver hands on what it has, and lets others have their turn. */
+/** After so many messages a receiver hands on what it has: it holds no more than these. */
 const messagesPerBatch = 32;
 
 /**
@@ -183,8 +183,8 @@ async function sendBlocks(
     await finishWrite({ last: true });
   } catch (error) {
     if (!(error instanceof KpropError)) throw error;
-    // What is under way still goes out, unless it is what failed: then it is known how much was sent.
-    await finishWrite({ last: false }).catch(() => undefined);
+    // Where we go on to say why, what is under way goes out first: then it is known how much was sent.
+    if (error.fault === 'local') await finishWrite({ last: false }).catch(() => undefined);
     const changed = isKpropError(error, 'dump.changed');
     error.during(
       'blocks',

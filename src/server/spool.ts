@@ -136,9 +136,8 @@ class TemporarySpool implements Spool {
   async publish(): Promise<void> {
     // The kernel frees a large file when its last holder lets go of it, which takes 0.1 s for 340 MB:
     // here that is not the rename, for which the sender waits, but a close that nobody waits for.
-    const replaced = await open(this.path, constants.O_RDONLY | constants.O_NONBLOCK).catch(
-      () => undefined,
-    );
+    const flags = constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW;
+    const replaced = await open(this.path, flags).catch(() => undefined);
     try {
       await rename(this.temporary, this.path);
     } catch (cause) {

@@ -55,6 +55,16 @@ describe('reading', () => {
     expect([...(await channel.read(1))]).toEqual([3]);
   });
 
+  test('what is read meanwhile does not take the limit from a write', async () => {
+    const { channel, far } = open();
+    channel.during('sending', 60);
+    const writing = channel.write(someBytes(200_000));
+    const reading = channel.read(4);
+    far.write(Uint8Array.of(1, 2, 3, 4));
+    await reading;
+    await expect(writing).rejects.toMatchObject({ code: 'network.timeout' });
+  });
+
   test('two at once are a bug of the caller', async () => {
     const { channel, far } = open();
     const first = channel.read(1);
