@@ -1,7 +1,6 @@
 #!/usr/bin/env node
 import { fstatSync, writeFileSync } from 'node:fs';
 import { Socket } from 'node:net';
-import { resolve } from 'node:path';
 import { loadKrb5Config } from '../host/config-files.ts';
 import { moveOffStdio, openSyslog } from '../host/libc.ts';
 import { keepFreedMemory, releaseMemory } from '../host/memory.ts';
@@ -9,40 +8,15 @@ import { chooseReplayCache } from '../host/replay-choice.ts';
 import { errnoOf, errnoText } from '../protocol/com-err.ts';
 import { inPhase } from '../protocol/errors.ts';
 import type { Krb5Config } from '../protocol/formats/krb5-config.ts';
-import { type LoadMode, loadModes } from '../server/options.ts';
 import { type KpropServer, type ServeOptions, serveKprop, serveSocket } from '../server/serve.ts';
 import { isDaemonChild, startDaemon, tellParent } from './daemon.ts';
 import { type DefaultPaths, readDefaultPaths } from './defaults.ts';
-import { getopt } from './getopt.ts';
+import { type Arguments, program, readArguments } from './kpropd-arguments.ts';
 import { KpropdLog } from './kpropd-log.ts';
 import { activatedDescriptor, notify, takeActivation } from './systemd.ts';
-import { packageVersion } from './version.ts';
-
-const program = 'kpropd';
-const usage = `
-Usage: ${program} [-r realm] [-s keytab] [-d] [-D] [-S]
-\t[-f replica_file] [-F kerberos_db_file ]
-\t[-p kdb5_util_pathname] [-x db_args]* [-P port]
-\t[-a acl_file] [-A admin_server] [--pid-file=pid_file]
-`;
 
 const noIprop =
   'iprop_enable is set, but incremental propagation is not implemented yet: full propagations are served, and this replica does not poll its primary';
-
-interface Arguments {
-  readonly realm: string | undefined;
-  readonly keytab: string | undefined;
-  readonly debug: boolean;
-  readonly foreground: boolean;
-  readonly once: boolean;
-  readonly file: string | undefined;
-  readonly database: string | undefined;
-  readonly kdb5Util: string | undefined;
-  readonly port: string | undefined;
-  readonly acl: string | undefined;
-  readonly pidFile: string | undefined;
-  readonly load: LoadMode | undefined;
-}
 
 // Nobody may be left to read what it says: no reason to drop a propagation.
 for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
@@ -93,53 +67,6 @@ async function main(args: readonly string[]): Promise<number | undefined> {
 function tellStarter(lines: readonly string[], { debug }: Arguments): void {
   if (isDaemonChild()) tellParent({ failed: lines });
   else if (!debug) process.stderr.write(`${lines.join('\n')}\n`);
-}
-
-/** What the command line says, or the exit status where that is all. */
-function readArguments(args: readonly string[]): Arguments | number {
-  const line = getopt(args, 'A:f:F:p:P:r:s:DdSa:tx:', {
-    'pid-file': true,
-    load: true,
-    help: false,
-    version: false,
-  });
-  const value = (name: string) => line.options.findLast((option) => option.name === name)?.value;
-  const has = (name: string) => line.options.some((option) => option.name === name);
-  if (has('help')) {
-    process.stdout.write(usage);
-    return 0;
-  }
-  if (has('version')) {
-    process.stdout.write(`${program} ${packageVersion()}\n`);
-    return 0;
-  }
-  if (line.complaints.length > 0 || line.operands.length > 0) {
-    const complaint = line.complaints[0];
-    if (complaint !== undefined) process.stderr.write(`${program}: ${complaint}\n`);
-    process.stderr.write(usage);
-    return 1;
-  }
-  const load = loadModes.find((mode) => mode === value('load'));
-  if (has('load') && load === undefined) {
-    process.stderr.write(`${program}: --load is one of ${loadModes.join(', ')}\n${usage}`);
-    return 1;
-  }
-  const absolute = (path: string | undefined) => (path === undefined ? undefined : resolve(path));
-  return {
-    realm: value('r'),
-    debug: has('d'),
-    foreground: has('D'),
-    once: has('t'),
-    // A daemon changes to "/": what was meant relative to here must not move with it.
-    keytab: absoluteKeytab(value('s') ?? process.env.KRB5_KTNAME),
-    file: absolute(value('f')),
-    database: value('F'),
-    kdb5Util: absolute(value('p')),
-    port: value('P'),
-    acl: absolute(value('a')),
-    pidFile: absolute(value('pid-file')),
-    load,
-  };
 }
 
 function readConfiguration(env: NodeJS.ProcessEnv): { config: Krb5Config; paths: DefaultPaths } {
@@ -276,12 +203,6 @@ function writePidFile(path: string | undefined): string | undefined {
   } catch (error) {
     return `Could not write pid file ${path}: ${errnoText(errnoOf(error))}`;
   }
-}
-
-/** The same keytab as seen from another directory. */
-function absoluteKeytab(name: string | undefined): string | undefined {
-  if (name?.startsWith('FILE:')) return `FILE:${resolve(name.slice('FILE:'.length))}`;
-  return name && !name.includes(':') ? resolve(name) : name;
 }
 
 function stdinIsSocket(): boolean {

@@ -1,0 +1,83 @@
+import { resolve } from 'node:path';
+
+import { type LoadMode, loadModes } from '../server/options.ts';
+import { getopt } from './getopt.ts';
+import { packageVersion } from './version.ts';
+
+export const program = 'kpropd';
+
+const usage = `
+Usage: ${program} [-r realm] [-s keytab] [-d] [-D] [-S]
+\t[-f replica_file] [-F kerberos_db_file ]
+\t[-p kdb5_util_pathname] [-x db_args]* [-P port]
+\t[-a acl_file] [-A admin_server] [--pid-file=pid_file]
+`;
+
+/** What kpropd's command line says. */
+export interface Arguments {
+  readonly realm: string | undefined;
+  readonly keytab: string | undefined;
+  readonly debug: boolean;
+  readonly foreground: boolean;
+  readonly once: boolean;
+  readonly file: string | undefined;
+  readonly database: string | undefined;
+  readonly kdb5Util: string | undefined;
+  readonly port: string | undefined;
+  readonly acl: string | undefined;
+  readonly pidFile: string | undefined;
+  readonly load: LoadMode | undefined;
+}
+
+/** What the command line says, or the exit status where that is all. */
+export function readArguments(args: readonly string[]): Arguments | number {
+  const line = getopt(args, 'A:f:F:p:P:r:s:DdSa:tx:', {
+    'pid-file': true,
+    load: true,
+    help: false,
+    version: false,
+  });
+  const value = (name: string) => line.options.findLast((option) => option.name === name)?.value;
+  const has = (name: string) => line.options.some((option) => option.name === name);
+  if (has('help')) {
+    process.stdout.write(usage);
+    return 0;
+  }
+  if (has('version')) {
+    process.stdout.write(`${program} ${packageVersion()}\n`);
+    return 0;
+  }
+  if (line.complaints.length > 0 || line.operands.length > 0) {
+    const complaint = line.complaints[0];
+    if (complaint !== undefined) process.stderr.write(`${program}: ${complaint}\n`);
+    process.stderr.write(usage);
+    return 1;
+  }
+  const load = loadModes.find((mode) => mode === value('load'));
+  if (has('load') && load === undefined) {
+    process.stderr.write(`${program}: --load is one of ${loadModes.join(', ')}\n${usage}`);
+    return 1;
+  }
+  const absolute = (path: string | undefined) => (path === undefined ? undefined : resolve(path));
+  return {
+    realm: value('r'),
+    debug: has('d'),
+    foreground: has('D'),
+    once: has('t'),
+    // A daemon changes to "/": what was meant relative to here must not move with it.
+    keytab: absoluteKeytab(value('s') ?? process.env.KRB5_KTNAME),
+    file: absolute(value('f')),
+    database: value('F'),
+    kdb5Util: absolute(value('p')),
+    port: value('P'),
+    acl: absolute(value('a')),
+    pidFile: absolute(value('pid-file')),
+    load,
+  };
+}
+
+/** The same keytab as seen from another directory. */
+function absoluteKeytab(name: string | undefined): string | undefined {
+  if (name?.startsWith('FILE:')) return `FILE:${resolve(name.slice('FILE:'.length))}`;
+  return name && !name.includes(':') ? resolve(name) : name;
+}
