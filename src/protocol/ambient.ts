@@ -2,22 +2,31 @@ import { randomFillSync } from 'node:crypto';
 
 /** Time and randomness, the only two things that the protocol takes from its surroundings. */
 export interface Ambient {
-  /** Microseconds since 1970-01-01 UTC; never the same value twice from one Ambient. */
+  /** Microseconds since 1970-01-01 UTC; no value twice, unless the clock was set back. */
   nowMicros(): number;
   /** Fresh unpredictable octets. */
   random(byteCount: number): Uint8Array;
 }
 
-/** The clock and the random generator of this machine. */
-export function systemAmbient(): Ambient {
+/** To stay unique, timestamps may run ahead of the clock by this and no more. */
+const aheadLimitMicros = 1_000_000;
+
+/**
+ * The clock and the random generator of this machine. `clockMillis` is that clock; when it is set
+ * back by more than a second, the times go back with it.
+ */
+export function systemAmbient(clockMillis: () => number = Date.now): Ambient {
   let last = 0;
   // Confounders are 16 octets a block: drawing them from a pool spares a system call for each.
   let pool = new Uint8Array(0);
   return {
     nowMicros(): number {
-      // An authenticator's time must be unique (RFC 4120 §5.5.1), and Date.now() counts in
+      // An authenticator's time must be unique (RFC 4120 §5.5.1), and the clock counts in
       // milliseconds: the steps between are ours.
-      last = Math.max(last + 1, Date.now() * 1000);
+      const clock = clockMillis() * 1000;
+      // A clock that never went back would refuse every peer until the time before the step is
+      // reached again (KRB_AP_ERR_SKEW).
+      last = last < clock || last >= clock + aheadLimitMicros ? clock : last + 1;
       return last;
     },
     random(byteCount: number): Uint8Array {

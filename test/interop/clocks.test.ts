@@ -29,7 +29,8 @@ const rejected = (text: string) => [
 ];
 
 describe("the replica's clock is off", () => {
-  const replica = (hours: number): Promise<KpropServer> =>
+  const replica = (hours: number) => replicaWith(ahead(hours));
+  const replicaWith = (ambient: Ambient): Promise<KpropServer> =>
     serveKprop({
       port: 0,
       realm: lab.realm,
@@ -38,7 +39,7 @@ describe("the replica's clock is off", () => {
       acl: lab.replica.acl,
       file: lab.replica.fromMaster,
       loader: async () => undefined,
-      ambient: ahead(hours),
+      ambient,
     });
 
   test.each([
@@ -52,6 +53,18 @@ describe("the replica's clock is off", () => {
     expect(mit).toEqual(rejected(text));
     expect(ours).toEqual(mit);
     expect(hint).toMatch(/clocks? of|clock is/i);
+  });
+
+  test('by an hour until it is set back: nobody is refused any longer', async () => {
+    let offMillis = 3_600_000;
+    const server = await replicaWith(systemAmbient(() => Date.now() + offMillis));
+    const { ours } = await bothFail(lab, { port: server.port });
+    expect(ours).toEqual(rejected('Clock skew too great'));
+    offMillis = 0;
+    for (const make of ['MIT', 'our'] as const) {
+      expect(await runKprop(lab, make, { port: server.port })).toMatchObject(succeeded());
+    }
+    await server.close();
   });
 
   test('by four minutes, which nobody minds', async () => {

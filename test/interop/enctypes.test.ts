@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
 import { propagate } from '../../src/client/propagate.ts';
+import { frames, honest, startMiddleman, stranger } from '../support/attacker.ts';
 import { Lab } from '../support/lab.ts';
 import {
   asPrimary,
@@ -47,6 +48,31 @@ describe.each(enctypes)('%s', (enctype) => {
     expect(issued).toMatch(
       new RegExp(`tkt=\\S*${enctype}\\(\\d+\\), ses=\\S*${enctype}\\(\\d+\\)}`),
     );
+    await server.stop();
+  });
+
+  test.each(['MIT', 'our'] as const)('a recorded session of %s kprop is dead', async (make) => {
+    const server = await lab.startOurKpropd({ env: { KRB5RCACHENAME: 'none:' } });
+    const middleman = await startMiddleman(server.port, honest);
+    await lab.dump();
+    expect(await runKprop(lab, make, { port: middleman.port })).toMatchObject(succeeded());
+    const recorded = middleman.seen.map((frame) => Uint8Array.from(frame));
+    await middleman.close();
+    await lab.addPrincipals([`newer-than-the-one-of-${make}`]);
+    await lab.dump();
+    expect(await runKprop(lab, make, { port: server.port })).toMatchObject(succeeded());
+
+    await stranger(server.port, Buffer.concat(recorded));
+    expect(server.stderr).toContain('while decoding database size');
+    // Nothing protects the option that asks for the AP-REP, which brings the fresh key.
+    const apReq = Buffer.from(recorded[frames.apReq] as Uint8Array);
+    const options = apReq.indexOf(Buffer.from('03050020000000', 'hex'));
+    apReq[options + 3] = 0;
+    const unasked = recorded.map((frame, index) => (index === frames.apReq ? apReq : frame));
+    await stranger(server.port, Buffer.concat(unasked));
+    expect(server.stderr).toContain('Mutual authentication failed');
+
+    await expectReplicaHas(lab);
     await server.stop();
   });
 

@@ -1,5 +1,5 @@
 import { encode } from '../../src/protocol/asn1/schema.ts';
-import type { Key } from '../../src/protocol/crypto/key.ts';
+import { Key } from '../../src/protocol/crypto/key.ts';
 import { Keytab, KeytabEntry } from '../../src/protocol/formats/keytab.ts';
 import { type Authenticator, apReq, authenticator } from '../../src/protocol/messages/ap.ts';
 import { nameOf } from '../../src/protocol/messages/parts.ts';
@@ -14,7 +14,6 @@ import type { Credential } from '../../src/protocol/session/credential.ts';
 import { sealPart } from '../../src/protocol/session/enc-part.ts';
 import { memoryReplayCache } from '../../src/protocol/session/replay.ts';
 import { seededAmbient } from './fixed-ambient.ts';
-import { randomKey } from './random-key.ts';
 
 export const realm = 'EXAMPLE.ORG';
 /** 22 November 2026, 13:47:19 UTC: what the clocks of the forgery say. */
@@ -28,7 +27,7 @@ const ambient = seededAmbient(nowMicros, 754);
 
 /** A key of this enctype, the same for the same seed. */
 export function someKey(enctype: number, seed = enctype): Key {
-  return randomKey(enctype, seededAmbient(0, seed));
+  return Key.random(enctype, seededAmbient(0, seed));
 }
 
 export function entry(

@@ -70,6 +70,12 @@ export const acceptorRows = {
     (d) => `the ticket of ${d.client} passed through realms that the KDC did not check`,
     'primary and replica must be of one realm',
   ),
+  'auth.not-mutual': row<{ client: string }>(
+    peer,
+    46,
+    (d) => `the request of ${d.client} does not ask for mutual authentication`,
+    'no kprop sends such a request: something on the way changes the stream, or replays an old one',
+  ),
   'auth.denied': row<{ client: string; enctype: string; acl: string; reason: string }>(
     { ...peer, exit: 77 },
     (d) => `${d.client} is not authorized to propagate to this host (${d.reason})`,

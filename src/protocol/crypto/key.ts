@@ -1,7 +1,8 @@
 import { createSecretKey, type KeyObject } from 'node:crypto';
 
+import type { Ambient } from '../ambient.ts';
 import { KpropError } from '../errors.ts';
-import { deriveUsageKey, type KeyPurpose } from './derive.ts';
+import { deriveUsageKey, type KeyPurpose, randomToKey } from './derive.ts';
 import { type EnctypeProfile, profileOf } from './profiles.ts';
 
 /** A key of one enctype with the keys derived from it. Nothing that turns it into text shows it. */
@@ -23,6 +24,12 @@ export class Key {
       throw new KpropError('crypto.bad-key-size', { enctype: profile.name, bytes: bytes.length });
     }
     return new Key(profile, Uint8Array.from(bytes));
+  }
+
+  /** A fresh key. @throws crypto.unsupported-enctype @see RFC 3961 §3, random-to-key */
+  static random(enctype: number, ambient: Ambient): Key {
+    const profile = profileOf(enctype);
+    return Key.of(enctype, randomToKey(profile, ambient.random(profile.seedBytes)));
   }
 
   /** The protocol key itself, not a copy: whoever reads it must not write it. */

@@ -62,6 +62,12 @@ export interface AcceptorOptions {
   readonly clockSkewSeconds: number;
   readonly replay: ReplayCache;
   readonly ambient: Ambient;
+  /**
+   * Whose key protects what follows the AP-REP. `fresh`, unless given: one that the acceptor makes
+   * for this connection, so that a recorded session is worth nothing a second time, with or without
+   * a replay cache. `as-client`: the client's subkey or the session key, as MIT's acceptors do.
+   */
+  readonly subkey?: 'fresh' | 'as-client' | undefined;
 }
 
 /** Who was let in, and with what. */
@@ -75,11 +81,11 @@ export interface AcceptedApReq {
   /** The subkey if the client sent one, else the session key. */
   readonly messageKey: Key;
   readonly subkey: EncryptionKey | undefined;
+  /** The client's time, authenticated: seconds since 1970 and microseconds. */
   readonly ctime: number;
   readonly cusec: number;
   /** The client's initial sequence number; 0 if it sent none. */
   readonly sequence: number;
-  readonly mutualRequired: boolean;
 }
 
 /**
@@ -125,6 +131,10 @@ export async function acceptApReq(
   const messageKey = presented.subkey === undefined ? sessionKey : keyOf(presented.subkey);
   requirePermitted(messageKey.profile.number, options.permittedEnctypes);
   requirePermitted(sessionKey.profile.number, options.permittedEnctypes);
+  // Nothing protects this flag: cleared on the way, no AP-REP would bring the fresh subkey.
+  if ((request.apOptions & apOptions.mutualRequired) === 0) {
+    throw new KpropError('auth.not-mutual', { client: client.toString() });
+  }
   return {
     client,
     server: opened.server,
@@ -135,27 +145,37 @@ export async function acceptApReq(
     ctime: presented.ctime,
     cusec: presented.cusec,
     sequence: presented.seqNumber ?? 0,
-    mutualRequired: (request.apOptions & apOptions.mutualRequired) !== 0,
   };
 }
 
-/** The AP-REP for an accepted request, and the acceptor's initial sequence number. */
+/**
+ * The AP-REP for an accepted request, the acceptor's initial sequence number, and the key of what
+ * follows: the acceptor's own word on it counts more than the client's (RFC 4120 §5.5.2).
+ */
 export function makeApRep(
   accepted: AcceptedApReq,
-  ambient: Ambient,
-): { readonly message: Uint8Array; readonly sequence: number } {
+  { ambient, subkey = 'fresh' }: Pick<AcceptorOptions, 'ambient' | 'subkey'>,
+): { readonly message: Uint8Array; readonly sequence: number; readonly key: Key } {
   const sequence = initialSequence(ambient);
+  // Of the session key's encryption type, like MIT's krb5_generate_subkey.
+  const fresh =
+    subkey === 'fresh' ? Key.random(accepted.sessionKey.profile.number, ambient) : undefined;
+  const named =
+    fresh === undefined
+      ? accepted.subkey
+      : { keytype: fresh.profile.number, keyvalue: fresh.bytes };
   const part = {
     ctime: accepted.ctime,
     cusec: accepted.cusec,
-    ...(accepted.subkey && { subkey: accepted.subkey }),
+    ...(named && { subkey: named }),
     seqNumber: sequence,
   };
   // Always the session key, even where a subkey protects what follows (RFC 4120 §3.2.4).
   const encPart = sealPart(encApRepPart, part, accepted.sessionKey, usages.apRepEncPart, {
     ambient,
   });
-  return { message: encode(apRep, { pvno: 5, msgType: tags.apRep, encPart }), sequence };
+  const message = encode(apRep, { pvno: 5, msgType: tags.apRep, encPart });
+  return { message, sequence, key: fresh ?? accepted.messageKey };
 }
 
 /**

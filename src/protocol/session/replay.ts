@@ -9,19 +9,30 @@ export interface ReplayCache {
   store(tag: Uint8Array, nowSeconds: number, client: string): Promise<void>;
 }
 
-/** A cache of this process alone; entries older than the clock skew can no longer be accepted. */
+/** Entries are looked through for expired ones when there are this many, then at twice as many. */
+const firstSweepEntries = 1024;
+
+/** A cache of this process alone; entries that can no longer be accepted are removed. */
 export function memoryReplayCache(clockSkewSeconds: number): ReplayCache {
   const seen = new Map<string, number>();
+  let sweepAt = firstSweepEntries;
+  // An authenticator may be ahead of our clock by the skew, and lives for the skew after its own
+  // time. One that was stored before the clock was set back will be valid again: it stays.
+  const isOver = (storedSeconds: number, nowSeconds: number) =>
+    nowSeconds - storedSeconds > 2 * clockSkewSeconds;
   return {
     async store(tag, nowSeconds, client) {
       const name = Buffer.from(tag).toString('hex');
-      // A Map keeps insertion order: the oldest are in front. An authenticator may be ahead of our
-      // clock by the skew, and lives for the skew after its own time.
-      for (const [old, storedSeconds] of seen) {
-        if (nowSeconds - storedSeconds <= 2 * clockSkewSeconds) break;
-        seen.delete(old);
+      if (seen.size >= sweepAt) {
+        for (const [old, storedSeconds] of seen) {
+          if (isOver(storedSeconds, nowSeconds)) seen.delete(old);
+        }
+        sweepAt = Math.max(firstSweepEntries, 2 * seen.size);
       }
-      if (seen.has(name)) throw new KpropError('auth.replay', { client });
+      const stored = seen.get(name);
+      if (stored !== undefined && !isOver(stored, nowSeconds)) {
+        throw new KpropError('auth.replay', { client });
+      }
       seen.set(name, nowSeconds);
     },
   };

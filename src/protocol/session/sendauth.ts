@@ -71,6 +71,8 @@ export interface RecvauthOptions extends AcceptorOptions {
 /** Who was let in, and the session with them. */
 export interface Accepted extends Pick<AcceptedApReq, 'client' | 'server' | 'ticketEnctype'> {
   readonly session: Session;
+  /** The authenticator's time by the client's clock, microseconds since 1970. */
+  readonly authenticatedMicros: number;
 }
 
 /**
@@ -92,23 +94,20 @@ export async function recvauth(channel: Channel, o: RecvauthOptions): Promise<Ac
   });
   await writeFrame(channel);
 
-  let sequence = 0;
-  if (accepted.mutualRequired) {
-    const reply = makeApRep(accepted, o.ambient);
-    sequence = reply.sequence;
-    await writeFrame(channel, reply.message);
-  }
+  const { message, sequence, key } = makeApRep(accepted, o);
+  await writeFrame(channel, message);
   const session = new Session({
     client: accepted.client,
     server: accepted.server,
-    key: accepted.messageKey,
+    key,
     localAddress: channel.local,
     sendSequence: sequence,
     receiveSequence: accepted.sequence,
     ambient: o.ambient,
   });
-  const { client, server, ticketEnctype } = accepted;
-  return { session, client, server, ticketEnctype };
+  const { client, server, ticketEnctype, ctime, cusec } = accepted;
+  const authenticatedMicros = ctime * 1_000_000 + cusec;
+  return { session, client, server, ticketEnctype, authenticatedMicros };
 }
 
 /** The error that a KRB-ERROR of the peer stands for. */

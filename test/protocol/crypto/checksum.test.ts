@@ -4,7 +4,6 @@ import { systemAmbient } from '../../../src/protocol/ambient.ts';
 import { makeChecksum, verifyChecksum } from '../../../src/protocol/crypto/checksum.ts';
 import { Key } from '../../../src/protocol/crypto/key.ts';
 import { isKpropError } from '../../../src/protocol/errors.ts';
-import { randomKey } from '../../support/random-key.ts';
 import { enctypes, fromHex, toHex, vectors } from './vectors.ts';
 
 interface ChecksumVector {
@@ -26,7 +25,7 @@ test.each(vectors<ChecksumVector>('checksum'))(
 );
 
 describe.each(enctypes)('a checksum of enctype %d', (enctype) => {
-  const key = randomKey(enctype, systemAmbient());
+  const key = Key.random(enctype, systemAmbient());
   const data = fromHex('00112233445566778899aabbccddeeff0011');
   const sum = makeChecksum(key, 15, data);
 
@@ -35,7 +34,7 @@ describe.each(enctypes)('a checksum of enctype %d', (enctype) => {
   });
 
   test('is refused when it, the data, the usage or the key is another', () => {
-    const other = randomKey(enctype, systemAmbient());
+    const other = Key.random(enctype, systemAmbient());
     expect(verdict(key, 15, data, sum)).toBe('good');
     expect(verdict(key, 14, data, sum)).toBe('crypto.integrity');
     expect(verdict(other, 15, data, sum)).toBe('crypto.integrity');

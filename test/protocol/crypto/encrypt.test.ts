@@ -11,7 +11,6 @@ import {
 } from '../../../src/protocol/crypto/encrypt.ts';
 import { Key } from '../../../src/protocol/crypto/key.ts';
 import { isKpropError } from '../../../src/protocol/errors.ts';
-import { randomKey } from '../../support/random-key.ts';
 import { enctypes, fromHex, toHex, vectors } from './vectors.ts';
 
 const ambient = systemAmbient();
@@ -38,7 +37,7 @@ test.each(vectors<EncryptVector>('encrypt'))(
 );
 
 describe.each(enctypes)('enctype %d', (enctype) => {
-  const key = randomKey(enctype, ambient);
+  const key = Key.random(enctype, ambient);
 
   test.each(lengths)('%d octets come back from a message on its own', (byteCount) => {
     const plain = sample(byteCount);
@@ -110,12 +109,12 @@ describe.each(enctypes)('enctype %d', (enctype) => {
 
   test('another key and another usage are noticed', () => {
     const cipher = encrypt(key, 11, sample(40), { ambient });
-    expect(outcome(randomKey(enctype, ambient), 11, cipher)).toBe('crypto.integrity');
+    expect(outcome(Key.random(enctype, ambient), 11, cipher)).toBe('crypto.integrity');
     expect(outcome(key, 12, cipher)).toBe('crypto.integrity');
   });
 
   test('a chain of another enctype is a mistake of the caller', () => {
-    const chain = new CipherChain(randomKey(enctype === 18 ? 17 : 18, ambient).profile);
+    const chain = new CipherChain(Key.random(enctype === 18 ? 17 : 18, ambient).profile);
     expect(() => encrypt(key, 13, sample(1), { ambient, chain })).toThrow('another enctype');
   });
 });

@@ -4,11 +4,10 @@ import { describe, expect, test } from 'vitest';
 import { systemAmbient } from '../../../src/protocol/ambient.ts';
 import { Key } from '../../../src/protocol/crypto/key.ts';
 import { isKpropError } from '../../../src/protocol/errors.ts';
-import { randomKey } from '../../support/random-key.ts';
 import { enctypes, toHex } from './vectors.ts';
 
 describe.each(enctypes)('a key of enctype %d', (enctype) => {
-  const key = randomKey(enctype, systemAmbient());
+  const key = Key.random(enctype, systemAmbient());
 
   test('never shows its octets', () => {
     const texts = [`${key}`, JSON.stringify({ key }), inspect(key, { showHidden: true, depth: 9 })];

@@ -8,7 +8,6 @@ import { CipherChain } from '../../../src/protocol/crypto/cipher.ts';
 import { decrypt, encryptRun } from '../../../src/protocol/crypto/encrypt.ts';
 import { Key } from '../../../src/protocol/crypto/key.ts';
 import { enctypeByName } from '../../../src/protocol/crypto/profiles.ts';
-import { randomKey } from '../../support/random-key.ts';
 
 const ambient = systemAmbient();
 const folder = new URL('../../transcripts/', import.meta.url);
@@ -102,7 +101,7 @@ function confounderOf(plain: Uint8Array, byteCount: number): Uint8Array {
 function keytabKey(recording: Recording): Key {
   const enctype = enctypeByName(recording.enctype)!;
   const keytab = fromBase64(recording.keytab);
-  const { keyBytes } = randomKey(enctype, ambient).profile;
+  const { keyBytes } = Key.random(enctype, ambient).profile;
   return Key.of(enctype, keytab.subarray(keytab.length - 4 - keyBytes, keytab.length - 4));
 }
 

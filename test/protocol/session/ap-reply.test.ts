@@ -37,24 +37,36 @@ describe.each(allEnctypes)('with enctype %i', (enctype) => {
     expect(accepted).toMatchObject({
       ticketEnctype: enctype,
       sequence: sent.sequence,
-      mutualRequired: true,
     });
     expect(accepted.client.equals(primaryName)).toBe(true);
-    const reply = makeApRep(accepted, ambient);
-    expect(acceptApRep(reply.message, sent, credential.sessionKey)).toEqual({
-      sequence: reply.sequence,
+    const { message, sequence, key } = makeApRep(accepted, { ambient });
+    const believed = acceptApRep(message, sent, credential.sessionKey);
+    expect(believed.sequence).toBe(sequence);
+    expect(believed.subkey?.bytes).toEqual(key.bytes);
+    expect(believed.subkey?.profile.number).toBe(enctype);
+    expect(key.bytes).not.toEqual(credential.sessionKey.bytes);
+    expect(makeApRep(accepted, { ambient }).key.bytes).not.toEqual(key.bytes);
+  });
+
+  test('as MIT makes it, the AP-REP brings no key of the acceptor', async () => {
+    const sent = makeApReq(credential, ambient);
+    const accepted = await acceptApReq(sent.message, acceptor());
+    const { message, sequence, key } = makeApRep(accepted, { ambient, subkey: 'as-client' });
+    expect(key).toBe(accepted.sessionKey);
+    expect(acceptApRep(message, sent, credential.sessionKey)).toEqual({
+      sequence,
       subkey: undefined,
     });
   });
 
-  test('a subkey is the message key of both; the AP-REP repeats it under the session key', async () => {
+  test("the client's subkey is the message key; MIT's AP-REP repeats it under the session key", async () => {
     const subkey = { keytype: enctype, keyvalue: someKey(enctype, 77).bytes };
     const fields = { subkey, ctime: nowSeconds, cusec: 5, seqNumber: 0x80000001 };
     const accepted = await acceptApReq(forgeApReq(credential, fields), acceptor());
     expect(accepted.messageKey.bytes).toEqual(subkey.keyvalue);
     expect(accepted.sessionKey.bytes).toEqual(credential.sessionKey.bytes);
     expect(accepted.sequence).toBe(0x80000001);
-    const reply = makeApRep(accepted, ambient);
+    const reply = makeApRep(accepted, { ambient, subkey: 'as-client' });
     const { encPart } = decode(apRep, reply.message);
     const part = openPart(encApRepPart, encPart, credential.sessionKey, 12);
     expect(part.subkey && keyOf(part.subkey).bytes).toEqual(subkey.keyvalue);
@@ -108,10 +120,10 @@ test.each([
   },
 );
 
-test('an absent sequence number is 0, and who wants no AP-REP is known', async () => {
-  const request = forgeApReq(forgeCredential(), { apOptions: 0 });
+test('an absent sequence number is 0', async () => {
+  const request = forgeApReq(forgeCredential());
   const accepted = await acceptApReq(request, acceptor());
-  expect(accepted).toMatchObject({ sequence: 0, mutualRequired: false });
+  expect(accepted).toMatchObject({ sequence: 0 });
   expect(accepted.server).toEqual(replicaName);
   expect(accepted.client).toEqual(
     Principal.of(primaryName.realm, primaryName.components, primaryName.nameType),

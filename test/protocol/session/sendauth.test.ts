@@ -132,13 +132,32 @@ describe('the acceptor', () => {
     });
   });
 
-  test('sends no AP-REP to who wants none', async () => {
+  test('refuses a request that asks for no AP-REP: it would bring no fresh key', async () => {
     const { client, server } = pair();
     await client.write(goodVersions, ...framed(forgeApReq(credential, { apOptions: 0 })));
-    const { session } = await accept(server);
-    expect([...(await client.read(5))]).toEqual([0, 0, 0, 0, 0]);
-    expect(client.arrived).toBe(0);
-    expect(session).toBeInstanceOf(Session);
+    await expect(accept(server)).rejects.toMatchObject({ code: 'auth.not-mutual' });
+    await client.read(1);
+    expect(readKrbError(await readFrame(client, 'answer', 4096))).toMatchObject({
+      number: 46,
+      text: 'Mutual authentication failed',
+    });
+  });
+
+  test('gives each session a key of its own', async () => {
+    const open = async (seed: number) => {
+      const { client, server } = pair();
+      const [near, far] = await Promise.all([
+        sendauth(client, { application, credential, ambient }),
+        accept(server, { ambient: seededAmbient(nowMicros, seed) }),
+      ]);
+      return { near, far };
+    };
+    const [first, second] = [await open(1), await open(2)];
+    const size = first.near.makeSafe(someBytes(4));
+    expect(() => second.far.session.readSafe(size)).toThrow(
+      new KpropError('crypto.integrity', { what: 'checksum' }),
+    );
+    expect(first.far.session.readSafe(size)).toEqual(someBytes(4));
   });
 });
 
@@ -269,7 +288,8 @@ describe.each(allEnctypes)('both, with enctype %i', (enctype) => {
     const subkey = { keytype: enctype, keyvalue: someKey(enctype, 99).bytes };
     const request = forgeApReq(own, { subkey, seqNumber: 41 });
     await client.write(goodVersions, ...framed(request));
-    const { session } = await recvauth(server, { ...acceptor(), application });
+    const options = { ...acceptor({ subkey: 'as-client' }), application };
+    const { session } = await recvauth(server, options);
     await client.read(1 + 4);
     const reply = decode(apRep, await readFrame(client, 'AP-REP', 65_536));
     const { seqNumber = 0 } = openPart(encApRepPart, reply.encPart, own.sessionKey, 12);
