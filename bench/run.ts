@@ -21,6 +21,7 @@ import type { Bench, Figure, Part } from './part.ts';
 import { scale } from './scale.ts';
 import { seal } from './seal.ts';
 import { small } from './small.ts';
+import { stranger } from './stranger.ts';
 import { figuresTable } from './table.ts';
 import { wire } from './wire.ts';
 
@@ -31,6 +32,7 @@ const parts: readonly Part[] = [
   enctypes,
   load,
   small,
+  stranger,
   atRest,
   fanOut,
   scale,

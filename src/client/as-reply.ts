@@ -3,7 +3,6 @@ import { verifyChecksum } from '../protocol/crypto/checksum.ts';
 import type { Key } from '../protocol/crypto/key.ts';
 import { KpropError } from '../protocol/errors.ts';
 import { type AsRep, asRep, type EncAsRepPart, encAsRepPart } from '../protocol/messages/as.ts';
-import { requireVersion5 } from '../protocol/messages/error.ts';
 import { padataTypes, tags, ticketFlags, usages } from '../protocol/messages/numbers.ts';
 import { checksum, principalOf } from '../protocol/messages/parts.ts';
 import type { Principal } from '../protocol/messages/principal.ts';
@@ -43,7 +42,6 @@ export function openAsReply(
     throw new KpropError('message.unexpected', { wanted, found: firstOctet(message) });
   }
   const reply = decode(asRep, message);
-  requireVersion5('AS-REP', reply.pvno);
   if (reply.msgType !== tags.asRep) {
     throw new KpropError('message.unexpected', { wanted, found: `type ${reply.msgType}` });
   }

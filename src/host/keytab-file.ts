@@ -1,3 +1,5 @@
+import { type BigIntStats, statSync } from 'node:fs';
+
 import { Keytab, parseKeytab, parseKeytabName } from '../protocol/formats/keytab.ts';
 import type { Krb5Config } from '../protocol/formats/krb5-config.ts';
 import { expandTokens } from '../protocol/formats/values.ts';
@@ -15,6 +17,49 @@ export function readKeytab(name: string): Keytab {
   return new Keytab(
     fullName,
     type === 'FILE' ? parseKeytab(readLockedFile(path, 'keytab.missing'), path) : [],
+  );
+}
+
+/** A file that was written so recently may be written again without a sign of it. */
+const settledMillis = 2_000;
+
+/**
+ * Reads the keytab of a name whenever it is asked for, and only if the file has changed since: a
+ * key that is added counts at once. @throws as readKeytab
+ */
+export function keytabReader(nameOf: () => string): () => Keytab {
+  let known: { readonly keytab: Keytab; readonly stat: BigIntStats } | undefined;
+  return () => {
+    const name = nameOf();
+    const stat = statOf(parseKeytabName(name).path);
+    if (known !== undefined && stat !== undefined && isUnchanged(known.stat, stat)) {
+      return known.keytab;
+    }
+    known = undefined;
+    const keytab = readKeytab(name);
+    const settled = stat !== undefined && Number(stat.ctimeMs) < Date.now() - settledMillis;
+    if (settled) known = { keytab, stat };
+    return keytab;
+  };
+}
+
+function statOf(path: string): BigIntStats | undefined {
+  try {
+    return statSync(path, { bigint: true });
+  } catch {
+    // Reading it says what is wrong.
+    return undefined;
+  }
+}
+
+function isUnchanged(before: BigIntStats, now: BigIntStats): boolean {
+  const { dev, ino, size, mtimeNs, ctimeNs } = before;
+  return (
+    dev === now.dev &&
+    ino === now.ino &&
+    size === now.size &&
+    mtimeNs === now.mtimeNs &&
+    ctimeNs === now.ctimeNs
   );
 }
 

@@ -1,6 +1,6 @@
 import { basename } from 'node:path';
 import { loadKrb5Config } from '../host/config-files.ts';
-import { defaultKeytabName, readKeytab } from '../host/keytab-file.ts';
+import { defaultKeytabName, keytabReader } from '../host/keytab-file.ts';
 import { requireLibc } from '../host/libc.ts';
 import { canonicalNames, localHostName } from '../host/names.ts';
 import { systemAmbient } from '../protocol/ambient.ts';
@@ -37,7 +37,7 @@ export async function describeReplica(options: ServeOptions): Promise<Replica> {
     clockSkewSeconds: config.clockSkewSeconds,
     replay: options.replay ?? memoryReplayCache(config.clockSkewSeconds),
     ambient: options.ambient ?? systemAmbient(),
-    keytab: () => readKeytab(options.keytab ?? defaultKeytabName(config)),
+    keytab: keytabReader(() => options.keytab ?? defaultKeytabName(config)),
     acl: () => Acl.read(options.acl),
     ...loading,
     spools: new SpoolRoom(options.file),

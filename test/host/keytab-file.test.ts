@@ -1,12 +1,13 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, renameSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
 import { readCcache } from '../../src/host/ccache-file.ts';
-import { readKeytab } from '../../src/host/keytab-file.ts';
+import { keytabReader, readKeytab } from '../../src/host/keytab-file.ts';
 import { formatKeytab, type KeytabFields } from '../../src/protocol/formats/keytab.ts';
 import { Principal } from '../../src/protocol/messages/principal.ts';
 
@@ -180,4 +181,25 @@ describe('readCcache', () => {
     writeFileSync(path, formatKeytab(entries));
     expect(() => readCcache(path)).toThrow(expect.objectContaining({ code: 'ccache.format' }));
   });
+});
+
+test('a keytab that is asked for again and again is read when it has changed, not before', async () => {
+  const file = join(dir, 'asked-for');
+  writeFileSync(file, formatKeytab(entries.slice(0, 1)));
+  const read = keytabReader(() => `FILE:${file}`);
+  expect(read().entries).toHaveLength(1);
+  // Of the same size, within the same tick of the clock: the file is too young to be trusted.
+  writeFileSync(file, formatKeytab([entry(host, 9, 18, 32)]));
+  expect(read().entries[0]).toMatchObject({ kvno: 9 });
+  // Nothing but time makes it older: ctime cannot be set.
+  await setTimeout(2_200);
+  const known = read();
+  expect(read()).toBe(known);
+  writeFileSync(file, formatKeytab([entry(host, 8, 18, 32)]));
+  expect(read().entries[0]).toMatchObject({ kvno: 8 });
+  writeFileSync(`${file}.new`, formatKeytab(entries));
+  renameSync(`${file}.new`, file);
+  expect(read().entries).toHaveLength(entries.length);
+  rmSync(file);
+  expect(read).toThrow(expect.objectContaining({ code: 'keytab.missing' }));
 });

@@ -3,14 +3,10 @@ import { join } from 'node:path';
 
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
-import { dial } from '../../src/client/dial.ts';
 import { systemAmbient } from '../../src/protocol/ambient.ts';
-import { utf8 } from '../../src/protocol/bytes.ts';
-import { readKrbError } from '../../src/protocol/messages/error.ts';
 import { makeApReq } from '../../src/protocol/session/ap-exchange.ts';
 import type { Credential } from '../../src/protocol/session/credential.ts';
-import { readFrame, writeFrame } from '../../src/protocol/session/frame.ts';
-import { labCredential } from '../support/attacker.ts';
+import { labCredential, presentApReq } from '../support/attacker.ts';
 import { Lab } from '../support/lab.ts';
 import { type Make, startKpropd } from '../support/pairings.ts';
 
@@ -26,25 +22,6 @@ afterAll(() => lab.close());
 
 const freshApReq = () => makeApReq(credential, systemAmbient()).message;
 
-/** What a kpropd answers to an AP-REQ: that it is welcome, or its KRB-ERROR. */
-async function present(port: number, apReq: Uint8Array) {
-  const channel = await dial('127.0.0.1', port, { connectMillis: 5_000 });
-  channel.during('presenting an AP-REQ', 10_000);
-  try {
-    for (const version of ['KRB5_SENDAUTH_V1.0\0', 'kprop5_01\0']) {
-      await writeFrame(channel, utf8(version));
-    }
-    expect((await channel.read(1))[0]).toBe(0);
-    await writeFrame(channel, apReq);
-    const answer = await readFrame(channel, 'answer', 65_536);
-    if (answer.length === 0) return 'welcome';
-    const { number, text } = readKrbError(answer);
-    return { number, text };
-  } finally {
-    channel.close();
-  }
-}
-
 /** Both kpropds with this environment; what each order of presenting one AP-REQ twice brings. */
 async function bothOrders(env: NodeJS.ProcessEnv) {
   const [our, MIT] = await Promise.all([
@@ -55,7 +32,7 @@ async function bothOrders(env: NodeJS.ProcessEnv) {
   const inOrder = async (...makes: readonly Make[]) => {
     const apReq = freshApReq();
     const answers = [];
-    for (const make of makes) answers.push(await present(ports[make], apReq));
+    for (const make of makes) answers.push(await presentApReq(ports[make], apReq));
     return answers;
   };
   const answers = {

@@ -105,7 +105,7 @@ async function replica1point17(
     seen.push(found.sAddress);
   };
   const channel = channelOver(socket, { local: own, remote: peer, peer: 'kprop' });
-  const options = { ...acceptor(), application: applicationVersion };
+  const options = { ...acceptor({ subkey: 'as-client' }), application: applicationVersion };
   const { session } = await recvauth(channel, options);
   const size = await readFrame(channel, 'size', 4096);
   require1point17(decode(krbSafe, size).safeBody.value);
@@ -152,7 +152,6 @@ async function replica(address: string) {
 
 async function primary1point17(host: string, server: KpropServer, dump: Uint8Array) {
   const credential = forgeCredential({ service: Principal.parse(server.service) });
-  const { sessionKey } = credential;
   const socket = connect({ host, port: server.port, allowHalfOpen: true });
   await once(socket, 'connect');
   cleanup.push(() => socket.destroy());
@@ -160,21 +159,22 @@ async function primary1point17(host: string, server: KpropServer, dump: Uint8Arr
   const rAddress = hostAddressOf(socket.remoteAddress ?? '') as HostAddress;
   const channel = channelOver(socket, { local: sAddress, remote: rAddress, peer: 'kpropd' });
   channel.during('speaking as 1.17', 5_000);
-  let { sequence } = await shakeHands(channel, credential);
+  const { first, key } = await shakeHands(channel, credential);
+  let sequence = first;
 
   const body = { userData: encodeSize(dump.length), seqNumber: sequence, sAddress, rAddress };
   const raw = { raw: encode(safeBody, body), value: body };
   const safe = (cksumtype: number, checksum: Uint8Array) =>
     encode(krbSafe, { pvno: 5, msgType: 20, safeBody: raw, cksum: { cksumtype, checksum } });
-  const sum = makeChecksum(sessionKey, 15, safe(0, new Uint8Array(0)));
-  await writeFrame(channel, safe(sessionKey.profile.checksumType, sum));
+  const sum = makeChecksum(key, 15, safe(0, new Uint8Array(0)));
+  await writeFrame(channel, safe(key.profile.checksumType, sum));
 
-  const chain = new CipherChain(sessionKey.profile);
+  const chain = new CipherChain(key.profile);
   for (const userData of [dump.subarray(0, 10), dump.subarray(10)]) {
     sequence += 1;
     const part = encode(encKrbPrivPart, { userData, seqNumber: sequence, sAddress, rAddress });
-    const cipher = encrypt(sessionKey, 13, part, { ambient, chain });
-    const encPart = { etype: sessionKey.profile.number, cipher };
+    const cipher = encrypt(key, 13, part, { ambient, chain });
+    const encPart = { etype: key.profile.number, cipher };
     await writeFrame(channel, encode(krbPriv, { pvno: 5, msgType: 21, encPart }));
   }
   const reply = decode(krbSafe, await readFrame(channel, 'confirmation', 65_536)).safeBody.value;
@@ -192,6 +192,7 @@ async function shakeHands(channel: Channel, credential: Credential) {
   const sent = makeApReq(credential, ambient);
   await writeFrame(channel, sent.message);
   expect(await readFrame(channel, 'acceptance', 65_536)).toHaveLength(0);
-  acceptApRep(await readFrame(channel, 'AP-REP', 65_536), sent, credential.sessionKey);
-  return sent;
+  const reply = await readFrame(channel, 'AP-REP', 65_536);
+  const { subkey } = acceptApRep(reply, sent, credential.sessionKey);
+  return { first: sent.sequence, key: subkey ?? credential.sessionKey };
 }

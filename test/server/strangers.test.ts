@@ -35,8 +35,8 @@ describe('a stranger that does not speak the protocol', () => {
     ['no final NUL', frame('KRB5_SENDAUTH_V1.0'), '01', 'session.bad-sendauth-version'],
     ['4 GiB of AP-REQ', Buffer.concat([versions, huge]), '00', 'message.too-long'],
     [
-      '64 KiB and 1 of AP-REQ',
-      Buffer.concat([versions, Buffer.from('00010001', 'hex')]),
+      '32 KiB and 1 of AP-REQ',
+      Buffer.concat([versions, Buffer.from('00008001', 'hex')]),
       '00',
       'message.too-long',
     ],
@@ -85,7 +85,7 @@ describe('a stranger that takes his time', () => {
     ['says nothing', '', undefined],
     ['stops in the middle of a version', versions.subarray(0, 9), undefined],
     ['stops before the AP-REQ', versions, undefined],
-    ['stops in the AP-REQ', Buffer.concat([versions, Buffer.from('0000ffff6e', 'hex')]), undefined],
+    ['stops in the AP-REQ', Buffer.concat([versions, Buffer.from('00007fff6e', 'hex')]), undefined],
     ['sends a byte now and then', versions, 100],
     [
       'sends the AP-REQ a byte at a time',

@@ -4,12 +4,14 @@ import { obtainCredential } from '../../src/client/credentials.ts';
 import { dial } from '../../src/client/dial.ts';
 import { loadKrb5Config } from '../../src/host/config-files.ts';
 import { shiftedAmbient, systemAmbient } from '../../src/protocol/ambient.ts';
+import { utf8 } from '../../src/protocol/bytes.ts';
 import type { Channel } from '../../src/protocol/channel.ts';
 import { refusedBy, sendauth } from '../../src/protocol/session/sendauth.ts';
 import { applicationVersion } from '../../src/protocol/kprop.ts';
+import { readKrbError } from '../../src/protocol/messages/error.ts';
 import { nameTypes, Principal } from '../../src/protocol/messages/principal.ts';
 import type { Credential } from '../../src/protocol/session/credential.ts';
-import { readFrame } from '../../src/protocol/session/frame.ts';
+import { readFrame, writeFrame } from '../../src/protocol/session/frame.ts';
 import type { Session } from '../../src/protocol/session/session.ts';
 import type { Lab } from './lab.ts';
 
@@ -134,6 +136,25 @@ export async function openInsider(
   } catch (error) {
     channel.close();
     throw error;
+  }
+}
+
+/** What a kpropd answers to an AP-REQ: that it is welcome, or its KRB-ERROR. */
+export async function presentApReq(port: number, apReq: Uint8Array) {
+  const channel = await dial('127.0.0.1', port, { connectMillis: 5_000 });
+  channel.during('presenting an AP-REQ', 10_000);
+  try {
+    for (const version of ['KRB5_SENDAUTH_V1.0\0', 'kprop5_01\0']) {
+      await writeFrame(channel, utf8(version));
+    }
+    if ((await channel.read(1))[0] !== 0) throw new Error('the versions were refused');
+    await writeFrame(channel, apReq);
+    const answer = await readFrame(channel, 'answer', 65_536);
+    if (answer.length === 0) return 'welcome';
+    const { number, text } = readKrbError(answer);
+    return { number, text };
+  } finally {
+    channel.close();
   }
 }
 

@@ -107,7 +107,7 @@ export interface RequestFields extends Partial<Authenticator> {
 export function forgeApReq(credential: Credential, o: RequestFields = {}): Uint8Array {
   const { client, sessionKey } = credential;
   const part: Authenticator = {
-    authenticatorVno: 5,
+    authenticatorVno: o.authenticatorVno ?? 5,
     crealm: o.crealm ?? client.realm,
     cname: o.cname ?? nameOf(client),
     cksum: o.cksum,

@@ -1,8 +1,11 @@
-import { Primitive } from 'asn1js';
+import { type BaseBlock, fromBER, Primitive } from 'asn1js';
 import { utf8 } from '../bytes.ts';
 import { KpropError } from '../errors.ts';
-import { type Codec, nodeOf, primitiveContent } from './schema.ts';
+import { parseElement } from './element.ts';
+import { type Codec, primitiveContent } from './schema.ts';
 
+/** Of a ticket that our own KDC gave us, and of what we have written ourselves. */
+const rawElementLimit = 4096;
 const INTEGER = 2;
 const BIT_STRING = 3;
 const OCTET_STRING = 4;
@@ -22,7 +25,8 @@ export const uint32: Codec<number> = integer('UInt32', 0n, 0xffffffffn);
 export const seqNumber: Codec<number> = {
   ...uint32,
   label: 'sequence number',
-  fromNode: (node, path) => integer(path, -0x80000000n, 0xffffffffn).fromNode(node, path) >>> 0,
+  fromElement: (element, path) =>
+    integer(path, -0x80000000n, 0xffffffffn).fromElement(element, path) >>> 0,
 };
 
 /** Microseconds, 0 to 999999 (RFC 4120 §5.2.4). */
@@ -32,23 +36,23 @@ export const microseconds: Codec<number> = integer('Microseconds', 0n, 999_999n)
 export const octets: Codec<Uint8Array> = {
   label: 'OCTET STRING',
   toNode: (value) => leaf(OCTET_STRING, value),
-  fromNode: (node, path) => primitiveContent(node, OCTET_STRING, path),
+  fromElement: (element, path) => primitiveContent(element, OCTET_STRING, path),
 };
 
 /** The octets of a GeneralString, the type of every Kerberos text (RFC 4120 §5.2.1). */
 export const stringOctets: Codec<Uint8Array> = {
   label: 'GeneralString',
   toNode: (value) => leaf(GENERAL_STRING, value),
-  fromNode: (node, path) => primitiveContent(node, GENERAL_STRING, path),
+  fromElement: (element, path) => primitiveContent(element, GENERAL_STRING, path),
 };
 
 /** KerberosTime as seconds since 1970 UTC; on the wire YYYYMMDDHHMMSSZ (RFC 4120 §5.2.3). */
 export const kerberosTime: Codec<number> = {
   label: 'KerberosTime',
   toNode: (seconds) => leaf(GENERALIZED_TIME, utf8(formatTime(seconds))),
-  fromNode(node, path) {
+  fromElement(element, path) {
     const text = String.fromCharCode(
-      ...primitiveContent(node, GENERALIZED_TIME, path).slice(0, 16),
+      ...primitiveContent(element, GENERALIZED_TIME, path).slice(0, 16),
     );
     const parts = /^(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)Z$/.exec(text);
     if (parts !== null) {
@@ -69,8 +73,8 @@ export const flags: Codec<number> = {
     new DataView(content.buffer).setUint32(1, value);
     return leaf(BIT_STRING, content);
   },
-  fromNode(node, path) {
-    const content = primitiveContent(node, BIT_STRING, path);
+  fromElement(element, path) {
+    const content = primitiveContent(element, BIT_STRING, path);
     if (content.length < 5 || content[0] !== 0) {
       throw new KpropError('decode.bad-value', { what: path, reason: 'is not 32 flags or more' });
     }
@@ -88,12 +92,20 @@ export interface WithRaw<T> {
 export function withRaw<T>(codec: Codec<T>): Codec<WithRaw<T>> {
   return {
     label: codec.label,
-    toNode: ({ raw }) => nodeOf(raw, codec.label),
-    fromNode: (node, path) => ({
-      raw: node.valueBeforeDecodeView,
-      value: codec.fromNode(node, path),
+    toNode: ({ raw }) => rawNode(raw, codec.label),
+    fromElement: (element, path) => ({
+      raw: element.whole,
+      value: codec.fromElement(element, path),
     }),
   };
+}
+
+/** The octets as they are. The only place where asn1js reads; octet strings it leaves alone. */
+function rawNode(der: Uint8Array, label: string): BaseBlock {
+  parseElement(der, label, rawElementLimit);
+  const { offset, result } = fromBER(der, { parseEmbedded: false, copyInput: false });
+  if (offset === der.length && !result.error) return result;
+  throw new KpropError('decode.bad-value', { what: label, reason: 'is not DER' });
 }
 
 /** YYYYMMDDHHMMSSZ of seconds since 1970. */
@@ -105,8 +117,8 @@ function integer(label: string, least: bigint, most: bigint): Codec<number> {
   return {
     label,
     toNode: (value) => leaf(INTEGER, integerContent(BigInt(value))),
-    fromNode(node, path) {
-      const content = primitiveContent(node, INTEGER, path);
+    fromElement(element, path) {
+      const content = primitiveContent(element, INTEGER, path);
       const [first = 0, second = 0] = content;
       const padded = content.length > 1 && (first === 0 || first === 0xff);
       if (content.length === 0 || content.length > 8 || (padded && first >> 7 === second >> 7)) {

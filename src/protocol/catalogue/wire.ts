@@ -46,8 +46,8 @@ export const wireRows = {
   ),
   'message.bad-version': row<{ what: string; version: number }>(
     peer,
-    39,
-    (d) => `${d.what} is of Kerberos protocol version ${d.version}, not 5`,
+    3,
+    (d) => `${d.what} says Kerberos protocol version ${d.version}, not 5`,
     notKerberos,
   ),
   'message.too-long': row<{ what: string; bytes: number; limit: number }>(

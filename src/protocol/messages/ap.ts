@@ -15,6 +15,7 @@ import {
   encryptionKey,
   principalName,
   kerberosString,
+  versionNumber,
 } from './parts.ts';
 import { ticket } from './ticket.ts';
 
@@ -22,7 +23,7 @@ import { ticket } from './ticket.ts';
 export const apReq = application(
   tags.apReq,
   sequence('AP-REQ', {
-    pvno: field(0, int32),
+    pvno: field(0, versionNumber),
     msgType: field(1, int32),
     apOptions: field(2, flags),
     ticket: field(3, withRaw(ticket)),
@@ -34,7 +35,7 @@ export const apReq = application(
 export const authenticator = application(
   tags.authenticator,
   sequence('Authenticator', {
-    authenticatorVno: field(0, int32),
+    authenticatorVno: field(0, versionNumber),
     crealm: field(1, kerberosString),
     cname: field(2, principalName),
     cksum: optional(3, checksum),
@@ -51,7 +52,7 @@ export type Authenticator = Decoded<typeof authenticator>;
 export const apRep = application(
   tags.apRep,
   sequence('AP-REP', {
-    pvno: field(0, int32),
+    pvno: field(0, versionNumber),
     msgType: field(1, int32),
     encPart: field(2, encryptedData),
   }),

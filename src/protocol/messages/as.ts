@@ -24,6 +24,7 @@ import {
   paData,
   principalName,
   kerberosString,
+  versionNumber,
 } from './parts.ts';
 import { ticket } from './ticket.ts';
 
@@ -31,7 +32,7 @@ import { ticket } from './ticket.ts';
 export const asReq = application(
   tags.asReq,
   sequence('AS-REQ', {
-    pvno: field(1, int32),
+    pvno: field(1, versionNumber),
     msgType: field(2, int32),
     padata: optional(3, sequenceOf('padata', paData)),
     reqBody: field(
@@ -59,7 +60,7 @@ export type AsReq = Decoded<typeof asReq>;
 export const asRep = application(
   tags.asRep,
   sequence('AS-REP', {
-    pvno: field(0, int32),
+    pvno: field(0, versionNumber),
     msgType: field(1, int32),
     padata: optional(2, sequenceOf('padata', paData)),
     crealm: field(3, kerberosString),

@@ -9,9 +9,8 @@ import {
   sequence,
 } from '../asn1/schema.ts';
 import { textOf, utf8 } from '../bytes.ts';
-import { KpropError } from '../errors.ts';
 import { tags } from './numbers.ts';
-import { nameOf, principalName, kerberosString } from './parts.ts';
+import { nameOf, principalName, kerberosString, versionNumber } from './parts.ts';
 import type { Principal } from './principal.ts';
 
 /**
@@ -21,7 +20,7 @@ import type { Principal } from './principal.ts';
 export const krbError = application(
   tags.error,
   sequence('KRB-ERROR', {
-    pvno: field(0, int32),
+    pvno: field(0, versionNumber),
     msgType: field(1, int32),
     ctime: optional(2, kerberosTime),
     cusec: optional(3, microseconds),
@@ -53,7 +52,6 @@ export interface ErrorNotice {
 /** What a KRB-ERROR says, MIT's final NUL taken off. @throws decode.*, message.bad-version */
 export function readKrbError(message: Uint8Array): ErrorNotice & { readonly message: KrbError } {
   const error = decode(krbError, message);
-  requireVersion5('KRB-ERROR', error.pvno);
   return { number: error.errorCode, text: printable(textOf(error.eText ?? empty)), message: error };
 }
 
@@ -83,11 +81,6 @@ export function makeKrbError(o: {
     sname: nameOf(o.server),
     eText: utf8(`${o.text}\0`),
   });
-}
-
-/** @throws message.bad-version */
-export function requireVersion5(what: string, version: number): void {
-  if (version !== 5) throw new KpropError('message.bad-version', { what, version });
 }
 
 /** A stranger's text on one line: it goes to terminals and logs. */

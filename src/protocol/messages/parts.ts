@@ -1,6 +1,11 @@
 import { int32, octets, stringOctets, uint32 } from '../asn1/primitives.ts';
 import { type Codec, type Decoded, field, optional, sequence, sequenceOf } from '../asn1/schema.ts';
+import { KpropError } from '../errors.ts';
 import { nameBytes, nameText, Principal } from './principal.ts';
+
+/** A host's name has 253 bytes at most; what strangers send is turned into text, and logged. */
+const stringLimitBytes = 256;
+const nameStringLimit = 16;
 
 /**
  * Realm and the parts of a name: KerberosString, RFC 4120 §5.2.1. Old databases hold names that
@@ -9,13 +14,33 @@ import { nameBytes, nameText, Principal } from './principal.ts';
 export const kerberosString: Codec<string> = {
   label: 'KerberosString',
   toNode: (value) => stringOctets.toNode(nameBytes(value)),
-  fromNode: (node, path) => nameText(stringOctets.fromNode(node, path)),
+  fromElement(element, path) {
+    const bytes = stringOctets.fromElement(element, path);
+    if (bytes.length > stringLimitBytes) {
+      throw new KpropError('decode.bad-value', { what: path, reason: `has ${bytes.length} bytes` });
+    }
+    return nameText(bytes);
+  },
+};
+
+/**
+ * The version number in a message, a ticket or an authenticator: 5, or @throws message.bad-version
+ * as MIT's decoders do (krb5 lib/krb5/asn.1/asn1_k_encode.c, KVNO).
+ */
+export const versionNumber: Codec<number> = {
+  ...int32,
+  label: 'version number',
+  fromElement(element, path) {
+    const version = int32.fromElement(element, path);
+    if (version !== 5) throw new KpropError('message.bad-version', { what: path, version });
+    return version;
+  },
 };
 
 /** PrincipalName, RFC 4120 §5.2.2. */
 export const principalName = sequence('PrincipalName', {
   nameType: field(0, int32),
-  nameString: field(1, sequenceOf('name-string', kerberosString)),
+  nameString: field(1, sequenceOf('name-string', kerberosString, nameStringLimit)),
 });
 export type PrincipalName = Decoded<typeof principalName>;
 

@@ -1,5 +1,5 @@
 import { KpropError } from '../errors.ts';
-import { utf8 } from '../bytes.ts';
+import { equalBytes, utf8 } from '../bytes.ts';
 
 /** Name types, RFC 4120 §6.2 and RFC 6111 §3. */
 export const nameTypes = { principal: 1, srvInst: 2, srvHst: 3, wellKnown: 11 } as const;
@@ -80,13 +80,14 @@ export class Principal {
  * where it is well formed; else each octet above 127 becomes the lone surrogate U+DC00 + octet.
  */
 export function nameText(bytes: Uint8Array): string {
-  try {
-    return strictUtf8.decode(bytes);
-  } catch {
-    return Array.from(bytes, (byte) =>
-      String.fromCharCode(byte < 0x80 ? byte : ESCAPED_OCTET + byte),
-    ).join('');
+  const text = looseUtf8.decode(bytes);
+  // An exception for each malformed name would cost a stranger's victim more than all else.
+  if (!text.includes('\ufffd') || equalBytes(utf8(text), bytes)) return text;
+  let escapedText = '';
+  for (const byte of bytes) {
+    escapedText += String.fromCharCode(byte < 0x80 ? byte : ESCAPED_OCTET + byte);
   }
+  return escapedText;
 }
 
 /** The octets of a name; the reverse of `nameText`. */
@@ -102,7 +103,7 @@ export function nameBytes(text: string): Uint8Array {
 const ESCAPED_OCTET = 0xdc00;
 const loneSurrogate = /[\udc80-\udcff]/u; // with the u flag, halves of a proper pair do not match
 // Without ignoreBOM a leading U+FEFF would vanish, and two names would look the same.
-const strictUtf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+const looseUtf8 = new TextDecoder('utf-8', { ignoreBOM: true });
 
 const meaningOfEscape: ReadonlyMap<string, string> = new Map([
   ['n', '\n'],
@@ -114,9 +115,11 @@ const escapeOf: ReadonlyMap<string, string> = new Map([
   ...[...meaningOfEscape].map(([letter, char]) => [char, `\\${letter}`] as const),
   ...['/', '@', '\\'].map((char) => [char, `\\${char}`] as const),
 ]);
+// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is escaped.
+const toBeEscaped = /[\n\t\x08\0/@\\]/g;
 
 function escaped(part: string): string {
-  return Array.from(part, (char) => escapeOf.get(char) ?? char).join('');
+  return part.replace(toBeEscaped, (char) => escapeOf.get(char) as string);
 }
 
 /** The name type as MIT's parser infers it (krb5_parse_name since 1.15). */

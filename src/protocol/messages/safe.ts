@@ -8,7 +8,7 @@ import {
 } from '../asn1/primitives.ts';
 import { type Decoded, application, field, optional, sequence } from '../asn1/schema.ts';
 import { tags } from './numbers.ts';
-import { checksum, hostAddress } from './parts.ts';
+import { checksum, hostAddress, versionNumber } from './parts.ts';
 
 /** KRB-SAFE-BODY, RFC 4120 §5.6.1. */
 export const safeBody = sequence('KRB-SAFE-BODY', {
@@ -25,7 +25,7 @@ export type SafeBody = Decoded<typeof safeBody>;
 export const krbSafe = application(
   tags.safe,
   sequence('KRB-SAFE', {
-    pvno: field(0, int32),
+    pvno: field(0, versionNumber),
     msgType: field(1, int32),
     safeBody: field(2, withRaw(safeBody)),
     cksum: field(3, checksum),

@@ -8,13 +8,14 @@ import {
   hostAddresses,
   principalName,
   kerberosString,
+  versionNumber,
 } from './parts.ts';
 
 /** Ticket, RFC 4120 §5.3. */
 export const ticket = application(
   tags.ticket,
   sequence('Ticket', {
-    tktVno: field(0, int32),
+    tktVno: field(0, versionNumber),
     realm: field(1, kerberosString),
     sname: field(2, principalName),
     encPart: field(3, encryptedData),

@@ -66,12 +66,27 @@ function entryOfService(ticket: Ticket, wanted: Principal, options: TicketOpener
   throw noKey(options);
 }
 
-/** Every entry of this service, of whatever host and key version, that may open the ticket. */
+/** Whoever asks has proved nothing: so many keys are tried, and no more bytes deciphered than this. */
+const keysTried = 8;
+const triedBytes = 64 * 1024;
+
+/**
+ * The entries of this service, of whatever host and key version, that may open the ticket: those of
+ * its own name and version first. MIT tries them all.
+ */
 function entriesOfAnyHost(ticket: Ticket, options: TicketOpener): readonly KeytabEntry[] {
   const { keytab, services } = options;
-  return keytab.entries.filter(
-    ({ principal, enctype }) => enctype === ticket.encPart.etype && isService(principal, services),
-  );
+  const { kvno = 0, etype, cipher } = ticket.encPart;
+  const wanted = principalOf(ticket.realm, ticket.sname);
+  const distance = (entry: KeytabEntry) =>
+    (entry.principal.equals(wanted) ? 0 : 2) + (entry.kvno === kvno ? 0 : 1);
+  const most = Math.max(1, Math.min(keysTried, Math.floor(triedBytes / (cipher.length + 1))));
+  return keytab.entries
+    .filter(({ principal, enctype }) => enctype === etype && isService(principal, services))
+    .map((entry) => ({ entry, distance: distance(entry) }))
+    .sort((a, b) => a.distance - b.distance)
+    .slice(0, most)
+    .map(({ entry }) => entry);
 }
 
 /** Why none of them opened it: the first thing that the keytab lacks. */

@@ -4,7 +4,6 @@ import { Key } from '../crypto/key.ts';
 import { KpropError } from '../errors.ts';
 import type { Keytab } from '../formats/keytab.ts';
 import { apRep, apReq, authenticator, encApRepPart } from '../messages/ap.ts';
-import { requireVersion5 } from '../messages/error.ts';
 import { apOptions, tags, ticketFlags, usages } from '../messages/numbers.ts';
 import { type EncryptionKey, nameOf, principalOf } from '../messages/parts.ts';
 import type { Principal } from '../messages/principal.ts';
@@ -70,6 +69,9 @@ export interface AcceptorOptions {
   readonly subkey?: 'fresh' | 'as-client' | undefined;
 }
 
+/** An AP-REQ has 30 elements, and one more for each part of a name; anybody may send one. */
+const apReqElements = 96;
+
 /** Who was let in, and with what. */
 export interface AcceptedApReq {
   readonly client: Principal;
@@ -100,10 +102,10 @@ export async function acceptApReq(
   if (message[0] !== (0x60 | tags.apReq)) {
     throw new KpropError('message.unexpected', { wanted: 'AP-REQ', found: firstOctet(message) });
   }
-  const request = decode(apReq, message);
-  requireVersion5('AP-REQ', request.pvno);
+  const request = decode(apReq, message, { elements: apReqElements });
   if (request.msgType !== tags.apReq) {
-    throw new KpropError('message.bad-version', { what: 'AP-REQ type', version: request.msgType });
+    const found = `type ${request.msgType}`;
+    throw new KpropError('message.unexpected', { wanted: `AP-REQ (type ${tags.apReq})`, found });
   }
   const opened = openTicket(request.ticket.value, { ...options, keytab: options.keytab() });
   const ticket = opened.part;
@@ -188,7 +190,6 @@ export function acceptApRep(
   sessionKey: Key,
 ): { readonly sequence: number; readonly subkey: Key | undefined } {
   const reply = decode(apRep, message);
-  requireVersion5('AP-REP', reply.pvno);
   const part = openPart(encApRepPart, reply.encPart, sessionKey, usages.apRepEncPart);
   if (reply.msgType !== tags.apRep || part.ctime !== sent.ctime || part.cusec !== sent.cusec) {
     throw new KpropError('session.mutual-failed', {});

@@ -28,7 +28,7 @@ const BAD_APPLICATION_VERSION = 2;
 
 /** Nobody has proved anything yet: what may arrive is small. */
 const versionLimitBytes = 64;
-const apReqLimitBytes = 64 * 1024;
+const apReqLimitBytes = 32 * 1024;
 const replyLimitBytes = 64 * 1024;
 
 /**

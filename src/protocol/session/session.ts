@@ -5,7 +5,6 @@ import { CipherChain } from '../crypto/cipher.ts';
 import { decrypt, encryptRun } from '../crypto/encrypt.ts';
 import type { Key } from '../crypto/key.ts';
 import { KpropError, isKpropError } from '../errors.ts';
-import { requireVersion5 } from '../messages/error.ts';
 import { tags, usages } from '../messages/numbers.ts';
 import type { HostAddress } from '../messages/parts.ts';
 import type { Principal } from '../messages/principal.ts';
@@ -82,7 +81,6 @@ export class Session {
    */
   readSafe(message: Uint8Array): Uint8Array {
     const safe = decode(krbSafe, message);
-    requireVersion5('KRB-SAFE', safe.pvno);
     requireType('KRB-SAFE', safe.msgType, tags.safe);
     const { cksumtype, checksum } = safe.cksum;
     if (cksumtype !== this.#key.profile.checksumType) {

@@ -1,13 +1,18 @@
 import { describe, expect, test } from 'vitest';
 
-import { int32, octets, stringOctets, withRaw } from '../../../src/protocol/asn1/primitives.ts';
+import {
+  int32,
+  kerberosTime,
+  octets,
+  stringOctets,
+  withRaw,
+} from '../../../src/protocol/asn1/primitives.ts';
 import {
   application,
   type Codec,
   decode,
   encode,
   field,
-  nodeOf,
   optional,
   sequence,
   sequenceOf,
@@ -123,13 +128,13 @@ describe('what is not DER of the table is refused', () => {
     for (let depth = 0; depth < 40; depth += 1) {
       tower = Uint8Array.of(0x30, tower.length, ...tower);
     }
-    expect(codeOf(() => nodeOf(tower, 'tower'))).toBe('decode.bad-value');
+    expect(codeOf(() => decode(list, tower))).toBe('decode.bad-value');
     const deep = new Uint8Array(1 << 20);
     for (let at = 0; at < deep.length; at += 4) {
       const rest = deep.length - at - 4;
       deep.set([0x30, 0x83, rest >> 16, (rest >> 8) & 0xff], at);
     }
-    expect(codeOf(() => nodeOf(deep, 'tower'))).toBe('decode.bad-value');
+    expect(codeOf(() => decode(list, deep))).toBe('decode.bad-value');
   });
 
   test('a crowd of values', () => {
@@ -139,6 +144,21 @@ describe('what is not DER of the table is refused', () => {
     expect(codeOf(() => decode(list, crowd))).toBe('decode.bad-value');
   });
 
+  test('more elements than the message may have', () => {
+    const seven = encode(list, [1, 2, 3, 4, 5, 6]);
+    expect(decode(list, seven, { elements: 7 })).toHaveLength(6);
+    expect(codeOf(() => decode(list, seven, { elements: 6 }))).toBe('decode.bad-value');
+    expect(decode(list, encode(list, Array(511).fill(1)))).toHaveLength(511);
+    expect(codeOf(() => decode(list, encode(list, Array(512).fill(1))))).toBe('decode.bad-value');
+  });
+
+  test('more items than a list may have', () => {
+    const short = sequenceOf('Short', int32, 3);
+    const more = encode(list, [1, 2, 3, 4]);
+    expect(decode(short, encode(short, [1, 2, 3]))).toEqual([1, 2, 3]);
+    expect(codeOf(() => decode(short, more))).toBe('decode.bad-value');
+  });
+
   test('more than a megabyte, unread', () => {
     expect(codeOf(() => decode(octets, new Uint8Array((1 << 20) + 1)))).toBe('message.too-long');
   });
@@ -146,7 +166,7 @@ describe('what is not DER of the table is refused', () => {
   test('a date with a hundred thousand letters', () => {
     const date = new Uint8Array(5 + 200_000).fill(0x31);
     date.set([0x18, 0x83, 0x03, 0x0d, 0x40]);
-    expect(codeOf(() => nodeOf(date, 'date'))).toBe('decode.bad-value');
+    expect(codeOf(() => decode(kerberosTime, date))).toBe('decode.bad-value');
   });
 });
 

@@ -206,7 +206,7 @@ describe('a KRB-ERROR', () => {
     const { message } = readKrbError(makeKrbError({ ...common, from: 'server' }));
     expect(readKrbError(encode(krbError, { ...message, eText: undefined })).text).toBe('');
     expect(() => readKrbError(encode(krbError, { ...message, pvno: 4 }))).toThrow(
-      new KpropError('message.bad-version', { what: 'KRB-ERROR', version: 4 }),
+      new KpropError('message.bad-version', { what: 'KRB-ERROR.pvno', version: 4 }),
     );
   });
 

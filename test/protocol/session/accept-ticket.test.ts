@@ -157,6 +157,34 @@ describe('under its own name, the acceptor looks one key up', () => {
   });
 });
 
+describe('of many keys that may be the one, it tries eight', () => {
+  const wrong = (count: number) =>
+    Array.from({ length: count }, (_, at) =>
+      entry(Principal.parse(`host/h${at}.example@EXAMPLE.ORG`), stale),
+    );
+  const outcome = (keys: readonly KeytabEntry[], fields: TicketFields = {}) =>
+    outcomeOf(fields, { anyHost: true, keytab: holding(...keys) });
+  const good = entry(other, key, { kvno: 7 });
+
+  test('in the order of the keytab', async () => {
+    expect(await outcome([...wrong(7), good])).toBe(other.toString());
+    expect(await outcome([...wrong(8), good])).toBe('auth.not-us 35');
+  });
+
+  test('those of its name first, then those of its version', async () => {
+    expect(await outcome([...wrong(1_000), good], { service: other })).toBe(other.toString());
+    expect(await outcome([...wrong(1_000), good], { kvno: 7 })).toBe(other.toString());
+  });
+
+  test('and fewer, the longer the ticket is', async () => {
+    const authorizationData = [{ adType: 1, adData: new Uint8Array(20_000) }];
+    const fields = { authorizationData };
+    expect(await outcome([...wrong(2), good], fields)).toBe(other.toString());
+    expect(await outcome([...wrong(3), good], fields)).toBe('auth.not-us 35');
+    expect(await outcome([...wrong(3), good], { ...fields, service: other })).toBe(`${other}`);
+  });
+});
+
 describe('under any host name, it tries every key of the service', () => {
   const rows: [string, TicketFields, readonly KeytabEntry[], string][] = [
     ['its own', {}, [entry(replicaName, key)], replicaName.toString()],

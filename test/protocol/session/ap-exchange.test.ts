@@ -36,8 +36,9 @@ async function outcomeOf(
 describe('an AP-REQ is accepted or refused with the number that MIT gives', () => {
   const rows: [string, TicketFields, RequestFields, string][] = [
     ['as kprop sends it', {}, {}, 'accepted'],
-    ['of version 4', {}, { pvno: 4 }, 'message.bad-version 39'],
-    ['of another message type', {}, { msgType: 12 }, 'message.bad-version 39'],
+    ['of version 4', {}, { pvno: 4 }, 'message.bad-version 3'],
+    ['with an authenticator of version 4', {}, { authenticatorVno: 4 }, 'message.bad-version 3'],
+    ['of another message type', {}, { msgType: 12 }, 'message.unexpected 40'],
     [
       'an authenticator under another key',
       {},

@@ -92,10 +92,10 @@ describe('the acceptor', () => {
 
   test('does not wait for an AP-REQ that is too long', async () => {
     const { client, server } = pair();
-    await client.write(goodVersions, Uint8Array.of(0, 1, 0, 1));
+    await client.write(goodVersions, Uint8Array.of(0, 0, 128, 1));
     await expect(accept(server)).rejects.toMatchObject({
       code: 'message.too-long',
-      detail: { what: 'AP-REQ', bytes: 65_537, limit: 65_536 },
+      detail: { what: 'AP-REQ', bytes: 32_769, limit: 32_768 },
     });
   });
 
