@@ -44,7 +44,7 @@ export function adviceForKdcError(number: number): string {
 
 /** The remedy for a KRB-ERROR that kpropd sent; `text` is its e-text. */
 export function adviceForReplicaError(number: number, text: string): string {
-  if (/not (listed )?in|unauthorized|ACL/i.test(text)) {
+  if (/not (listed in|in|authorized)|unauthorized|ACL/i.test(text)) {
     return "add this host's principal to kpropd.acl on the replica, exactly as printed, realm included";
   }
   if (/No space left/.test(text)) return "make room on the replica's disk, then run kprop again";

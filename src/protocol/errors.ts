@@ -76,6 +76,11 @@ export class KpropError<C extends ErrorCode = ErrorCode> extends Error {
     return typeof value === 'number' ? krb5ErrorText(value) : value;
   }
 
+  /** The same for the peer, who reads it in the clear: fixed words, numbers, and his own name. */
+  get peerText(): string | undefined {
+    return this.#row.toPeer?.(this.detail) ?? this.comErrText;
+  }
+
   /** The error-code of a KRB-ERROR that tells the peer: 0 to 127, and 60 for all that does not fit. */
   get wireNumber(): number {
     const value = this.#comErr();

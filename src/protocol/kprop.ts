@@ -109,7 +109,8 @@ export async function confirmDump(channel: Channel, session: Session, bytes: num
 
 /**
  * Tells the peer why nothing will come of it, as a KRB-ERROR in place of the next message: the
- * error's own number and MIT's words for the step, or 60 with the error's text before them.
+ * error's own number and MIT's words for the step, or 60 with the error's text before them. It goes
+ * in the clear: details stay in our own log.
  */
 export async function sendFailure(
   channel: Channel,
@@ -117,8 +118,10 @@ export async function sendFailure(
   from: 'client' | 'server',
   error: KpropError,
 ): Promise<void> {
-  const words = [error.wireNumber === 60 ? error.comErrText : undefined, error.doing];
-  const text = words.filter(Boolean).join(' ') || error.message;
+  // MIT's words for a step end in the paths of our files.
+  const doing = error.doing?.replace(/,? ('.*'|\/.*)$/, '');
+  const words = [error.wireNumber === 60 ? error.peerText : undefined, doing];
+  const text = words.filter(Boolean).join(' ') || 'the propagation failed';
   const message = makeKrbError({
     from,
     nowMicros: session.ambient.nowMicros(),

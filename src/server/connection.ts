@@ -11,6 +11,7 @@ import type { Session } from '../protocol/session/session.ts';
 import type { Acl } from './acl.ts';
 import type { LoadGuard } from './db2-files.ts';
 import { checkDump } from './dump-check.ts';
+import type { LoadOrder } from './load-order.ts';
 import type { LoadRun } from './loader.ts';
 import type { Loads } from './loads.ts';
 import { receiveInto } from './reception.ts';
@@ -32,6 +33,8 @@ export type ConnectionEvent =
   | { readonly kind: 'loader-output'; readonly text: string; readonly to: 'stdout' | 'stderr' }
   | { readonly kind: 'loaded'; readonly bytes: number; readonly client: string }
   | { readonly kind: 'failed'; readonly error: unknown }
+  /** Something is wrong here that stops no propagation. */
+  | { readonly kind: 'warning'; readonly error: unknown }
   | { readonly kind: 'closed' };
 
 /** What all connections of one server share. */
@@ -51,8 +54,7 @@ export interface Replica {
   readonly streaming: Streaming | undefined;
   readonly spools: SpoolRoom;
   readonly loads: Loads;
-  /** Counts authenticated propagations, so that an older one never replaces a newer one. */
-  readonly order: { authenticated: number; loaded: number };
+  readonly order: LoadOrder;
   readonly limits: ServeLimits;
 }
 
@@ -125,16 +127,22 @@ async function receiveAndLoad(
   const { limits } = replica;
   channel.during('authenticating', 0);
   onEvent({ kind: 'authenticating', service: `${replica.services[0]}`, descriptor });
-  const { session, client, ticketEnctype } = await inPhase('authenticate', undefined, () =>
-    recvauth(channel, {
-      ...replica,
-      application: applicationVersion,
-      keytab: () => keytabOf(replica),
-    }),
+  const { session, client, ticketEnctype, authenticatedMicros } = await inPhase(
+    'authenticate',
+    undefined,
+    () =>
+      recvauth(channel, {
+        ...replica,
+        application: applicationVersion,
+        keytab: () => keytabOf(replica),
+      }),
   );
   onSession(session);
-  replica.order.authenticated += 1;
-  const order = replica.order.authenticated;
+  const arrival = replica.order.arrive({
+    client: `${client}`,
+    authenticatedMicros,
+    onTrouble: (error) => onEvent({ kind: 'warning', error }),
+  });
   onEvent({ kind: 'authenticated', client: `${client}`, enctype: enctypeName(ticketEnctype) });
   await inPhase('authorize', undefined, () => replica.acl().require(client, ticketEnctype));
   onPermitted();
@@ -161,8 +169,7 @@ async function receiveAndLoad(
     const load = async () => {
       // Time may have run out while others loaded.
       await inPhase('load', undefined, () => signal.throwIfAborted());
-      if (replica.order.loaded > order)
-        throw new KpropError('spool.superseded', { client: `${client}` });
+      await replica.order.requireNewest(arrival);
       const kind = await inPhase('load', undefined, () => checkDump(spool.temporary));
       // While a load has not failed yet, the dump takes the place of the one before, as MIT's does.
       streamed?.throwIfFailed();
@@ -174,7 +181,7 @@ async function receiveAndLoad(
         if (await streamed?.finish(dump.bytes, spool.path)) return;
         await replica.load(spool.path, { kind, signal, onStart, onOutput });
       });
-      replica.order.loaded = order;
+      await replica.order.noteLoaded(arrival, dump.bytes);
     };
     await replica.loads.take(load, streamed);
     onEvent({ kind: 'loaded', bytes: dump.bytes, client: `${client}` });

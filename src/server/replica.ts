@@ -11,6 +11,7 @@ import { memoryReplayCache } from '../protocol/session/replay.ts';
 import { Acl } from './acl.ts';
 import type { Replica } from './connection.ts';
 import { Db2Files, noGuard } from './db2-files.ts';
+import { LoadOrder } from './load-order.ts';
 import { type LoadRun, loadDump } from './loader.ts';
 import { Loads } from './loads.ts';
 import type { ServeOptions } from './options.ts';
@@ -27,6 +28,7 @@ export async function describeReplica(options: ServeOptions): Promise<Replica> {
     (await inPhase('configuration', 'Unable to get default realm', () => config.defaultRealm));
   const names = await canonicalNames(localHostName(), config);
   const loading = loadingOf(options, config, realm);
+  const ambient = options.ambient ?? systemAmbient();
   return {
     services: names.map((name) => Principal.of(realm, ['host', name], nameTypes.srvHst)) as [
       Principal,
@@ -36,13 +38,17 @@ export async function describeReplica(options: ServeOptions): Promise<Replica> {
     permittedEnctypes: config.permittedEnctypes,
     clockSkewSeconds: config.clockSkewSeconds,
     replay: options.replay ?? memoryReplayCache(config.clockSkewSeconds),
-    ambient: options.ambient ?? systemAmbient(),
+    ambient,
     keytab: keytabReader(() => options.keytab ?? defaultKeytabName(config)),
     acl: () => Acl.read(options.acl),
     ...loading,
     spools: new SpoolRoom(options.file),
     loads: new Loads(),
-    order: { authenticated: 0, loaded: 0 },
+    order: new LoadOrder({
+      path: `${options.file}.state`,
+      ambient,
+      clockSkewSeconds: config.clockSkewSeconds,
+    }),
     limits: {
       authenticate: 10_000,
       idle: 0,

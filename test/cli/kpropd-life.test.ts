@@ -186,7 +186,9 @@ print('status', os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
     writeFileSync(acl, '');
     const server = await inetd(['-d', '-a', acl]);
     const sent = await rig.lab.mitKprop({ port: server.port, file: rig.other });
-    expect(sent.stderr).toMatch(/^Generic remote error: .* \(it is not in the ACL\)\n$/);
+    expect(sent.stderr).toMatch(
+      /^Generic remote error: .* is not authorized to propagate to this host\n$/,
+    );
     expect((await server.ended).stdout).toMatch(/\nstatus 1\n$/);
     await rig.expectIntact();
   });

@@ -13,10 +13,7 @@ const told =
       `Generic remote error: ${text}\n`,
     ),
   });
-const denied = (reason: string) =>
-  told(`${client} is not authorized to propagate to this host (${reason})`);
-const only = (enctype: string) =>
-  denied(`the ACL lets it in with ${enctype} only, and its ticket is aes256-cts-hmac-sha1-96`);
+const denied = told(`${client} is not authorized to propagate to this host`);
 const replaced =
   (before: string | RegExp, after: string): Change =>
   ({ stderr, syslog, files }) => ({
@@ -29,57 +26,46 @@ export const kpropdDeviations: readonly Deviation[] = [
   {
     id: 'A sender that is refused is told why',
     where: {
-      ...inEach(
-        bothWays('ACL: missing'),
-        denied('the ACL file cannot be read: No such file or directory'),
-      ),
+      ...inEach(bothWays('ACL: missing'), denied),
       ...inEach(
         ['empty', 'another principal', 'a blank in front', 'a comment sign in front']
           .concat('without realm', 'a prefix of the principal', 'longer than the principal')
           .concat('upper case', 'a wildcard', 'a NUL in front', 'a byte order mark')
           .map((name) => `ACL: ${name}`),
-        denied('it is not in the ACL'),
+        denied,
       ),
-      'ACL: a comment behind': only('# primary'),
-      'ACL: the encryption type and CR': only('aes256-cts\\r'),
-      'ACL: the encryption type and a blank': only('aes256-cts '),
-      'ACL: another encryption type': only('aes128-cts'),
-      'ACL: an unknown encryption type': only('18'),
-      'ACL: two encryption types': only('aes128-cts aes256-cts'),
+      'ACL: a comment behind': denied,
+      'ACL: the encryption type and CR': denied,
+      'ACL: the encryption type and a blank': denied,
+      'ACL: another encryption type': denied,
+      'ACL: an unknown encryption type': denied,
+      'ACL: two encryption types': denied,
       ...inEach(
         bothWays('kpropd: the spool folder is missing'),
-        told("No such file or directory while opening database file, '/nonexistent/x.temp'"),
+        told('No such file or directory while opening database file'),
       ),
-      'kpropd: the spool file is a folder': told(
-        `Is a directory while renaming ${temporary} to /srv/replica/from_master`,
-      ),
-      'kpropd: the temporary file is a folder': told(
-        `Is a directory while opening database file, '${temporary}'`,
-      ),
+      'kpropd: the spool file is a folder': told('Is a directory while renaming'),
+      'kpropd: the temporary file is a folder': told('Is a directory while opening database file'),
       ...inEach(
         bothWays('kpropd: the temporary file is locked'),
-        told(
-          `the spool file ${temporary} is locked by another propagation while trying to lock '${temporary}'`,
-        ),
+        told('the spool file is locked by another propagation while trying to lock'),
       ),
       'kpropd: the loader is missing, -D': told(
-        'No such file or directory while trying to exec /nonexistent',
+        'No such file or directory while trying to exec nonexistent',
       ),
-      'kpropd: the loader is no program': told(
-        'Permission denied while trying to exec /srv/run/loader',
-      ),
-      'kpropd: the loader is a folder': told('Permission denied while trying to exec /srv/run'),
+      'kpropd: the loader is no program': told('Permission denied while trying to exec loader'),
+      'kpropd: the loader is a folder': told('Permission denied while trying to exec run'),
       ...inEach(
         bothWays('kpropd: the loader fails'),
-        told('/srv/run/loader returned a bad exit status (7): some words'),
+        told('loader returned a bad exit status (7)'),
       ),
       ...inEach(
         bothWays('kpropd: the loader is killed'),
-        told('/srv/run/loader load terminated by SIGKILL'),
+        told('loader load terminated by SIGKILL'),
       ),
       ...inEach(
         ['kpropd -t: a propagation that fails', 'kpropd -t -D: a propagation that fails'],
-        told('/bin/false returned a bad exit status (1)'),
+        told('false returned a bad exit status (1)'),
       ),
       ...inEach(
         bothWays('kpropd: the time is over during the load'),
@@ -133,7 +119,7 @@ export const kpropdDeviations: readonly Deviation[] = [
           /Full propagation transfer started\.\n[\s\S]*Load PID is PID\n/,
           `Rejected connection from unauthorized principal ${client}\n`,
         ),
-        peers: `kprop: 1\nGeneric remote error: ${client} is not authorized to propagate to this host (it is not in the ACL)\n`,
+        peers: `kprop: 1\nGeneric remote error: ${client} is not authorized to propagate to this host\n`,
         syslog: `<30>kpropd[PID]: Connection from ::ffff:192.0.2.1\n<28>kpropd[PID]: Rejected connection from unauthorized principal ${client}`,
         files: without(files, /last_prop|from_master /),
       }),

@@ -1,5 +1,5 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
@@ -52,7 +52,7 @@ async function refusalOfLoad(
 describe('a loader that fails', () => {
   test('it is not there', async () => {
     const { text, error } = await refusalOfLoad('/nonexistent/kdb5_util');
-    expect(text).toBe('No such file or directory while trying to exec /nonexistent/kdb5_util');
+    expect(text).toBe('No such file or directory while trying to exec kdb5_util');
     expect(error).toMatchObject({ code: 'loader.missing', phase: 'load' });
   });
 
@@ -62,7 +62,7 @@ describe('a loader that fails', () => {
     ['below a file', () => `${rig.lab.replica.krb5Conf}/kdb5_util`, 'Not a directory'],
   ])('it is %s', async (_what, path, reason) => {
     const { text, error } = await refusalOfLoad(path());
-    expect(text).toBe(`${reason} while trying to exec ${path()}`);
+    expect(text).toBe(`${reason} while trying to exec ${basename(path())}`);
     expect(error).toMatchObject({ code: 'loader.missing', phase: 'load' });
   });
 
@@ -72,14 +72,15 @@ describe('a loader that fails', () => {
       'stub3',
     );
     const { text, error } = await refusalOfLoad(stub);
-    expect(text).toBe(`${stub} returned a bad exit status (3): one thing and another`);
-    expect(error).toMatchObject({ code: 'loader.failed', detail: { status: 3 } });
+    expect(text).toBe('stub3 returned a bad exit status (3)');
+    const detail = { status: 3, stderr: 'one thing and another' };
+    expect(error).toMatchObject({ code: 'loader.failed', detail });
   });
 
   test('it is killed', async () => {
     const stub = rig.lab.loaderStub('kill -9 $$', 'stub9');
     const { text, error } = await refusalOfLoad(stub);
-    expect(text).toBe(`${stub} load terminated by SIGKILL`);
+    expect(text).toBe('stub9 load terminated by SIGKILL');
     expect(error).toMatchObject({ code: 'loader.killed', phase: 'load' });
   });
 
@@ -161,13 +162,14 @@ describe('a dump that is not whole', () => {
     expect(refusal.text).toContain(`the dump was not loaded: it ${reason}`);
   });
 
-  test('a record that kdb5_util cannot read: its own words reach the primary', async () => {
+  test('a record that kdb5_util cannot read: its own words stay here', async () => {
     const lines = good().split('\n');
     lines.splice(3, 0, 'princ\t38\tgarbage');
     const dump = dumpOf(lines.join('\n'));
-    const { text } = await refusalOfLoad(kdb5Util, { dump });
-    expect(text).toMatch(/kdb5_util returned a bad exit status \(1\): .*cannot match size tokens/);
-    expect(text).toContain('error processing line 4');
+    const { text, error } = await refusalOfLoad(kdb5Util, { dump });
+    expect(text).toBe('kdb5_util returned a bad exit status (1)');
+    expect(error.message).toContain('cannot match size tokens');
+    expect(error.message).toContain('error processing line 4');
   });
 });
 

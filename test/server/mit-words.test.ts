@@ -40,7 +40,7 @@ describe.each(sizes)("MIT's kprop with %s prints why", (_size, dump) => {
     const acl = join(rig.lab.replica.folder, 'acl-empty');
     writeFileSync(acl, '');
     expect(await mitSays(dump(), { acl })).toBe(
-      `Generic remote error: ${rig.lab.client} is not authorized to propagate to this host (it is not in the ACL)\n`,
+      `Generic remote error: ${rig.lab.client} is not authorized to propagate to this host\n`,
     );
     expect(kpropd?.stderr).toContain(
       `Rejected connection from unauthorized principal ${rig.lab.client}\n`,
@@ -52,15 +52,15 @@ describe.each(sizes)("MIT's kprop with %s prints why", (_size, dump) => {
     writeFileSync(path, '');
     const holder = await holdLock(path, 'OFD');
     expect(await mitSays(dump())).toBe(
-      `Generic remote error: the spool file ${path} is locked by another propagation while trying to lock '${path}'\n`,
+      `Generic remote error: the spool file is locked by another propagation while trying to lock\n`,
     );
     await holder.end();
   });
 
-  test('the load failed, with the words of the loader', async () => {
+  test('the load failed; the words of the loader stay in our log', async () => {
     const loader = rig.lab.loaderStub('echo "kdb5_util: no such luck" >&2; exit 1');
     expect(await mitSays(dump(), { loader })).toBe(
-      `Generic remote error: ${loader} returned a bad exit status (1): kdb5_util: no such luck\n`,
+      `Generic remote error: loader returned a bad exit status (1)\n`,
     );
     expect(kpropd?.stderr).toContain('kdb5_util: no such luck');
   });

@@ -54,14 +54,14 @@ describe('a place where no spool can be', () => {
   test('the directory is missing', async () => {
     const file = join(rig.lab.replica.folder, 'no', 'such', 'from_master');
     const { text, error } = await refusalAt(file);
-    expect(text).toBe(`No such file or directory while opening database file, '${file}.temp'`);
+    expect(text).toBe('No such file or directory while opening database file');
     expect(error).toMatchObject({ code: 'spool.write', phase: 'spool' });
   });
 
   test('nobody may write there', async () => {
     // sysfs says no even to root.
     const { text, error } = await refusalAt('/sys/from_master');
-    expect(text).toMatch(/while opening database file, '\/sys\/from_master.temp'$/);
+    expect(text).toMatch(/ while opening database file$/);
     expect(error).toMatchObject({ code: 'spool.write', phase: 'spool' });
   });
 
@@ -99,7 +99,7 @@ describe('a place where no spool can be', () => {
     const file = join(rig.lab.replica.folder, 'occupied');
     mkdirSync(join(file, 'inhabited'), { recursive: true });
     const { text } = await refusalAt(file);
-    expect(text).toBe(`Is a directory while renaming ${file}.temp to ${file}`);
+    expect(text).toBe('Is a directory while renaming');
   });
 });
 
@@ -114,7 +114,7 @@ describe('a spool that somebody else has locked', () => {
       const refusal = await rig.failure(server.port);
       expect(refusal.detail).toMatchObject({
         number: 60,
-        text: `the spool file ${temporary()} is locked by another propagation while trying to lock '${temporary()}'`,
+        text: 'the spool file is locked by another propagation while trying to lock',
       });
       expect(server.errors).toMatchObject([{ code: 'spool.busy', retry: true, phase: 'spool' }]);
       // It is his file: neither emptied nor removed.

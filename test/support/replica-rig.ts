@@ -171,7 +171,9 @@ export class ReplicaRig {
   leftOvers(): readonly string[] {
     const { fromMaster } = this.lab.replica;
     const start = `${basename(fromMaster)}.`;
-    return readdirSync(dirname(fromMaster)).filter((name) => name.startsWith(start));
+    return readdirSync(dirname(fromMaster)).filter(
+      (name) => name.startsWith(start) && name !== `${start}state`,
+    );
   }
 
   async close(): Promise<void> {

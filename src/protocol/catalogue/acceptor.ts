@@ -78,7 +78,7 @@ export const acceptorRows = {
   ),
   'auth.denied': row<{ client: string; enctype: string; acl: string; reason: string }>(
     { ...peer, exit: 77 },
-    (d) => `${d.client} is not authorized to propagate to this host (${d.reason})`,
+    (d) => `${d.client} is not authorized to propagate to this host`,
     (d) => `${d.client} (ticket enctype ${d.enctype}) may not propagate: ${d.reason} (${d.acl})`,
     (d) => `if it is your primary, add the line "${d.client}" to ${d.acl}`,
   ),

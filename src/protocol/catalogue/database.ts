@@ -1,5 +1,15 @@
 import { errnoText } from '../com-err.ts';
-import { config, errno, local, notKerberos, peer, row, wait, type Place } from './row.ts';
+import {
+  config,
+  errno,
+  local,
+  notKerberos,
+  peer,
+  programOf,
+  row,
+  wait,
+  type Place,
+} from './row.ts';
 
 const runDump = 'run kdb5_util dump again and look at its exit status before kprop';
 
@@ -67,6 +77,7 @@ export const databaseRows = {
     (d) => `the spool file ${d.path} is locked by another propagation`,
     (d) => `the spool file ${d.path} is locked by another process`,
     'another propagation is running here: wait for it to end',
+    () => 'the spool file is locked by another propagation',
   ),
   'spool.write': row<Place>(
     local,
@@ -77,11 +88,26 @@ export const databaseRows = {
         ? 'make room on this disk, then run kprop again'
         : 'check the directory that -f names, its owner and its permissions',
   ),
-  'spool.superseded': row<{ client: string }>(
+  'spool.superseded': row<{
+    client: string;
+    authenticated?: string | undefined;
+    newest?: string | undefined;
+  }>(
     wait,
-    (d) => `a newer propagation of ${d.client} was loaded meanwhile`,
-    (d) => `a newer propagation of ${d.client} was loaded while this one was received`,
-    'nothing is lost: the newer database is live; let propagations to one replica not overlap',
+    (d) =>
+      `a newer propagation was loaded meanwhile${d.newest === undefined ? '' : `: of ${d.newest}, this one is of ${d.authenticated}`}`,
+    (d) =>
+      `a newer propagation than this one of ${d.client} was loaded meanwhile${d.newest === undefined ? '' : `: of ${d.newest}, this one is of ${d.authenticated}`}`,
+    (d) =>
+      d.newest === undefined
+        ? 'nothing is lost: the newer database is live; let propagations to one replica not overlap'
+        : `nothing is lost: the newer database is live; if a clock was set back since, propagations pass again once it shows more than ${d.newest}`,
+  ),
+  'spool.state': row<Place>(
+    local,
+    errno,
+    (d) => `the state file ${d.path} cannot be used: ${errnoText(d.errno)}`,
+    (d) => `propagations go on without it; if it is damaged, remove ${d.path}`,
   ),
   'spool.malformed': row<{ path: string; reason: string }>(
     peer,
@@ -94,17 +120,20 @@ export const databaseRows = {
     (d) => `${errnoText(d.errno)} while trying to exec ${d.path}`,
     (d) => `cannot run ${d.path}: ${errnoText(d.errno)}`,
     'install kdb5_util (Debian: krb5-kdc), or name it with -p',
+    (d) => `${errnoText(d.errno)} while trying to exec ${programOf(d.path)}`,
   ),
   'loader.failed': row<{ path: string; status: number; stderr: string }>(
     { ...local, exit: 70 },
     (d) => `${d.path} returned a bad exit status (${d.status})${d.stderr && `: ${d.stderr}`}`,
     (d) => `${d.path} returned a bad exit status (${d.status})${d.stderr && `: ${d.stderr}`}`,
     'a db2 database is the one from before; of an LMDB database (klmdb) a load that fails may have deleted it: look whether it is there. See what kdb5_util says, and try it by hand on the spool file',
+    (d) => `${programOf(d.path)} returned a bad exit status (${d.status})`,
   ),
   'loader.killed': row<{ path: string; signal: string; stderr: string }>(
     { ...local, exit: 70 },
     (d) => `${d.path} load terminated by ${d.signal}`,
     (d) => `${d.path} load terminated by ${d.signal}`,
     'something ended kdb5_util (the kernel out of memory, an administrator): look at the system log, then run kprop again',
+    (d) => `${programOf(d.path)} load terminated by ${d.signal}`,
   ),
 } as const;

@@ -111,6 +111,7 @@ export const hostRows = {
     (d) => `the package koffi cannot be loaded (${d.reason})`,
     (d) => `the package koffi, our way to the C library, cannot be loaded: ${d.reason}`,
     'install kprop again, without --omit=optional: the part of koffi for this machine is an optional package',
+    () => 'the package koffi cannot be loaded',
   ),
   'gss.unavailable': row<{ reason: string }>(
     config,

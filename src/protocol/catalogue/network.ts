@@ -60,6 +60,7 @@ export const networkRows = {
     undefined,
     (d) => `stopped: ${d.reason}`,
     'start it again when you are ready',
+    () => 'stopped',
   ),
   'kdc.unknown-realm': row<{ realm: string }>(
     config,

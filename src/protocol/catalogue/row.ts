@@ -4,6 +4,11 @@ import { errnoText } from '../com-err.ts';
 export interface Row<D> extends Fault {
   /** Number in com_err's krb5 table, or com_err's text where it comes from another table. */
   readonly comErr?: number | string | ((detail: D) => number | string | undefined);
+  /**
+   * What a peer is told where com_err's text says more than is his business: a KRB-ERROR is in the
+   * clear, for everybody on the way to read. No word of a dump, of kdb5_util, of a path or the ACL.
+   */
+  readonly toPeer?: (detail: D) => string;
   says(detail: D): string;
   advice(detail: D): string;
 }
@@ -21,20 +26,28 @@ export const local: Fault = { fault: 'local', exit: 74, retry: false };
 export const wait: Fault = { fault: 'local', exit: 75, retry: true };
 export const config: Fault = { fault: 'config', exit: 78, retry: false };
 
-/** A row: whose fault, com_err's words, what failed, what to do. The detail's type is the code's. */
+/**
+ * A row: whose fault, com_err's words, what failed, what to do, and perhaps other words for the peer.
+ * The detail's type is the code's.
+ */
 export function row<D>(
   fault: Fault,
   comErr: Row<D>['comErr'],
   says: (detail: D) => string,
   advice: string | ((detail: D) => string),
+  toPeer?: (detail: D) => string,
 ): Row<D> {
   return {
     ...fault,
     ...(comErr === undefined ? {} : { comErr }),
+    ...(toPeer === undefined ? {} : { toPeer }),
     says,
     advice: typeof advice === 'string' ? () => advice : advice,
   };
 }
+
+/** The last part of a path: the program, and not where it lies. */
+export const programOf = (path: string) => path.slice(path.lastIndexOf('/') + 1);
 
 /** A file or folder and the errno name of what happened there. */
 export interface Place {

@@ -157,7 +157,7 @@ function refusalOf(error: unknown, server: Principal, ambient: Ambient): Uint8Ar
     from: 'server',
     nowMicros: ambient.nowMicros(),
     number: known?.wireNumber ?? 60,
-    text: known?.comErrText ?? 'Internal error',
+    text: known?.peerText ?? 'Internal error',
     server,
   });
 }
