@@ -17,6 +17,9 @@ const usage = `\nUsage: ${program} [-r realm] [-f file] [-d] [-P port] [-s keyta
 const additions = `Further options:
 \t--ccache NAME\ttake the ticket for the replica from this credential cache
 \t--gss\t\tlet the system's own Kerberos fetch the ticket (optional package "kerberos")
+\t--expect PRINCIPAL\tsend the database to no replica but this one
+\t--confirm-timeout SECONDS
+\t\t\thow long the replica may load; 7200 unless given, 0 for ever
 \t--help, --version
 `;
 
@@ -26,6 +29,8 @@ interface Arguments {
   readonly file: string | undefined;
   readonly debug: boolean;
   readonly port: string | undefined;
+  readonly expect: string | undefined;
+  readonly confirmMillis: number | undefined;
   /** As -s gives it; KRB5_KTNAME is known to `credential` alone. */
   readonly keytab: string | undefined;
   readonly credential: CredentialSource;
@@ -63,6 +68,8 @@ async function main(args: readonly string[]): Promise<number> {
       realm: given.realm,
       config,
       credential: given.credential,
+      expect: given.expect,
+      limits: { confirm: given.confirmMillis },
       signal: stop,
       onEvent: (event) => progress(event, given.debug),
     });
@@ -101,7 +108,14 @@ function readConfiguration(env: NodeJS.ProcessEnv) {
 
 /** What the command line says, or the exit status where that is all. */
 function readArguments(args: readonly string[], env: NodeJS.ProcessEnv): Arguments | number {
-  const line = getopt(args, 'r:f:dP:s:', { ccache: true, gss: false, help: false, version: false });
+  const line = getopt(args, 'r:f:dP:s:', {
+    ccache: true,
+    gss: false,
+    expect: true,
+    'confirm-timeout': true,
+    help: false,
+    version: false,
+  });
   const value = (name: string) => line.options.findLast((option) => option.name === name)?.value;
   const has = (name: string) => line.options.some((option) => option.name === name);
   if (has('help')) {
@@ -123,6 +137,11 @@ function readArguments(args: readonly string[], env: NodeJS.ProcessEnv): Argumen
     process.stderr.write(usage);
     return 1;
   }
+  const confirmSeconds = value('confirm-timeout');
+  if (confirmSeconds !== undefined && !/^\d{1,9}$/.test(confirmSeconds)) {
+    process.stderr.write(`${program}: --confirm-timeout is a number of seconds\n${usage}`);
+    return 1;
+  }
   const keytab = value('s') ?? env.KRB5_KTNAME;
   const ccache = value('ccache');
   return {
@@ -132,6 +151,8 @@ function readArguments(args: readonly string[], env: NodeJS.ProcessEnv): Argumen
     file: value('f'),
     debug: has('d'),
     port: value('P'),
+    expect: value('expect'),
+    confirmMillis: confirmSeconds === undefined ? undefined : Number(confirmSeconds) * 1000,
     keytab: value('s'),
     credential:
       ccache !== undefined

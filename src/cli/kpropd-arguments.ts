@@ -27,6 +27,7 @@ export interface Arguments {
   readonly acl: string | undefined;
   readonly pidFile: string | undefined;
   readonly load: LoadMode | undefined;
+  readonly requireEnctype: string | undefined;
 }
 
 /** What the command line says, or the exit status where that is all. */
@@ -34,6 +35,7 @@ export function readArguments(args: readonly string[]): Arguments | number {
   const line = getopt(args, 'A:f:F:p:P:r:s:DdSa:tx:', {
     'pid-file': true,
     load: true,
+    'require-enctype': true,
     help: false,
     version: false,
   });
@@ -73,6 +75,7 @@ export function readArguments(args: readonly string[]): Arguments | number {
     acl: absolute(value('a')),
     pidFile: absolute(value('pid-file')),
     load,
+    requireEnctype: value('require-enctype'),
   };
 }
 

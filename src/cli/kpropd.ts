@@ -98,6 +98,7 @@ function serveOptions(
       environment: process.env,
     },
     load: given.load,
+    requireEnctype: given.requireEnctype,
     onEvent: (event) => log.event(event),
   };
 }

@@ -4,7 +4,7 @@ import { Key } from '../protocol/crypto/key.ts';
 import { isKpropError, KpropError } from '../protocol/errors.ts';
 import type { Keytab } from '../protocol/formats/keytab.ts';
 import type { Krb5Config } from '../protocol/formats/krb5-config.ts';
-import { asReq, etypeInfo, etypeInfo2, paEncTsEnc } from '../protocol/messages/as.ts';
+import { asRep, asReq, etypeInfo, etypeInfo2, paEncTsEnc } from '../protocol/messages/as.ts';
 import { isKrbError, type KrbError, readKrbError } from '../protocol/messages/error.ts';
 import { kdcOptions, krbErrors, padataTypes, tags, usages } from '../protocol/messages/numbers.ts';
 import { encryptedData, methodData, nameOf, type PaData } from '../protocol/messages/parts.ts';
@@ -24,6 +24,12 @@ export interface TicketOptions {
   readonly ambient: Ambient;
   readonly signal?: AbortSignal | undefined;
 }
+
+/**
+ * How far the clock in a KRB-ERROR, which nothing protects, may be from ours: a day. It serves the
+ * next request alone; what lasts is the offset of the AS-REP, which the reply key protects.
+ */
+const believedOffsetMicros = 86_400 * 1_000_000;
 
 /** MIT's clients give up after so many requests (krb5 get_in_tkt.c). */
 const requestLimit = 16;
@@ -88,6 +94,7 @@ class AsExchange {
       tcpOnly: this.#tcpOnly,
       primaryOnly: this.#primaryOnly,
       ...(signal && { signal }),
+      isReply,
       accept: (reply) => !isServiceUnavailable(reply),
     });
     this.server = answer.server;
@@ -158,7 +165,9 @@ class AsExchange {
       return undefined;
     }
     if (config.kdcTimesync) {
-      this.#clockOffsetMicros = error.stime * 1_000_000 + error.susec - ambient.nowMicros();
+      const offsetMicros = error.stime * 1_000_000 + error.susec - ambient.nowMicros();
+      // Past this bound our own clock stays: if it is wrong, the KDC will say so.
+      if (Math.abs(offsetMicros) <= believedOffsetMicros) this.#clockOffsetMicros = offsetMicros;
     }
     const nowMicros = this.#kdcMicros();
     const stamp = {
@@ -239,12 +248,20 @@ function chosenEtype(offered: readonly PaData[], etypes: readonly number[]): num
   return chosen;
 }
 
-function isServiceUnavailable(reply: Uint8Array): boolean {
+/** Whether it has the form of an answer. Whose answer it is, only its enc-part can tell. */
+function isReply(bytes: Uint8Array): boolean {
   try {
-    return isKrbError(reply) && readKrbError(reply).number === krbErrors.serviceUnavailable;
-  } catch {
-    return false;
+    if (isKrbError(bytes)) readKrbError(bytes);
+    else decode(asRep, bytes);
+    return true;
+  } catch (error) {
+    // An answer that says another version is one.
+    return isKpropError(error, 'message.bad-version');
   }
+}
+
+function isServiceUnavailable(reply: Uint8Array): boolean {
+  return isKrbError(reply) && readKrbError(reply).number === krbErrors.serviceUnavailable;
 }
 
 function isUnreachable(error: unknown): boolean {

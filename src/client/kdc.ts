@@ -22,6 +22,8 @@ export interface AskOptions {
   /** Only KDCs that are known to write the database. */
   readonly primaryOnly?: boolean;
   readonly signal?: AbortSignal;
+  /** Whether bytes are a reply of a KDC at all: others are passed over, for anybody may send them. */
+  readonly isReply?: (bytes: Uint8Array) => boolean;
   /** False lets the search go on, as KDC_ERR_SVC_UNAVAILABLE (29) should. */
   readonly accept?: (reply: Uint8Array) => boolean;
   readonly resolver?: KdcResolver;
@@ -36,7 +38,7 @@ export interface KdcAnswer {
 
 /**
  * The first acceptable reply of any KDC of the realm, and who gave it; if all replies were declined,
- * the last of those. Three passes over all servers take 3·U + T + 14 s at most for U UDP and T TCP
+ * the last of those; if nothing came but what is no reply, the last of that. Three passes over all servers take 3·U + T + 14 s at most for U UDP and T TCP
  * addresses, plus 10 s if a TCP connection was made.
  * @throws kdc.unknown-realm, kdc.unresolved, kdc.unreachable, config.value, aborted
  * @see MIT krb5, sendto_kdc.c; RFC 4120 §7.2
@@ -84,6 +86,7 @@ class KdcSearch {
   readonly #unresolved: string[] = [];
   readonly #cleanup: (() => void)[] = [];
   #declined: KdcAnswer | undefined;
+  #noReply: KdcAnswer | undefined;
   #over = false;
   #wake: () => void = () => {};
   #resolve!: (answer: KdcAnswer) => void;
@@ -213,12 +216,13 @@ class KdcSearch {
   #take(reply: Uint8Array, attempt: Attempt): void {
     const answer = { reply, server: attempt.server };
     try {
-      if (this.#o.accept?.(reply) ?? true) this.#resolve(answer);
+      if (!(this.#o.isReply?.(reply) ?? true)) this.#noReply = answer;
+      else if (this.#o.accept?.(reply) ?? true) this.#resolve(answer);
       else this.#declined = answer;
     } catch (error) {
       this.#reject(error);
     }
-    // By UDP it is asked again in the next pass, when it may be in a better mood.
+    // By UDP the KDC's own answer may follow, and it is asked again in the next pass.
     if (attempt.transport === 'tcp') this.#bury(attempt);
   }
 
@@ -229,7 +233,8 @@ class KdcSearch {
   }
 
   #giveUp(): void {
-    if (this.#declined) this.#resolve(this.#declined);
+    const answer = this.#declined ?? this.#noReply;
+    if (answer) this.#resolve(answer);
     const { realm } = this.#o;
     const contacted = this.#attempts
       .filter(({ state }) => state !== 'new')

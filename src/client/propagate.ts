@@ -27,7 +27,10 @@ export interface PropagateLimits {
   readonly authenticate: number;
   /** While the dump is sent. */
   readonly idle: number;
-  /** From the last block until the replica has loaded the database. */
+  /**
+   * From the last block until the replica has loaded the database: two hours unless given, more than
+   * any load takes. MIT's kprop waits for ever, also for a confirmation that was lost on the way.
+   */
   readonly confirm: number;
 }
 
@@ -48,6 +51,11 @@ export interface PropagateOptions {
   readonly realm?: string | undefined;
   /** /etc/krb5.conf unless given. */
   readonly config?: Krb5Config | undefined;
+  /**
+   * The principal that the replica must have, such as host/kdc2.example.com@REALM; where DNS leads to
+   * another one, not even the ticket is asked for. Any unless given.
+   */
+  readonly expect?: string | undefined;
   /** The configured keytab unless given. */
   readonly credential?: CredentialSource | undefined;
   readonly limits?: { readonly [K in keyof PropagateLimits]?: number | undefined } | undefined;
@@ -72,7 +80,7 @@ export const defaultLimits: PropagateLimits = {
   connect: 0,
   authenticate: 600_000,
   idle: 600_000,
-  confirm: 0,
+  confirm: 7_200_000,
 };
 
 /**
@@ -102,6 +110,7 @@ export async function propagate(options: PropagateOptions): Promise<PropagateRep
     inPhase('configuration', undefined, () => untilAborted(signal, names));
   const clients = await lookUp(() => ownPrincipals(realm, config));
   const server = await lookUp(() => replicaPrincipal(host, realm, config));
+  await inPhase('configuration', undefined, () => requireExpected(server, realm, options));
 
   enter('credentials');
   const source = options.credential ?? { kind: 'keytab' };
@@ -128,6 +137,10 @@ export async function propagate(options: PropagateOptions): Promise<PropagateRep
           ambient: shiftedAmbient(ambient, credential.clockOffsetMicros),
         }),
       );
+      if (options.expect === undefined && !isNamed(server, host)) {
+        const text = `${host} turned out to be ${server}: if that is not the host you mean, look at DNS and /etc/hosts, and let kprop --expect the principal that you mean`;
+        options.onEvent?.({ kind: 'warning', text });
+      }
       enter('size');
       await sendDump(channel, session, announced(dump, announce), {
         limits: { idleMillis: limits.idle, confirmMillis: limits.confirm },
@@ -197,6 +210,22 @@ async function replicaPrincipal(
   const asTyped = config.canonicalizeHostname === 'fallback';
   const [name = host] = asTyped ? [host] : await canonicalNames(host, config);
   return hostPrincipal(name, realm, nameTypes.principal);
+}
+
+/** @throws network.unexpected-host, principal.malformed */
+function requireExpected(
+  server: Principal,
+  realm: string,
+  { expect, host }: PropagateOptions,
+): void {
+  if (expect === undefined || server.equals(Principal.parse(expect, realm))) return;
+  throw new KpropError('network.unexpected-host', { host, server: `${server}`, expect });
+}
+
+/** Whether the replica's name is the one that was asked for, or what completes it. */
+function isNamed({ components: [, name = ''] }: Principal, host: string): boolean {
+  const [found, typed] = [name, host].map((each) => each.toLowerCase().replace(/\.$/, ''));
+  return found === typed || (found as string).startsWith(`${typed}.`);
 }
 
 function hostPrincipal(host: string, realm: string, nameType: number): Principal {

@@ -19,6 +19,11 @@ export interface ServeOptions {
   readonly config?: Krb5Config | undefined;
   /** Keytab name as in KRB5_KTNAME; the configured one unless given. */
   readonly keytab?: string | undefined;
+  /**
+   * The only encryption types that tickets, session keys and subkeys may have, as permitted_enctypes
+   * lists them; of those, the ones that krb5.conf permits. All that it permits unless given.
+   */
+  readonly requireEnctype?: string | undefined;
   /** Path of kpropd.acl. */
   readonly acl: string;
   /** Where the received dump ends up. */

@@ -4,6 +4,7 @@ import { defaultKeytabName, keytabReader } from '../host/keytab-file.ts';
 import { requireLibc } from '../host/libc.ts';
 import { canonicalNames, localHostName } from '../host/names.ts';
 import { systemAmbient } from '../protocol/ambient.ts';
+import { parseEnctypeList } from '../protocol/crypto/enctype-list.ts';
 import { inPhase, KpropError } from '../protocol/errors.ts';
 import type { Krb5Config } from '../protocol/formats/krb5-config.ts';
 import { nameTypes, Principal } from '../protocol/messages/principal.ts';
@@ -35,7 +36,7 @@ export async function describeReplica(options: ServeOptions): Promise<Replica> {
       ...Principal[],
     ],
     anyHost: config.ignoreAcceptorHostname,
-    permittedEnctypes: config.permittedEnctypes,
+    permittedEnctypes: enctypesOf(options, config),
     clockSkewSeconds: config.clockSkewSeconds,
     replay: options.replay ?? memoryReplayCache(config.clockSkewSeconds),
     ambient,
@@ -56,6 +57,17 @@ export async function describeReplica(options: ServeOptions): Promise<Replica> {
       ...options.limits,
     },
   };
+}
+
+/** @throws crypto.no-enctypes */
+function enctypesOf({ requireEnctype }: ServeOptions, config: Krb5Config): readonly number[] {
+  const permitted = config.permittedEnctypes;
+  if (requireEnctype === undefined) return permitted;
+  const required = parseEnctypeList(requireEnctype, { des3: true, rc4: true });
+  const left = permitted.filter((enctype) => required.includes(enctype));
+  if (left.length > 0) return left;
+  const relation = `the required encryption type ${requireEnctype} (--require-enctype)`;
+  throw new KpropError('crypto.no-enctypes', { relation }, { phase: 'configuration' });
 }
 
 /** A smaller dump is complete before the first of it has been written. */

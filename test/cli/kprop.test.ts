@@ -249,3 +249,66 @@ describe('signals', () => {
     silent.close();
   });
 });
+
+describe('whom it was sent to', () => {
+  /** DNS leads from 127.0.0.1 to localhost, as it may lead anywhere. */
+  const misled = () => {
+    const file = join(lab.primary.folder, 'canonical.conf');
+    writeFileSync(file, '[libdefaults]\ndns_canonicalize_hostname = true\nrdns = true\n');
+    return { KRB5_CONFIG: `${file}:${lab.primary.krb5Conf}` };
+  };
+  let any: Kpropd;
+  beforeAll(async () => {
+    // Where names are looked up in this way, this host may be localhost to itself, too.
+    const acl = join(lab.replica.folder, 'acl-both');
+    writeFileSync(acl, `${lab.client}\n${other()}\n`);
+    any = await lab.startMitKpropd({ acl });
+  });
+  const send = (...args: string[]) =>
+    lab.ourKprop({ port: any.port, args: ['-s', lab.replica.keytab, ...args], env: misled() });
+  const other = () => `host/localhost@${lab.realm}`;
+  const tickets = () => lab.kdcLog('primary').length;
+
+  test('is told where it is not what was typed', async () => {
+    const { status, stdout, stderr } = await send();
+    expect({ status, stdout }).toEqual({
+      status: 0,
+      stdout: 'Database propagation to 127.0.0.1: SUCCEEDED\n',
+    });
+    expect(stderr).toMatch(
+      new RegExp(`^hint: 127\\.0\\.0\\.1 turned out to be ${other()}: [^\n]*--expect[^\n]*\n$`),
+    );
+  });
+
+  test('is nobody but whom --expect names; another is not even asked a ticket for', async () => {
+    const before = tickets();
+    const { status, stdout, stderr } = await send('--expect', `host/127.0.0.1@${lab.realm}`);
+    expect({ status, stdout }).toEqual({ status: 1, stdout: '' });
+    expect(stderr).toContain(`127.0.0.1 is ${other()}, and not host/127.0.0.1@${lab.realm}`);
+    expect(tickets()).toBe(before);
+    expect(await send('--expect', other())).toMatchObject(succeeded());
+    expect(await send('--expect', 'host/localhost')).toMatchObject(succeeded());
+    expect((await send('--expect', 'a@b@c')).status).toBe(1);
+  });
+});
+
+describe('a confirmation that does not come', () => {
+  test('is waited for as long as --confirm-timeout says', async () => {
+    const loader = lab.loaderStub('exec sleep 60', 'sleeper');
+    const slow = await lab.startOurKpropd({ loader });
+    const args = ['--confirm-timeout', '1'];
+    const { status, stdout, stderr } = await lab.ourKprop({ port: slow.port, args });
+    expect({ status, stdout }).toEqual({ status: 1, stdout: '' });
+    expect(stderr).toContain('Connection timed out while reading response from server');
+    await slow.stop('SIGKILL');
+  });
+
+  test.each(['', '-1', '1.5', 'soon'])('%j is no time for it', async (text) => {
+    const { status, stderr } = await lab.ourKprop({
+      port: kpropd.port,
+      args: [`--confirm-timeout=${text}`],
+    });
+    expect(status).toBe(1);
+    expect(stderr).toMatch(/^kprop: --confirm-timeout is a number of seconds\n/);
+  });
+});

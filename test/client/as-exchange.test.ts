@@ -23,6 +23,7 @@ import {
   gives,
   hint,
   none,
+  offers,
   says,
   timestamp,
   types,
@@ -215,5 +216,49 @@ describe('what the KDC may answer', () => {
     };
     const { reason } = await failure([silent], { signal: control.signal });
     expect(reason).toMatchObject({ code: 'aborted' });
+  });
+});
+
+describe('what anybody may send in place of the KDC', () => {
+  test.each<readonly [string, Uint8Array]>([
+    ['garbage', new Uint8Array(50).fill(0x5a)],
+    ['nothing', new Uint8Array(0)],
+    ['the tag of an AS-REP alone', Uint8Array.of(0x6b)],
+    ['half a KRB-ERROR', kdcError({ number: 6 }).subarray(0, 40)],
+    ['a KRB-ERROR and more', Buffer.concat([kdcError({ number: 6 }), Buffer.alloc(9)])],
+  ])('%s ahead of each answer is passed over', async (_title, ahead) => {
+    const { result, asked } = await ask([demands, gives], { ahead });
+    expect(result).toMatchObject({ status: 'fulfilled', value: { startTime: nowSeconds } });
+    expect(asked).toHaveLength(2);
+  });
+
+  /** By how many seconds the timestamp that is sealed next is off our clock. */
+  const believed = async (offsetSeconds: number) => {
+    const stime = nowSeconds + offsetSeconds;
+    const { asked } = await ask([() => preauthRequired(offers, { stime }), gives]);
+    const padata = asked[1]?.request.padata ?? [];
+    const sealed = padata.find(({ padataType }) => padataType === 2)?.padataValue as Uint8Array;
+    const stamp = openPart(paEncTsEnc, decode(encryptedData, sealed), someKey(18), 1);
+    return stamp.patimestamp - nowSeconds;
+  };
+
+  test.each([0, 3_600, -3_600, 86_000, -86_000])(
+    'a clock that is %i seconds off is taken over for the next request',
+    async (seconds) => {
+      expect(Math.abs((await believed(seconds)) - seconds)).toBeLessThanOrEqual(1);
+    },
+  );
+
+  test.each([86_402, -86_402, 10 * 365 * 86_400])(
+    'a clock that is %i seconds off is not believed: ours stays',
+    async (seconds) => {
+      expect(await believed(seconds)).toBe(0);
+    },
+  );
+
+  test('what lasts of it is what the reply says under its key', async () => {
+    const stime = nowSeconds + 80_000;
+    const { result } = await ask([() => preauthRequired(offers, { stime }), gives]);
+    expect(result).toMatchObject({ status: 'fulfilled', value: { clockOffsetMicros: 0 } });
   });
 });

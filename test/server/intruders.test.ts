@@ -77,6 +77,22 @@ describe('a primary that is not let in is told why', () => {
     expect(`${server.errors.at(-1)}`).toContain(reason);
   });
 
+  test('with an encryption type that is not the required one', async () => {
+    const refusal = await refusalBy({ requireEnctype: 'aes256-cts-hmac-sha384-192' });
+    expect(refusal.detail).toMatchObject({ number: 60, text: 'Encryption type not permitted' });
+    await rig.expectServes(await rig.serve({ requireEnctype: 'aes' }));
+    rig.holdGood();
+    await expect(rig.serve({ requireEnctype: 'aes257' })).rejects.toMatchObject({
+      code: 'crypto.no-enctypes',
+      phase: 'configuration',
+    });
+    const args = ['--require-enctype=camellia'];
+    const kpropd = await rig.lab.startOurKpropd({ args });
+    const { stderr } = await rig.lab.ourKprop({ port: kpropd.port, file: rig.other });
+    expect(stderr).toContain('Encryption type not permitted');
+    await kpropd.stop();
+  });
+
   test('the ACL changes while the server runs: the next connection is judged by it', async () => {
     const acl = file('acl-live', `${rig.lab.client}\n`);
     const server = await rig.serve({ acl });

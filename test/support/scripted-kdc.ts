@@ -50,8 +50,14 @@ export function closeKdcs(): void {
   for (const undo of cleanup.splice(0)) undo();
 }
 
-/** A KDC on one port of 127.0.0.1, by UDP and TCP. */
-export async function scriptedKdc(script: Script): Promise<ScriptedKdc> {
+/**
+ * A KDC on one port of 127.0.0.1, by UDP and TCP. `ahead` comes as a datagram before each of its own,
+ * from who knows whom.
+ */
+export async function scriptedKdc(
+  script: Script,
+  { ahead }: { readonly ahead?: Uint8Array | undefined } = {},
+): Promise<ScriptedKdc> {
   const asked: Asked[] = [];
   const answer = (bytes: Uint8Array, transport: 'udp' | 'tcp') => {
     const step = script[Math.min(asked.length, script.length - 1)]!;
@@ -62,6 +68,7 @@ export async function scriptedKdc(script: Script): Promise<ScriptedKdc> {
   for (;;) {
     const udp = createSocket('udp4');
     udp.on('message', (bytes, from) => {
+      if (ahead !== undefined) udp.send(ahead, from.port, from.address);
       udp.send(answer(new Uint8Array(bytes), 'udp'), from.port, from.address);
     });
     udp.bind(0, '127.0.0.1');

@@ -35,6 +35,8 @@ export interface Asking extends Partial<TicketOptions> {
   readonly libdefaults?: readonly string[];
   /** Lines of the realm beside its kdc. */
   readonly realm?: (port: number) => readonly string[];
+  /** A datagram ahead of each of the KDC's. */
+  readonly ahead?: Uint8Array;
 }
 
 export function configOf(libdefaults: readonly string[], realm: readonly string[]): Krb5Config {
@@ -46,7 +48,7 @@ export function configOf(libdefaults: readonly string[], realm: readonly string[
 
 /** Asks a KDC that follows the script; what it was asked, and what came of it. */
 export async function ask(script: Script, o: Asking = {}) {
-  const kdc = await scriptedKdc(script);
+  const kdc = await scriptedKdc(script, { ahead: o.ahead });
   const lines = [`kdc = 127.0.0.1:${kdc.port}`, ...(o.realm?.(kdc.port) ?? [])];
   const asking = requestServiceTicket({
     client: primaryName,

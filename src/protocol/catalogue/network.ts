@@ -22,6 +22,13 @@ export const networkRows = {
         ? `nothing listens on ${d.host} port ${d.port}: check that kpropd (or inetd, xinetd, the systemd socket) runs there, on that port, and that no firewall rejects it`
         : `check routes and firewalls to ${d.host} port ${d.port}`,
   ),
+  'network.unexpected-host': row<{ host: string; server: string; expect: string }>(
+    config,
+    undefined,
+    (d) => `${d.host} is ${d.server}, and not ${d.expect}`,
+    (d) =>
+      `look at what DNS and /etc/hosts make of ${d.host}, and at dns_canonicalize_hostname in krb5.conf; or expect another principal`,
+  ),
   'network.closed': row<{ peer: string; while: string }>(
     network,
     'Software caused connection abort',

@@ -73,13 +73,13 @@ export const wireRows = {
     config,
     236,
     (d) => `encryption type ${d.enctype} is not permitted`,
-    'list it in permitted_enctypes of krb5.conf on this host, or give both host principals keys of a permitted type; des3 and rc4 also need allow_des3, allow_rc4 or allow_weak_crypto',
+    'list it in permitted_enctypes of krb5.conf on this host, or give both host principals keys of a permitted type; des3 and rc4 also need allow_des3, allow_rc4 or allow_weak_crypto; kpropd --require-enctype excludes all others',
   ),
   'crypto.no-enctypes': row<{ relation: string }>(
     config,
     237,
     (d) => `${d.relation} leaves no usable encryption type`,
-    (d) => `correct ${d.relation} in krb5.conf`,
+    (d) => `correct ${d.relation}, or permitted_enctypes in krb5.conf`,
   ),
   'crypto.bad-key-size': row<{ enctype: string; bytes: number }>(
     config,
