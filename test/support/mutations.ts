@@ -20,18 +20,30 @@ export function damaged(seed: Uint8Array, random: Random): Uint8Array {
  * far as that element; what is no DER is damaged.
  */
 export function twisted(seed: Uint8Array, random: Random): Uint8Array {
-  let tree: Element;
-  try {
-    tree = parseTree(seed);
-  } catch {
-    return damaged(seed, random);
-  }
-  const elements = elementsOf(tree);
+  const elements = elementsIn(seed);
+  const tree = elements[0];
+  if (tree === undefined) return damaged(seed, random);
   const at = elements[random(elements.length)]!;
   const other = elements[random(elements.length)]!;
   const twist = twists[random(twists.length)]!;
   return writeTree(tree, { at, as: (tag, content) => twist(tag, content, random, other) });
 }
+
+/** The elements of a message, itself first; none if it is no DER. Seeds come again and again. */
+function elementsIn(seed: Uint8Array): readonly Element[] {
+  let elements = known.get(seed);
+  if (elements === undefined) {
+    try {
+      elements = elementsOf(parseTree(seed));
+    } catch {
+      elements = [];
+    }
+    known.set(seed, elements);
+  }
+  return elements;
+}
+
+const known = new WeakMap<Uint8Array, readonly Element[]>();
 
 /** Damaged or twisted, by turns. */
 export function mutated(seed: Uint8Array, random: Random): Uint8Array {
@@ -90,7 +102,8 @@ const twists: readonly TwistOf[] = [
   // Many of it.
   (tag, content, random) => {
     const one = tlv(tag, content);
-    const times = Math.min(1 + random(400), 1 + Math.floor(30_000 / one.length));
+    const most = random(10) === 0 ? 400 : 20;
+    const times = Math.min(1 + random(most), 1 + Math.floor(30_000 / one.length));
     return concat(...Array.from({ length: times }, () => one));
   },
 ];
