@@ -60,6 +60,10 @@ export async function runPart(part: Part, o: PartSettings): Promise<void> {
     'unhandledRejection',
     (error) => void fail(next - 1, new Error('unhandled rejection', { cause: error })),
   );
+  // Another part has failed: what was set up goes, and nothing is told.
+  process.once('SIGTERM', () => {
+    void Promise.race([stand.close(), pause(5_000)]).then(() => process.exit(0));
+  });
   process.on(
     'uncaughtException',
     (error) => void fail(next - 1, new Error('uncaught exception', { cause: error })),
