@@ -86,15 +86,26 @@ export class ManInTheMiddle {
     const way = (direction: Direction, from: Socket, to: Socket) => {
       const messages = new Messages(direction === 'toClient' ? 1 : 0);
       let kept: Uint8Array | undefined;
+      /** What comes behind a message that is held back. */
+      let late: Uint8Array[] | undefined;
       from.on('data', (chunk: Buffer) => {
         silence?.refresh();
         for (const message of messages.take(chunk)) {
           const at = said[direction].push(message) - 1;
-          if (attack?.direction === direction && attack.at === at) {
+          if (late !== undefined) {
+            late.push(message);
+          } else if (attack?.direction === direction && attack.at === at) {
             strike();
             if (attack.kind === 'swap') kept = message;
-            else this.#strike(attack, message, { from, to, end });
-            if (attack.kind === 'delay') clearTimeout(silence);
+            else if (attack.kind !== 'delay') this.#strike(attack, message, { from, to, end });
+            else {
+              clearTimeout(silence);
+              late = [message];
+              setTimeout(() => {
+                for (const each of late ?? []) to.write(each);
+                late = undefined;
+              }, delayMillis);
+            }
           } else {
             to.write(message);
             if (kept !== undefined) to.write(kept);
@@ -102,9 +113,13 @@ export class ManInTheMiddle {
           }
         }
       });
-      from.on('end', () => to.end());
+      const over = () => {
+        if (late === undefined) to.end();
+        else setTimeout(over, delayMillis);
+      };
+      from.on('end', over);
       from.on('error', () => to.destroy());
-      from.on('close', () => to.end());
+      from.on('close', over);
     };
     way('toServer', client, server);
     way('toClient', server, client);
@@ -119,13 +134,7 @@ export class ManInTheMiddle {
     message: Uint8Array,
     { from, to, end }: { readonly from: Socket; readonly to: Socket; end(): void },
   ): void {
-    if (kind === 'delay') {
-      from.pause();
-      setTimeout(() => {
-        to.write(message);
-        from.resume();
-      }, delayMillis);
-    } else if (kind === 'repeat') {
+    if (kind === 'repeat') {
       to.write(message);
       to.write(message);
     } else if (kind === 'cut') {
