@@ -1,5 +1,5 @@
 import { closeSync, mkdtempSync, openSync, rmSync, writeFileSync, writeSync } from 'node:fs';
-import { setPriority, tmpdir } from 'node:os';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { seededRandom } from '../../support/fixed-ambient.ts';
 import type { Part, Stand } from './part.ts';
@@ -33,7 +33,6 @@ const growthTimes = 4;
 
 /** Runs a part until its time is over or something fails, and tells the parent. */
 export async function runPart(part: Part, o: PartSettings): Promise<void> {
-  setPriority(part.name === 'codecs' ? 15 : 5);
   const counts: Record<string, number> = {};
   const inputs = new Map<number, Uint8Array | string>();
   const progress = openSync(o.progress, 'w');
