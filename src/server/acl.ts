@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { errnoOf, errnoText } from '../protocol/com-err.ts';
 import { enctypeByName, enctypeName } from '../protocol/crypto/profiles.ts';
 import { KpropError } from '../protocol/errors.ts';
-import { nameText, type Principal } from '../protocol/messages/principal.ts';
+import { nameBytes, type Principal } from '../protocol/messages/principal.ts';
 
 /**
  * kpropd.acl: who may replace this host's database. One principal a line, from the first column,
@@ -37,7 +37,7 @@ export class Acl {
       const end = newline === -1 ? bytes.length : newline;
       // C reads a line as a string: a NUL ends it.
       const nul = bytes.subarray(start, end).indexOf(0);
-      lines.push(nameText(bytes.subarray(start, nul === -1 ? end : start + nul)));
+      lines.push(latin1(bytes.subarray(start, nul === -1 ? end : start + nul)));
       start = end + 1;
     }
     return new Acl(path, lines);
@@ -66,11 +66,16 @@ export class Acl {
 
   /** What stands behind the client's name on each of its lines. */
   #linesOf(client: Principal): readonly string[] {
-    const name = client.toString();
+    const name = latin1(nameBytes(client.toString()));
     return this.#lines
       .filter((line) => line.startsWith(name) && /^[ \t\v\f\r]|^$/.test(line.slice(name.length)))
       .map((line) => line.slice(name.length).replace(/^[ \t\v\f\r]+/, ''));
   }
+}
+
+/** A character for each byte: names of other encodings than UTF-8 compare by their bytes. */
+function latin1(bytes: Uint8Array): string {
+  return Buffer.from(bytes).toString('latin1');
 }
 
 const LF = 0x0a;

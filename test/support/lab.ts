@@ -1,20 +1,14 @@
-import {
-  copyFileSync,
-  existsSync,
-  mkdtempSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
+import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { hostname, tmpdir } from 'node:os';
-import { basename, dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { basename, join } from 'node:path';
 
 import type { Kpropd, KpropdOptions, KpropOptions, LabOptions, RunOptions } from './lab-options.ts';
 import { freePort, type LabProcess, listens, type Outcome, ProcessTable } from './lab-process.ts';
 import { type Role, Site } from './lab-site.ts';
+import { packageRoot } from './package-root.ts';
 
 export type { Kpropd, KpropdOptions, KpropOptions, LabOptions, LabProcess, Outcome };
+export { packageRoot };
 export type { Role, RunOptions, Site };
 
 const programs = {
@@ -25,16 +19,6 @@ const programs = {
   krb5kdc: '/usr/sbin/krb5kdc',
   kinit: '/usr/bin/kinit',
 };
-
-/** The folder of this package, from its sources and from a compiled copy alike. */
-export const packageRoot = (() => {
-  for (let folder = dirname(fileURLToPath(import.meta.url)); ; folder = dirname(folder)) {
-    const manifest = join(folder, 'package.json');
-    if (existsSync(manifest) && JSON.parse(readFileSync(manifest, 'utf8')).name === 'kprop')
-      return folder;
-    if (folder === dirname(folder)) throw new Error('the lab is not inside the package kprop');
-  }
-})();
 
 /** A throw-away realm of MIT's programs on loopback: a primary with its KDC, and a replica that has no database yet. */
 export class Lab {

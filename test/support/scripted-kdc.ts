@@ -134,6 +134,8 @@ export interface ReplyFields {
   readonly part?: Partial<EncAsRepPart>;
   readonly client?: Principal;
   readonly ticketServer?: Principal;
+  /** Whose ticket it is; the forged primary's unless given. */
+  readonly ticketClient?: Principal;
   readonly replyKey?: Key;
   readonly pvno?: number;
   readonly msgType?: number;
@@ -154,7 +156,10 @@ export function asReplyTo(
   const { reqBody } = request;
   const client = o.client ?? primaryName;
   const key = o.replyKey ?? someKey(18);
-  const { ticket, sessionKey } = forgeCredential({ service: o.ticketServer ?? replicaName });
+  const { ticket, sessionKey } = forgeCredential({
+    service: o.ticketServer ?? replicaName,
+    client: o.ticketClient ?? primaryName,
+  });
   const covered =
     o.proof === 'of another request' ? bytes.with(12, (bytes[12] as number) ^ 1) : bytes;
   const sum = makeChecksum(key, 56, covered);

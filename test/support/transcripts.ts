@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 
 import { decode } from '../../src/protocol/asn1/schema.ts';
 import type { CipherChain } from '../../src/protocol/crypto/cipher.ts';
@@ -12,6 +13,7 @@ import { Principal } from '../../src/protocol/messages/principal.ts';
 import { keyOf } from '../../src/protocol/session/ap-exchange.ts';
 import type { Credential } from '../../src/protocol/session/credential.ts';
 import { openPart } from '../../src/protocol/session/enc-part.ts';
+import { packageRoot } from './package-root.ts';
 
 export const transcriptNames = [
   'aes128-sha1',
@@ -52,7 +54,7 @@ interface Recording {
 
 /** The recording test/transcripts/NAME.json. */
 export function loadTranscript(name: TranscriptName): Transcript {
-  const file = new URL(`../transcripts/${name}.json`, import.meta.url);
+  const file = join(packageRoot, 'test', 'transcripts', `${name}.json`);
   const recording = JSON.parse(readFileSync(file, 'utf8')) as Recording;
   const keytab = new Keytab('FILE:recorded', parseKeytab(fromBase64(recording.keytab), 'recorded'));
   const entry = keytab.entries[0]!;
