@@ -37,6 +37,9 @@ export class KpropdLog {
       case 'failed':
         this.failure(event.error);
         break;
+      case 'notice':
+        this.note(event.text);
+        break;
       case 'loader-output':
         // MIT's loader inherits both. A daemon's are /dev/null; the hint has the words too.
         process[event.to].write(event.text);

@@ -4,6 +4,7 @@ import { lockFile } from '../host/libc.ts';
 import { errnoOf } from '../protocol/com-err.ts';
 import { KpropError } from '../protocol/errors.ts';
 import type { ReceivedDump } from '../protocol/kprop.ts';
+import { syncFolder } from './durable.ts';
 
 /** A dump on its way to `path`. Until `publish` the file there is the one from before. */
 export interface Spool {
@@ -152,7 +153,9 @@ class TemporarySpool implements Spool {
     } catch (cause) {
       throw this.#notPublished(cause, `while downgrading lock on '${this.path}'`);
     }
-    await syncFolder(dirname(this.path));
+    await syncFolder(dirname(this.path)).catch((cause: unknown) => {
+      throw this.#notPublished(cause, `while syncing the folder of '${this.path}'`);
+    });
   }
 
   async close(): Promise<void> {
@@ -243,13 +246,6 @@ function notOpened(path: string, cause: unknown): KpropError {
 async function isStillAt(file: FileHandle, path: string): Promise<boolean> {
   const [ours, there] = await Promise.all([file.stat(), stat(path).catch(() => undefined)]);
   return ours.ino === there?.ino && ours.dev === there.dev;
-}
-
-/** Makes a rename survive a power cut; where a folder cannot be synced, the kernel will do it. */
-async function syncFolder(path: string): Promise<void> {
-  const folder = await open(path, 'r').catch(() => undefined);
-  await folder?.sync().catch(() => undefined);
-  await folder?.close();
 }
 
 /** The buffers less their first bytes. */

@@ -35,6 +35,13 @@ beforeEach(async () => {
 const load = (path: string) => rig.lab.run(kdb5Util, ['load', path], { role: 'replica' });
 const held = async () => comparable(await rig.lab.replicaDump());
 
+/** What a kpropd does before a load, and then it is killed. */
+async function protectAndDie(): Promise<void> {
+  const files = new Db2Files(database);
+  await files.protect();
+  await files.disclaim();
+}
+
 /** What kdb5_util leaves when it is killed between its renames and the last of its writing. */
 function breakDatabase(o: { readonly policies?: boolean } = {}): void {
   const pages = readFileSync(database);
@@ -84,7 +91,7 @@ describe('a load that is killed in the moment of promotion', () => {
   });
 
   test('the next kpropd finds it so, and puts it right when it starts', async () => {
-    await new Db2Files(database).protect();
+    await protectAndDie();
     breakDatabase();
     await rig.serve();
     expect(await held()).toBe(good);
@@ -112,14 +119,14 @@ describe('nothing is put right that is right', () => {
     const files = new Db2Files(database);
     await files.protect();
     await load(rig.other);
-    await files.release();
+    await files.confirm(rig.other);
     await files.recover();
     expect(await rig.holdsOther()).toBe(true);
     expect(leftOvers(rig)).toEqual([]);
   });
 
   test('one that ended well, and nobody saw it', async () => {
-    await new Db2Files(database).protect();
+    await protectAndDie();
     await load(rig.other);
     await new Db2Files(database).recover();
     expect(await rig.holdsOther()).toBe(true);

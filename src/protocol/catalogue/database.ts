@@ -3,6 +3,12 @@ import { config, errno, local, notKerberos, peer, row, wait, type Place } from '
 
 const runDump = 'run kdb5_util dump again and look at its exit status before kprop';
 
+const whatIsLeft = {
+  old: 'the one from before the load is live again',
+  none: 'there was none before the load, and there is none now',
+  broken: 'the one from before the load could not be put back',
+} as const;
+
 /** What happens to a dump: on the primary, on the way, and at the replica that loads it. */
 export const databaseRows = {
   'dump.missing': row<Place>(
@@ -100,6 +106,22 @@ export const databaseRows = {
     (d) => `${d.path} returned a bad exit status (${d.status})${d.stderr && `: ${d.stderr}`}`,
     (d) => `${d.path} returned a bad exit status (${d.status})${d.stderr && `: ${d.stderr}`}`,
     'a db2 database is the one from before; of an LMDB database (klmdb) a load that fails may have deleted it: look whether it is there. See what kdb5_util says, and try it by hand on the spool file',
+  ),
+  'loader.unprotected': row<Place>(
+    local,
+    (d) => `${errnoText(d.errno)} while keeping the database for the time of the load`,
+    (d) => `cannot keep the database ${d.path} for the time of the load: ${errnoText(d.errno)}`,
+    (d) =>
+      d.errno === 'ENOSPC' || d.errno === 'EDQUOT'
+        ? 'make room on the disk that holds the database, then run kprop again'
+        : 'check the folder of the database, its owner and its permissions; it is the one of -F, or of database_name in kdc.conf',
+  ),
+  'loader.unsound': row<{ path: string; reason: string; left: 'old' | 'none' | 'broken' }>(
+    { ...local, exit: 70 },
+    'kdb5_util reported success, but the new database is not sound',
+    (d) =>
+      `kdb5_util reported success, but the new database ${d.path} is not sound (${d.reason}); ${whatIsLeft[d.left]}`,
+    'look for a full or failing disk (df, the system log), then run kprop again',
   ),
   'loader.killed': row<{ path: string; signal: string; stderr: string }>(
     { ...local, exit: 70 },
