@@ -2,7 +2,7 @@ import { closeSync } from 'node:fs';
 import { openPipe } from '../host/pipe.ts';
 import { KpropError } from '../protocol/errors.ts';
 import { Feeder } from './feeder.ts';
-import type { LoadGuard } from './db2-files.ts';
+import type { LoadGuard } from './load-guard.ts';
 import { type LoaderOptions, type LoadRun, loadDump } from './loader.ts';
 
 /** So much waits in the pipe, for while we are busy with what arrives the loader must not starve. */
