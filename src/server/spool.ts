@@ -213,6 +213,7 @@ async function lockedFile(path: string): Promise<FileHandle> {
       }
       // Between our open and our lock its holder may have renamed it into place, or removed it.
       if (await isStillAt(file, path)) {
+        await requireOwn(file, path);
         await file.truncate(0);
         await file.chmod(0o600);
         return file;
@@ -223,6 +224,27 @@ async function lockedFile(path: string): Promise<FileHandle> {
     }
     await file.close();
   }
+}
+
+/**
+ * Refuses a file that somebody else put there: a dump holds every key of the realm, and one with
+ * another owner or another name could be read by others, also later.
+ */
+async function requireOwn(file: FileHandle, path: string): Promise<void> {
+  const stats = await file.stat();
+  const { nlink, uid } = stats;
+  const reason = !stats.isFile()
+    ? 'is no regular file'
+    : uid !== process.geteuid?.()
+      ? 'belongs to another user'
+      : nlink !== 1
+        ? 'has other names (hard links)'
+        : undefined;
+  if (reason === undefined) return;
+  throw new KpropError('spool.planted', { path, reason }).during(
+    'spool',
+    `while opening database file, '${path}'`,
+  );
 }
 
 async function removeUnlocked(path: string): Promise<void> {

@@ -83,6 +83,13 @@ export const databaseRows = {
         ? 'make room on this disk, then run kprop again'
         : 'check the directory that -f names, its owner and its permissions',
   ),
+  'spool.planted': row<{ path: string; reason: string }>(
+    local,
+    (d) => `the spool file ${d.path} ${d.reason}`,
+    (d) =>
+      `the spool file ${d.path} ${d.reason}: a dump holds every key of the realm and is not written there`,
+    'see who made that file and remove it; let only the user that kpropd runs as write to the folder that -f names',
+  ),
   'spool.superseded': row<{ client: string }>(
     wait,
     (d) => `a newer propagation of ${d.client} was loaded meanwhile`,
