@@ -7,13 +7,13 @@ export const databaseParts = ['', '.kadm5'] as const;
 
 /**
  * What is wrong with a database, in a few words; undefined: nothing. Where a dump is named, the
- * database must hold all of its records.
+ * database must hold all of its records, which may have been counted before.
  */
 export async function faultOfDatabase(
   database: string,
   dump?: string,
+  counted = dump === undefined ? undefined : countRecords(dump),
 ): Promise<string | undefined> {
-  const counted = dump === undefined ? undefined : countRecords(dump);
   // Awaited below, unless something else is found first.
   counted?.catch(() => undefined);
   const held: (number | undefined)[] = [];

@@ -6,6 +6,7 @@ import { KpropError } from '../protocol/errors.ts';
 import { databaseParts, faultOfDatabase } from './db2-contents.ts';
 import { withDb2Lock } from './db2-lock.ts';
 import { faultOfOpening } from './db2-soundness.ts';
+import { countRecords, type DumpRecords } from './dump-records.ts';
 import { syncFile, syncFolder } from './durable.ts';
 import { exists, isSameFile, statOf } from './file-identity.ts';
 import type { LoadGuard } from './load-guard.ts';
@@ -32,6 +33,7 @@ export class Db2Files implements LoadGuard {
   readonly #options: Db2FilesOptions;
   readonly #old: OldDatabase;
   readonly #turns = new Turns();
+  #counted: { readonly dump: string; readonly records: Promise<DumpRecords> } | undefined;
   /** The principals that were live before the load. */
   #before: Stats | undefined;
 
@@ -57,9 +59,9 @@ export class Db2Files implements LoadGuard {
     });
   }
 
-  protect(): Promise<void> {
+  protect(dump: string): Promise<void> {
     return this.#turns.take(() =>
-      this.#protect().catch((cause: unknown) => {
+      this.#protect(dump).catch((cause: unknown) => {
         const detail = { path: this.#live, errno: errnoOf(cause) };
         throw new KpropError('loader.unprotected', detail, { cause });
       }),
@@ -82,7 +84,7 @@ export class Db2Files implements LoadGuard {
     return this.#old.disclaim();
   }
 
-  async #protect(): Promise<void> {
+  async #protect(dump: string): Promise<void> {
     // One that is there already may be another kpropd's that is loading: one is enough for both.
     const shared = (await this.#old.exists()) && !(await this.#old.claim());
     if (!shared) {
@@ -95,6 +97,9 @@ export class Db2Files implements LoadGuard {
       await this.#old.keep();
     }
     this.#before = await statOf(this.#live);
+    // While the loader works this costs no time; confirm needs it, and says what became of it.
+    this.#counted = { dump, records: countRecords(dump) };
+    this.#counted.records.catch(() => undefined);
   }
 
   async #confirm(dump: string): Promise<void> {
@@ -108,7 +113,8 @@ export class Db2Files implements LoadGuard {
     let fault: string | undefined = 'it is still the one from before the load';
     if (!isSameFile(live, this.#before)) {
       const looked = await this.#locked('shared', lockMillis, async () => {
-        fault = await faultOfDatabase(this.#live, dump);
+        const counted = this.#counted?.dump === dump ? this.#counted.records : undefined;
+        fault = await faultOfDatabase(this.#live, dump, counted);
       });
       if (!looked) fault = 'another program keeps it locked';
       fault ??= await this.#makeDurable();

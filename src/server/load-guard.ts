@@ -2,8 +2,8 @@
 export interface LoadGuard {
   /** At the start of a server: puts right what an earlier one left, and says what it cannot. */
   inspect(): Promise<void>;
-  /** Before the loader may make its database live. @throws loader.unprotected */
-  protect(): Promise<void>;
+  /** Before the loader may make its database of that dump live. @throws loader.unprotected */
+  protect(dump: string): Promise<void>;
   /**
    * After the loader's success: resolves when what is live is known to be the whole dump and to
    * survive a power cut. @throws loader.unsound, when the old database is back in its place

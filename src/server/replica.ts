@@ -77,7 +77,7 @@ function loadingOf(
   const guard = asDb2 ? guardOf(options, loader, config, realm) : noGuard;
   const loaderOptions = { ...loader, realm };
   const load = async (path: string, run: LoadRun) => {
-    await guard.protect();
+    await guard.protect(path);
     try {
       await loadDump(path, loaderOptions, run);
     } catch (error) {

@@ -160,6 +160,10 @@ class Desk {
   /** Removes what a killed predecessor left beside the dump, and puts right its database. */
   async sweep(): Promise<void> {
     await this.#replica.spools.sweep();
+    const complaint = await this.#replica.spools.complaint();
+    if (complaint !== undefined) {
+      tell(this.#options, { kind: 'notice', text: complaint, connection: 0 });
+    }
     await this.#replica.guard.inspect();
   }
 

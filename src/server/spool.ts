@@ -23,6 +23,7 @@ export interface Spool {
 
 /** What is collected before it goes to the disk, while more is decrypted meanwhile. */
 const batchBytes = 1 << 20;
+const othersMayWrite = 0o022;
 /** How far the disk may lag behind. */
 const syncBytes = 32 << 20;
 
@@ -54,6 +55,15 @@ export class SpoolRoom {
       this.#inUse.delete(temporary);
       throw error;
     }
+  }
+
+  /** What should be different about the folder; undefined: nothing. */
+  async complaint(): Promise<string | undefined> {
+    const folder = dirname(this.#path);
+    const mode = (await stat(folder).catch(() => undefined))?.mode ?? 0;
+    if ((mode & othersMayWrite) === 0) return undefined;
+    const digits = (mode & 0o7777).toString(8);
+    return `others may write to the folder ${folder}, where received dumps are put (mode ${digits}): chmod go-w ${folder}`;
   }
 
   /** Removes temporary files that nobody has locked: a kpropd that was killed left them. */

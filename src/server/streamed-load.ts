@@ -98,7 +98,7 @@ export class StreamedLoad {
     this.#finishing = true;
     this.#name = path;
     clearTimeout(this.#patience);
-    await this.#report.guard.protect();
+    await this.#report.guard.protect(path);
     this.#feeder.complete(bytes);
     await this.#fed;
     await this.over;

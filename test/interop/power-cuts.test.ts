@@ -95,7 +95,7 @@ test(`${cuts} power cuts, seed ${seed}`, { timeout: 2_000 * cuts + 60_000 }, asy
     else expect([old, fresh].includes(held), where).toBe(true);
     count[held === old ? 'old' : 'new'] += 1;
     // Nothing that was left is in the way of the next load.
-    await files.protect();
+    await files.protect(rig.good);
     await must(['load', '-d', join(place, 'principal'), rig.good]);
     await files.confirm(rig.good);
     expect(await dumpOf(join(place, 'principal'), where)).toBe(old);
