@@ -12,6 +12,8 @@ export interface DefaultPaths {
   readonly received: string;
   readonly acl: string;
   readonly kdb5Util: string;
+  /** What kdb5_util loads into. */
+  readonly database: string;
   readonly kdcConf: string;
   readonly krb5Conf: string;
 }
@@ -21,6 +23,7 @@ const debianPaths: DefaultPaths = {
   received: '/var/lib/krb5kdc/from_master',
   acl: '/etc/krb5kdc/kpropd.acl',
   kdb5Util: '/usr/sbin/kdb5_util',
+  database: '/var/lib/krb5kdc/principal',
   kdcConf: '/etc/krb5kdc/kdc.conf',
   krb5Conf: '/etc/krb5.conf',
 };

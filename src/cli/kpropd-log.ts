@@ -40,6 +40,9 @@ export class KpropdLog {
       case 'warning':
         if (event.error instanceof Error) this.note(`warning: ${asLine(event.error.message)}`);
         break;
+      case 'notice':
+        this.note(event.text);
+        break;
       case 'loader-output':
         // MIT's loader inherits both. A daemon's are /dev/null; the hint has the words too.
         process[event.to].write(event.text);

@@ -8,6 +8,7 @@ import { chooseReplayCache } from '../host/replay-choice.ts';
 import { errnoOf, errnoText } from '../protocol/com-err.ts';
 import { inPhase } from '../protocol/errors.ts';
 import type { Krb5Config } from '../protocol/formats/krb5-config.ts';
+import { loaderEnvironment } from '../server/loader-environment.ts';
 import { type KpropServer, type ServeOptions, serveKprop, serveSocket } from '../server/serve.ts';
 import { isDaemonChild, startDaemon, tellParent } from './daemon.ts';
 import { type DefaultPaths, readDefaultPaths } from './defaults.ts';
@@ -95,7 +96,8 @@ function serveOptions(
     loader: {
       path: given.kdb5Util ?? paths.kdb5Util,
       database: given.database,
-      environment: process.env,
+      builtInDatabase: paths.database,
+      environment: loaderEnvironment(process.env),
     },
     load: given.load,
     requireEnctype: given.requireEnctype,

@@ -9,7 +9,7 @@ import type { ReplayCache } from '../protocol/session/replay.ts';
 import { recvauth } from '../protocol/session/sendauth.ts';
 import type { Session } from '../protocol/session/session.ts';
 import type { Acl } from './acl.ts';
-import type { LoadGuard } from './db2-files.ts';
+import type { LoadGuard } from './load-guard.ts';
 import { checkDump } from './dump-check.ts';
 import type { LoadOrder } from './load-order.ts';
 import type { LoadRun } from './loader.ts';

@@ -1,147 +1,237 @@
 import type { Stats } from 'node:fs';
-import { constants, link, open, rename, stat, unlink, utimes, writeFile } from 'node:fs/promises';
-import { lockFileAsync } from '../host/libc.ts';
+import { rename, unlink, utimes } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { errnoOf, errnoText } from '../protocol/com-err.ts';
+import { KpropError } from '../protocol/errors.ts';
+import { databaseParts, faultOfDatabase } from './db2-contents.ts';
+import { withDb2Lock } from './db2-lock.ts';
+import { faultOfOpening } from './db2-soundness.ts';
+import { countRecords, type DumpRecords } from './dump-records.ts';
+import { syncFile, syncFolder } from './durable.ts';
+import { exists, isSameFile, statOf } from './file-identity.ts';
+import type { LoadGuard } from './load-guard.ts';
+import { OldDatabase } from './old-database.ts';
+import { Turns } from './turn.ts';
 
-/** What is done around a load, for the sake of the database that is live. */
-export interface LoadGuard {
-  /** Before the loader may make its database live. */
-  protect(): Promise<void>;
-  /** It has done so. */
-  release(): Promise<void>;
-  /** It ended in another way, perhaps long ago: the database is put right, and all is cleaned up. */
-  recover(): Promise<void>;
+export interface Db2FilesOptions {
+  /** Where the dump is that was loaded last, to hold the database against it after a crash. */
+  readonly dump?: string | undefined;
+  /** Told what an administrator should know, in one line. */
+  readonly onNotice?: ((text: string) => void) | undefined;
 }
-
-export const noGuard: LoadGuard = {
-  protect: async () => undefined,
-  release: async () => undefined,
-  recover: async () => undefined,
-};
 
 /**
  * The files of a db2 database. kdb5_util renames its new database over the live one before it has
  * written the last pages of it (krb5 src/plugins/kdb/db2: the rename comes first, the close that
- * flushes last). Killed in between, it leaves a live database that nothing can open, and that no
- * later load can replace. So for that time the old one keeps a second name, and takes its place
- * again if it came to that.
+ * flushes last), and ignores it if they cannot be written. Then it has left a live database that
+ * nothing can open, and that no later load can replace. So the old database keeps a second name
+ * until the new one is known to be whole and on the disk, and takes its place again if it is not.
  */
 export class Db2Files implements LoadGuard {
   readonly #live: string;
   readonly #temporary: string;
+  readonly #options: Db2FilesOptions;
+  readonly #old: OldDatabase;
+  readonly #turns = new Turns();
+  #counted: { readonly dump: string; readonly records: Promise<DumpRecords> } | undefined;
+  /** The principals that were live before the load. */
+  #before: Stats | undefined;
 
-  constructor(database: string) {
+  constructor(database: string, o: Db2FilesOptions = {}) {
     this.#live = database;
     this.#temporary = `${database}~`;
+    this.#options = o;
+    this.#old = new OldDatabase(database);
   }
 
-  async protect(): Promise<void> {
-    // One that is there already is of a load that nobody saw the end of: it stays if it is needed.
-    if ((await exists(this.#old(''))) && !(await this.#isWhole())) return;
-    await this.release();
-    for (const part of parts) {
-      await link(this.#live + part, this.#old(part)).catch(async (error: NodeJS.ErrnoException) => {
-        // The first load of all: an empty file stands for no database.
-        if (error.code === 'ENOENT') await writeFile(this.#old(part), '', { mode: 0o600 });
+  inspect(): Promise<void> {
+    return this.#turns.take(async () => {
+      await this.#recover();
+      if (!(await exists(this.#live))) return;
+      let fault: string | undefined;
+      await this.#locked('shared', loaderMillis, async () => {
+        fault = await faultOfDatabase(this.#live);
       });
+      if (fault === undefined) return;
+      this.#notice(
+        `${this.#live} is no sound database: ${fault}. The next propagation replaces it: run kprop on the primary`,
+      );
+    });
+  }
+
+  protect(dump: string): Promise<void> {
+    return this.#turns.take(() =>
+      this.#protect(dump).catch((cause: unknown) => {
+        const detail = { path: this.#live, errno: errnoOf(cause) };
+        throw new KpropError('loader.unprotected', detail, { cause });
+      }),
+    );
+  }
+
+  confirm(dump: string): Promise<void> {
+    return this.#turns.take(() => this.#confirm(dump));
+  }
+
+  recover(): Promise<void> {
+    return this.#turns.take(async () => {
+      await this.disclaim();
+      await this.#recover();
+    });
+  }
+
+  /** Lets go of the old database's second name as the death of this process would. */
+  disclaim(): Promise<void> {
+    return this.#old.disclaim();
+  }
+
+  async #protect(dump: string): Promise<void> {
+    // One that is there already may be another kpropd's that is loading: one is enough for both.
+    const shared = (await this.#old.exists()) && !(await this.#old.claim());
+    if (!shared) {
+      // Or it is of a load that nobody saw the end of.
+      const done = await this.#putRight();
+      await this.disclaim();
+      if (!done) throw Object.assign(new Error('another program keeps it locked'), busy);
+      await this.#old.remove();
+      await this.#setAside();
+      await this.#old.keep();
+    }
+    this.#before = await statOf(this.#live);
+    // While the loader works this costs no time; confirm needs it, and says what became of it.
+    this.#counted = { dump, records: countRecords(dump) };
+    this.#counted.records.catch(() => undefined);
+  }
+
+  async #confirm(dump: string): Promise<void> {
+    const live = await statOf(this.#live);
+    if (live === undefined) {
+      this.#notice(
+        `${this.#live} is not there after the load, so what was loaded could not be checked: name the database with -F, or with database_name in kdc.conf`,
+      );
+      return this.#old.release();
+    }
+    let fault: string | undefined = 'it is still the one from before the load';
+    if (!isSameFile(live, this.#before)) {
+      const looked = await this.#locked('shared', lockMillis, async () => {
+        const counted = this.#counted?.dump === dump ? this.#counted.records : undefined;
+        fault = await faultOfDatabase(this.#live, dump, counted);
+      });
+      if (!looked) fault = 'another program keeps it locked';
+      fault ??= await this.#makeDurable();
+    }
+    if (fault !== undefined) return this.#reject(fault);
+    await this.#old.release();
+    for (const part of databaseParts) await unlink(this.#aside(part)).catch(() => undefined);
+  }
+
+  async #reject(reason: string): Promise<never> {
+    await this.#locked('exclusive', lockMillis, () => this.#putBack());
+    await this.disclaim();
+    await this.#recover();
+    const now = await statOf(this.#live);
+    const nothing = this.#before === undefined && now === undefined;
+    const left = nothing ? 'none' : isSameFile(now, this.#before) ? 'old' : 'broken';
+    throw new KpropError('loader.unsound', { path: this.#live, reason, left });
+  }
+
+  /** Until this resolves, a power cut may undo what kdb5_util has done; it says what hinders that. */
+  async #makeDurable(): Promise<string | undefined> {
+    try {
+      for (const part of databaseParts) await syncFile(this.#live + part);
+      await syncFolder(dirname(this.#live));
+      return undefined;
+    } catch (error) {
+      return `it cannot be written to the disk: ${errnoText(errnoOf(error))}`;
     }
   }
 
-  async release(): Promise<void> {
-    for (const part of parts) await unlink(this.#old(part)).catch(() => undefined);
-  }
-
-  async recover(): Promise<void> {
-    const traces = [this.#old(''), ...remains.map((end) => this.#temporary + end)];
-    if (!(await Promise.all(traces.map(exists))).includes(true)) return;
+  async #recover(): Promise<void> {
+    const left = await Promise.all(remains.map((end) => exists(this.#temporary + end)));
+    if (!left.includes(true) && !(await this.#old.exists())) return;
+    const lock = { kind: 'exclusive', patienceMillis: 0, create: true } as const;
     // What cannot be put right now is looked at again before the next load.
-    await this.#locked(`${this.#temporary}.ok`, constants.O_CREAT, 0, async () => {
-      if (await exists(this.#old(''))) {
-        const mark = `${this.#live}.ok`;
-        // Held by a loader to the last of its writing.
-        if (!(await this.#locked(mark, 0, loaderMillis, () => this.#putRight()))) return;
-        await this.release();
+    await withDb2Lock(`${this.#temporary}.ok`, lock, async () => {
+      if (await this.#old.exists()) {
+        // Another kpropd's load has not ended.
+        if (!(await this.#old.claim())) return;
+        const done = await this.#putRight();
+        await this.disclaim();
+        if (!done) return;
+        await this.#old.remove();
       }
       for (const end of remains) await unlink(this.#temporary + end).catch(() => undefined);
     }).catch(() => undefined);
   }
 
-  async #putRight(): Promise<void> {
-    if (isSame(await statOf(this.#live), await statOf(this.#old('')))) return;
-    // Principals are renamed before policies are, and written later than they are renamed.
-    const half = (await exists(`${this.#temporary}.kadm5`)) && !(await exists(this.#temporary));
-    if (!half && (await this.#isWhole())) return;
-    for (const part of parts) {
-      const old = await statOf(this.#old(part));
-      if (old === undefined || isSame(old, await statOf(this.#live + part))) continue;
-      if (old.size > 0) await rename(this.#old(part), this.#live + part);
-      else await unlink(this.#live + part).catch(() => undefined);
-    }
+  /** Puts the old database back if the load that it was kept for went wrong; false if it is locked. */
+  async #putRight(): Promise<boolean> {
+    if (!(await this.#old.replaced()).includes(true)) return true;
+    // Held by a loader to the last of its writing.
+    return this.#locked('exclusive', loaderMillis, async () => {
+      const replaced = await this.#old.replaced();
+      if (!replaced.includes(true) || (!replaced.includes(false) && (await this.#isWhole())))
+        return;
+      await this.#putBack();
+      this.#notice(
+        `a load of ${this.#live} did not come to its end: the database from before it is live again. Run kprop on the primary`,
+      );
+    });
+  }
+
+  /** Whether what is live is all that was to be loaded, as far as that is known. */
+  async #isWhole(): Promise<boolean> {
+    const { dump } = this.#options;
+    const known = dump !== undefined && (await exists(dump)) ? dump : undefined;
+    return (await faultOfDatabase(this.#live, known)) === undefined;
+  }
+
+  async #putBack(): Promise<void> {
+    await this.#old.restore();
     // By this time readers see that it is another one.
     const mark = `${this.#live}.ok`;
     const now = Math.max(Date.now(), ((await statOf(mark))?.mtimeMs ?? 0) + 1_000) / 1000;
     await utimes(mark, now, now).catch(() => undefined);
+    await syncFolder(dirname(this.#live)).catch(() => undefined);
   }
 
-  /** Does the work with MIT's lock on a file; false if another has it for longer than that. */
-  async #locked(
-    path: string,
-    create: number,
+  /** What kdb5_util cannot open it will not replace: that gets out of its way. */
+  async #setAside(): Promise<void> {
+    const fault = async () =>
+      (await exists(this.#live)) ? await faultOfOpening(this.#live) : undefined;
+    if ((await fault()) === undefined) return;
+    await this.#locked('exclusive', loaderMillis, async () => {
+      const broken = await fault();
+      if (broken === undefined) return;
+      for (const part of databaseParts) {
+        await rename(this.#live + part, this.#aside(part)).catch(() => undefined);
+      }
+      this.#notice(
+        `${this.#live} is no sound database: ${broken}. It is kept as ${this.#aside('')} until the next load has succeeded`,
+      );
+    });
+  }
+
+  /** With the lock that every program takes before it opens the database. */
+  #locked(
+    kind: 'shared' | 'exclusive',
     patienceMillis: number,
     work: () => Promise<void>,
   ): Promise<boolean> {
-    const flags = constants.O_RDWR | constants.O_NOFOLLOW | create;
-    const file = await open(path, flags, 0o600).catch(() => undefined);
-    // Without that file there is no database, either.
-    if (file === undefined) return work().then(() => true);
-    try {
-      const signal = AbortSignal.timeout(patienceMillis);
-      const free = await lockFileAsync(file.fd, 'exclusive', { signal }).then(
-        () => true,
-        () => false,
-      );
-      // Its holder may have removed it meanwhile, as kdb5_util does.
-      if (!free || !isSame(await file.stat(), await statOf(path))) return false;
-      await work();
-      return true;
-    } finally {
-      await file.close();
-    }
+    return withDb2Lock(`${this.#live}.ok`, { kind, patienceMillis }, work);
   }
 
-  /** Whether its first page is there, which is the last to be written (db2's magic numbers). */
-  async #isWhole(): Promise<boolean> {
-    const file = await open(this.#live, 'r').catch(() => undefined);
-    if (file === undefined) return false;
-    try {
-      const { buffer, bytesRead } = await file.read(Buffer.alloc(4), 0, 4, 0);
-      if (bytesRead < 4) return false;
-      return magics.includes(buffer.readUInt32LE()) || magics.includes(buffer.readUInt32BE());
-    } finally {
-      await file.close();
-    }
+  #notice(text: string): void {
+    this.#options.onNotice?.(text);
   }
 
-  #old(part: string): string {
-    return `${this.#live}${part}.before-load`;
+  #aside(part: string): string {
+    return `${this.#live}${part}.unsound`;
   }
 }
 
-function isSame(one: Stats | undefined, other: Stats | undefined): boolean {
-  return one !== undefined && one.ino === other?.ino && one.dev === other.dev;
-}
-
-function statOf(path: string): Promise<Stats | undefined> {
-  return stat(path).catch(() => undefined);
-}
-
-async function exists(path: string): Promise<boolean> {
-  return (await statOf(path)) !== undefined;
-}
-
-/** Of the live database: principals, policies. */
-const parts = ['', '.kadm5'];
 /** Of a load that did not come to its end, beside the temporary database. */
 const remains = ['', '.kadm5', '.kadm5.lock', '.ok'];
-/** B-trees, which kdb5_util makes, and hashes, which it may have made once. */
-const magics = [0x053162, 0x061561];
+const busy = { code: 'EBUSY' };
 const loaderMillis = 2_000;
+/** What holds the database up for longer is no KDC that writes and no dump. */
+const lockMillis = 60_000;

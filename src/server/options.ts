@@ -33,6 +33,8 @@ export interface ServeOptions {
     | {
         readonly path: string;
         readonly database?: string | undefined;
+        /** Where this kdb5_util has its database if neither `database` nor the configuration says so. */
+        readonly builtInDatabase?: string | undefined;
         readonly environment: Readonly<Record<string, string | undefined>>;
       }
     | ((path: string, run: LoadRun) => Promise<void>);
@@ -53,4 +55,17 @@ export interface ServeOptions {
 }
 
 /** An event of one connection; `connection` counts from 1, and 0 is the listener's. */
-export type ServerEvent = ConnectionEvent & { readonly connection: number };
+export type ServerEvent = (
+  | ConnectionEvent
+  /** Something about this replica that its administrator should know. */
+  | { readonly kind: 'notice'; readonly text: string }
+) & { readonly connection: number };
+
+/** A listener's bug must not stop a propagation; yet it must be seen. */
+export function tell({ onEvent }: ServeOptions, event: ServerEvent): void {
+  try {
+    onEvent?.(event);
+  } catch (error) {
+    process.emitWarning(error instanceof Error ? error : String(error));
+  }
+}

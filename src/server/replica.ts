@@ -11,11 +11,12 @@ import { nameTypes, Principal } from '../protocol/messages/principal.ts';
 import { memoryReplayCache } from '../protocol/session/replay.ts';
 import { Acl } from './acl.ts';
 import type { Replica } from './connection.ts';
-import { Db2Files, noGuard } from './db2-files.ts';
+import { Db2Files } from './db2-files.ts';
+import { type LoadGuard, noGuard } from './load-guard.ts';
 import { LoadOrder } from './load-order.ts';
 import { type LoadRun, loadDump } from './loader.ts';
 import { Loads } from './loads.ts';
-import type { ServeOptions } from './options.ts';
+import { type ServeOptions, tell } from './options.ts';
 import { SpoolRoom } from './spool.ts';
 import { StreamedLoad } from './streamed-load.ts';
 
@@ -75,10 +76,11 @@ const streamedFromBytes = 1 << 20;
 
 /** How dumps are loaded, and what is done for the sake of the database meanwhile. */
 function loadingOf(
-  { loader, load: mode = 'auto' }: ServeOptions,
+  options: ServeOptions,
   config: Krb5Config,
   realm: string,
 ): Pick<Replica, 'load' | 'guard' | 'streaming'> {
+  const { loader, load: mode = 'auto' } = options;
   if (typeof loader === 'function') {
     if (mode === 'streamed') throw notStreamed(mode, 'needs a program as the loader, no function');
     return { load: loader, guard: noGuard, streaming: undefined };
@@ -90,18 +92,17 @@ function loadingOf(
     throw notStreamed(mode, `is not safe with the database library ${library}`);
   }
   const asDb2 = isKdb5Util && library === 'db2';
-  const database = loader.database ?? config.databasePath(realm);
-  const guard = asDb2 && database !== undefined ? new Db2Files(database) : noGuard;
-  const options = { ...loader, realm };
+  const guard = asDb2 ? guardOf(options, loader, config, realm) : noGuard;
+  const loaderOptions = { ...loader, realm };
   const load = async (path: string, run: LoadRun) => {
-    await guard.protect();
+    await guard.protect(path);
     try {
-      await loadDump(path, options, run);
+      await loadDump(path, loaderOptions, run);
     } catch (error) {
       await guard.recover();
       throw error;
     }
-    await guard.release();
+    await guard.confirm(path);
   };
   const streams = mode === 'streamed' || (mode === 'auto' && asDb2);
   const fromBytes = mode === 'streamed' ? 0 : streamedFromBytes;
@@ -109,9 +110,26 @@ function loadingOf(
     load,
     guard,
     streaming: streams
-      ? { fromBytes, start: (run) => new StreamedLoad({ ...run, loader: options, guard }) }
+      ? { fromBytes, start: (run) => new StreamedLoad({ ...run, loader: loaderOptions, guard }) }
       : undefined,
   };
+}
+
+/** What keeps the database that is live, where it is known which one that is. */
+function guardOf(
+  options: ServeOptions,
+  loader: Exclude<ServeOptions['loader'], (...args: never) => unknown>,
+  config: Krb5Config,
+  realm: string,
+): LoadGuard {
+  const onNotice = (text: string) => tell(options, { kind: 'notice', text, connection: 0 });
+  const database = loader.database ?? config.databasePath(realm) ?? loader.builtInDatabase;
+  if (database !== undefined) return new Db2Files(database, { dump: options.file, onNotice });
+  const inspect = async () =>
+    onNotice(
+      `the database of ${realm} has no known place, so a load that goes wrong cannot be undone: name it with -F, or with database_name in kdc.conf`,
+    );
+  return { ...noGuard, inspect };
 }
 
 function notStreamed(mode: string, reason: string): KpropError {

@@ -7,7 +7,7 @@ import { directionalAddress, hostAddressOf } from '../protocol/messages/address.
 import { descriptorOf, readingInto } from './adopt.ts';
 import { after } from './after.ts';
 import { type ConnectionEvent, type Replica, serveConnection } from './connection.ts';
-import type { ServeOptions, ServerEvent } from './options.ts';
+import { type ServeOptions, type ServerEvent, tell } from './options.ts';
 import { describeReplica } from './replica.ts';
 
 export type { ServeOptions, ServerEvent };
@@ -160,7 +160,11 @@ class Desk {
   /** Removes what a killed predecessor left beside the dump, and puts right its database. */
   async sweep(): Promise<void> {
     await this.#replica.spools.sweep();
-    await this.recover();
+    const complaint = await this.#replica.spools.complaint();
+    if (complaint !== undefined) {
+      tell(this.#options, { kind: 'notice', text: complaint, connection: 0 });
+    }
+    await this.#replica.guard.inspect();
   }
 
   recover(): Promise<void> {
@@ -184,15 +188,6 @@ class Desk {
     oldest.abort(
       new KpropError('aborted', { reason: 'too many connections that did not authenticate' }),
     );
-  }
-}
-
-/** A listener's bug must not stop a propagation; yet it must be seen. */
-function tell({ onEvent }: ServeOptions, event: ServerEvent): void {
-  try {
-    onEvent?.(event);
-  } catch (error) {
-    process.emitWarning(error instanceof Error ? error : String(error));
   }
 }
 

@@ -4,6 +4,7 @@ import { lockFile } from '../host/libc.ts';
 import { errnoOf } from '../protocol/com-err.ts';
 import { KpropError } from '../protocol/errors.ts';
 import type { ReceivedDump } from '../protocol/kprop.ts';
+import { syncFolder } from './durable.ts';
 
 /** A dump on its way to `path`. Until `publish` the file there is the one from before. */
 export interface Spool {
@@ -22,6 +23,7 @@ export interface Spool {
 
 /** What is collected before it goes to the disk, while more is decrypted meanwhile. */
 const batchBytes = 1 << 20;
+const othersMayWrite = 0o022;
 /** How far the disk may lag behind. */
 const syncBytes = 32 << 20;
 
@@ -53,6 +55,15 @@ export class SpoolRoom {
       this.#inUse.delete(temporary);
       throw error;
     }
+  }
+
+  /** What should be different about the folder; undefined: nothing. */
+  async complaint(): Promise<string | undefined> {
+    const folder = dirname(this.#path);
+    const mode = (await stat(folder).catch(() => undefined))?.mode ?? 0;
+    if ((mode & othersMayWrite) === 0) return undefined;
+    const digits = (mode & 0o7777).toString(8);
+    return `others may write to the folder ${folder}, where received dumps are put (mode ${digits}): chmod go-w ${folder}`;
   }
 
   /** Removes temporary files that nobody has locked: a kpropd that was killed left them. */
@@ -152,7 +163,9 @@ class TemporarySpool implements Spool {
     } catch (cause) {
       throw this.#notPublished(cause, `while downgrading lock on '${this.path}'`);
     }
-    await syncFolder(dirname(this.path));
+    await syncFolder(dirname(this.path)).catch((cause: unknown) => {
+      throw this.#notPublished(cause, `while syncing the folder of '${this.path}'`);
+    });
   }
 
   async close(): Promise<void> {
@@ -210,6 +223,7 @@ async function lockedFile(path: string): Promise<FileHandle> {
       }
       // Between our open and our lock its holder may have renamed it into place, or removed it.
       if (await isStillAt(file, path)) {
+        await requireOwn(file, path);
         await file.truncate(0);
         await file.chmod(0o600);
         return file;
@@ -220,6 +234,27 @@ async function lockedFile(path: string): Promise<FileHandle> {
     }
     await file.close();
   }
+}
+
+/**
+ * Refuses a file that somebody else put there: a dump holds every key of the realm, and one with
+ * another owner or another name could be read by others, also later.
+ */
+async function requireOwn(file: FileHandle, path: string): Promise<void> {
+  const stats = await file.stat();
+  const { nlink, uid } = stats;
+  const reason = !stats.isFile()
+    ? 'is no regular file'
+    : uid !== process.geteuid?.()
+      ? 'belongs to another user'
+      : nlink !== 1
+        ? 'has other names (hard links)'
+        : undefined;
+  if (reason === undefined) return;
+  throw new KpropError('spool.planted', { path, reason }).during(
+    'spool',
+    `while opening database file, '${path}'`,
+  );
 }
 
 async function removeUnlocked(path: string): Promise<void> {
@@ -243,13 +278,6 @@ function notOpened(path: string, cause: unknown): KpropError {
 async function isStillAt(file: FileHandle, path: string): Promise<boolean> {
   const [ours, there] = await Promise.all([file.stat(), stat(path).catch(() => undefined)]);
   return ours.ino === there?.ino && ours.dev === there.dev;
-}
-
-/** Makes a rename survive a power cut; where a folder cannot be synced, the kernel will do it. */
-async function syncFolder(path: string): Promise<void> {
-  const folder = await open(path, 'r').catch(() => undefined);
-  await folder?.sync().catch(() => undefined);
-  await folder?.close();
 }
 
 /** The buffers less their first bytes. */

@@ -2,7 +2,7 @@ import { closeSync } from 'node:fs';
 import { openPipe } from '../host/pipe.ts';
 import { KpropError } from '../protocol/errors.ts';
 import { Feeder } from './feeder.ts';
-import type { LoadGuard } from './db2-files.ts';
+import type { LoadGuard } from './load-guard.ts';
 import { type LoaderOptions, type LoadRun, loadDump } from './loader.ts';
 
 /** So much waits in the pipe, for while we are busy with what arrives the loader must not starve. */
@@ -98,7 +98,7 @@ export class StreamedLoad {
     this.#finishing = true;
     this.#name = path;
     clearTimeout(this.#patience);
-    await this.#report.guard.protect();
+    await this.#report.guard.protect(path);
     this.#feeder.complete(bytes);
     await this.#fed;
     await this.over;
@@ -120,14 +120,21 @@ export class StreamedLoad {
     // It is dead, and nobody is left to take this for the end of a dump.
     this.#feeder.close();
     const reported = this.#fate === 'loading' && how === 'failed' && !this.#finishing;
-    if (this.#fate === 'loading') {
-      // A program of somebody else that does not read to the end is given the file.
-      this.#fate = how === 'loaded' && !this.#finishing ? 'abandoned' : how;
-      this.#failure = error instanceof KpropError ? error.during('load') : error;
-    }
     const { guard, onFailure } = this.#report;
+    let failure = error;
     if (how === 'failed') await guard.recover();
-    else await guard.release();
+    else if (this.#finishing) {
+      // What a program of somebody else did that does not read to the end, its load from the file shows.
+      failure = await guard.confirm(this.#name).then(
+        () => undefined,
+        (unsound: unknown) => unsound,
+      );
+    }
+    if (this.#fate === 'loading') {
+      const done = how === 'loaded' && failure === undefined;
+      this.#fate = !done ? 'failed' : this.#finishing ? 'loaded' : 'abandoned';
+      this.#failure = failure instanceof KpropError ? failure.during('load') : failure;
+    }
     if (reported) onFailure();
   }
 

@@ -14,6 +14,7 @@ const debian = {
   received: '/var/lib/krb5kdc/from_master',
   acl: '/etc/krb5kdc/kpropd.acl',
   kdb5Util: '/usr/sbin/kdb5_util',
+  database: '/var/lib/krb5kdc/principal',
   kdcConf: '/etc/krb5kdc/kdc.conf',
   krb5Conf: '/etc/krb5.conf',
 };

@@ -5,6 +5,7 @@ import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 
 import { comparable, type Kpropd, Lab, type LabProcess, ourProgram } from '../support/lab.ts';
 import { processesOf } from '../support/replica-rig.ts';
+import { seededRandom } from '../support/seeded-random.ts';
 import { makeSyntheticDump } from '../support/synthetic-dump.ts';
 import { startProxy } from '../support/tcp-proxy.ts';
 
@@ -14,7 +15,7 @@ import { startProxy } from '../support/tcp-proxy.ts';
 
 const crashes = Number(process.env.CRASHES ?? 40);
 const seed = Number(process.env.CRASH_SEED ?? Math.floor(Math.random() * 2 ** 31));
-const random = randomFrom(seed);
+const random = seededRandom(seed);
 const below = (limit: number) => Math.floor(random() * limit);
 const oneOf = <T>(items: readonly T[]) => items[below(items.length)] as T;
 
@@ -172,15 +173,4 @@ async function dumpWith(name: string, principals: number): Promise<Held> {
   const file = join(lab.primary.folder, `dump-${name}`);
   const { bytes } = makeSyntheticDump(file, principals, { basedOn });
   return { file, bytes, text: comparable(readFileSync(file, 'latin1')) };
-}
-
-/** Mulberry32: numbers from 0 to 1 that a seed repeats. */
-function randomFrom(start: number): () => number {
-  let state = start;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
 }

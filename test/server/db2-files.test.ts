@@ -35,6 +35,13 @@ beforeEach(async () => {
 const load = (path: string) => rig.lab.run(kdb5Util, ['load', path], { role: 'replica' });
 const held = async () => comparable(await rig.lab.replicaDump());
 
+/** What a kpropd does before a load, and then it is killed. */
+async function protectAndDie(): Promise<void> {
+  const files = new Db2Files(database);
+  await files.protect(rig.other);
+  await files.disclaim();
+}
+
 /** What kdb5_util leaves when it is killed between its renames and the last of its writing. */
 function breakDatabase(o: { readonly policies?: boolean } = {}): void {
   const pages = readFileSync(database);
@@ -47,7 +54,7 @@ function breakDatabase(o: { readonly policies?: boolean } = {}): void {
 describe('a load that is killed in the moment of promotion', () => {
   test('leaves what nothing can open, and no load can replace, unless it is put right', async () => {
     const files = new Db2Files(database);
-    await files.protect();
+    await files.protect(rig.other);
     breakDatabase();
     expect((await load(rig.other)).stderr).toContain('while making newly loaded database live');
     await expect(held()).rejects.toThrow('Cannot open DB2 database');
@@ -62,7 +69,7 @@ describe('a load that is killed in the moment of promotion', () => {
 
   test('between the principals and the policies: both are the old ones again', async () => {
     const files = new Db2Files(database);
-    await files.protect();
+    await files.protect(rig.other);
     const policies = statSync(`${database}.kadm5`).ino;
     breakDatabase({ policies: false });
     await files.recover();
@@ -74,7 +81,7 @@ describe('a load that is killed in the moment of promotion', () => {
   test('in the first load of all: there is no database again', async () => {
     for (const part of ['', '.kadm5']) rmSync(database + part);
     const files = new Db2Files(database);
-    await files.protect();
+    await files.protect(rig.other);
     writeFileSync(database, Buffer.alloc(8192));
     await files.recover();
     expect(existsSync(database)).toBe(false);
@@ -84,7 +91,7 @@ describe('a load that is killed in the moment of promotion', () => {
   });
 
   test('the next kpropd finds it so, and puts it right when it starts', async () => {
-    await new Db2Files(database).protect();
+    await protectAndDie();
     breakDatabase();
     await rig.serve();
     expect(await held()).toBe(good);
@@ -110,16 +117,16 @@ describe('a load that is killed in the moment of promotion', () => {
 describe('nothing is put right that is right', () => {
   test('a load that was seen to its end', async () => {
     const files = new Db2Files(database);
-    await files.protect();
+    await files.protect(rig.other);
     await load(rig.other);
-    await files.release();
+    await files.confirm(rig.other);
     await files.recover();
     expect(await rig.holdsOther()).toBe(true);
     expect(leftOvers(rig)).toEqual([]);
   });
 
   test('one that ended well, and nobody saw it', async () => {
-    await new Db2Files(database).protect();
+    await protectAndDie();
     await load(rig.other);
     await new Db2Files(database).recover();
     expect(await rig.holdsOther()).toBe(true);
@@ -128,7 +135,7 @@ describe('nothing is put right that is right', () => {
 
   test('one that was killed before it came to that', async () => {
     const files = new Db2Files(database);
-    await files.protect();
+    await files.protect(rig.other);
     writeFileSync(`${database}~`, 'half');
     writeFileSync(`${database}~.kadm5`, 'half');
     await files.recover();

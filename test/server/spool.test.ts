@@ -1,7 +1,9 @@
 import { spawnSync } from 'node:child_process';
 import {
   chmodSync,
+  chownSync,
   existsSync,
+  linkSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
@@ -278,6 +280,47 @@ describe('locks', () => {
     const spool = await room.open();
     expect(spool.temporary).toBe(temporary);
     await spool.close();
+  });
+});
+
+describe('what somebody else put there', () => {
+  test('a file with another name elsewhere is not written to', async () => {
+    const elsewhere = join(folder, 'elsewhere');
+    writeFileSync(elsewhere, 'precious');
+    linkSync(elsewhere, temporary);
+    await expect(new SpoolRoom(path).open()).rejects.toMatchObject({
+      code: 'spool.planted',
+      detail: { reason: 'has other names (hard links)' },
+    });
+    expect(readFileSync(elsewhere, 'utf8')).toBe('precious');
+  });
+
+  test('nor is a file of another user, who could read it later', async () => {
+    writeFileSync(temporary, '');
+    chownSync(temporary, 12_345, 12_345);
+    await expect(new SpoolRoom(path).open()).rejects.toMatchObject({
+      code: 'spool.planted',
+      detail: { reason: 'belongs to another user' },
+    });
+    expect(statSync(temporary).uid).toBe(12_345);
+  });
+
+  test('nor is what is no file', async () => {
+    spawnSync('mkfifo', [temporary]);
+    const error = await new SpoolRoom(path).open().catch((caught: unknown) => caught);
+    expect(error).toMatchObject({
+      code: 'spool.planted',
+      detail: { reason: 'is no regular file' },
+    });
+  });
+
+  test('a folder to which others may write is told of', async () => {
+    chmodSync(folder, 0o700);
+    expect(await new SpoolRoom(path).complaint()).toBeUndefined();
+    chmodSync(folder, 0o1777);
+    expect(await new SpoolRoom(path).complaint()).toBe(
+      `others may write to the folder ${folder}, where received dumps are put (mode 1777): chmod go-w ${folder}`,
+    );
   });
 });
 

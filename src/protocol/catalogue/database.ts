@@ -13,6 +13,12 @@ import {
 
 const runDump = 'run kdb5_util dump again and look at its exit status before kprop';
 
+const whatIsLeft = {
+  old: 'the one from before the load is live again',
+  none: 'there was none before the load, and there is none now',
+  broken: 'the one from before the load could not be put back',
+} as const;
+
 /** What happens to a dump: on the primary, on the way, and at the replica that loads it. */
 export const databaseRows = {
   'dump.missing': row<Place>(
@@ -88,6 +94,13 @@ export const databaseRows = {
         ? 'make room on this disk, then run kprop again'
         : 'check the directory that -f names, its owner and its permissions',
   ),
+  'spool.planted': row<{ path: string; reason: string }>(
+    local,
+    (d) => `the spool file ${d.path} ${d.reason}`,
+    (d) =>
+      `the spool file ${d.path} ${d.reason}: a dump holds every key of the realm and is not written there`,
+    'see who made that file and remove it; let only the user that kpropd runs as write to the folder that -f names',
+  ),
   'spool.superseded': row<{
     client: string;
     authenticated?: string | undefined;
@@ -128,6 +141,22 @@ export const databaseRows = {
     (d) => `${d.path} returned a bad exit status (${d.status})${d.stderr && `: ${d.stderr}`}`,
     'a db2 database is the one from before; of an LMDB database (klmdb) a load that fails may have deleted it: look whether it is there. See what kdb5_util says, and try it by hand on the spool file',
     (d) => `${programOf(d.path)} returned a bad exit status (${d.status})`,
+  ),
+  'loader.unprotected': row<Place>(
+    local,
+    (d) => `${errnoText(d.errno)} while keeping the database for the time of the load`,
+    (d) => `cannot keep the database ${d.path} for the time of the load: ${errnoText(d.errno)}`,
+    (d) =>
+      d.errno === 'ENOSPC' || d.errno === 'EDQUOT'
+        ? 'make room on the disk that holds the database, then run kprop again'
+        : 'check the folder of the database, its owner and its permissions; it is the one of -F, or of database_name in kdc.conf',
+  ),
+  'loader.unsound': row<{ path: string; reason: string; left: 'old' | 'none' | 'broken' }>(
+    { ...local, exit: 70 },
+    'kdb5_util reported success, but the new database is not sound',
+    (d) =>
+      `kdb5_util reported success, but the new database ${d.path} is not sound (${d.reason}); ${whatIsLeft[d.left]}`,
+    'look for a full or failing disk (df, the system log), then run kprop again',
   ),
   'loader.killed': row<{ path: string; signal: string; stderr: string }>(
     { ...local, exit: 70 },

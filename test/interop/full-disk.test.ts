@@ -1,0 +1,112 @@
+import { mkdirSync, readFileSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+
+import { isKpropError } from '../../src/protocol/errors.ts';
+import { comparable } from '../support/lab.ts';
+import { kdb5Util, ReplicaRig, type RigServer } from '../support/replica-rig.ts';
+
+// The disk that holds the database has room for some pages, and the load needs more, or not: at each
+// size of that room in steps of 4 KiB, from none to enough.
+// FULL_DISK=all npx vitest run test/interop/full-disk.test.ts takes every one of them.
+
+const all = process.env.FULL_DISK === 'all';
+const pageBytes = 4096;
+
+let rig: ReplicaRig;
+let disk: string;
+let database: string;
+let good: string;
+let other: string;
+beforeAll(async () => {
+  rig = await ReplicaRig.open();
+  disk = join(rig.lab.replica.folder, 'disk');
+  database = join(disk, 'principal');
+  mkdirSync(disk);
+  await must('mount', ['-t', 'tmpfs', '-o', 'size=4m', 'tmpfs', disk]);
+  good = comparable(readFileSync(rig.good, 'latin1'));
+  other = comparable(readFileSync(rig.other, 'latin1'));
+});
+afterAll(async () => {
+  await rig.lab.run('umount', [disk]);
+  await rig.close();
+});
+
+describe.each(['complete', 'streamed'] as const)('a dump that is loaded %s', (load) => {
+  let server: RigServer;
+  /** What a load needs beside the database that is there. */
+  let pagesNeeded: number;
+  beforeAll(async () => {
+    const environment = rig.lab.env('replica');
+    const loader = { path: kdb5Util, database, environment };
+    server = await rig.serve({ loader, load });
+    await rig.send(server.port);
+    const before = pagesFree();
+    await rig.send(server.port, { dump: rig.good });
+    const after = pagesFree();
+    pagesNeeded = after - before + 12;
+  });
+
+  test('onto a disk that is nearly full', { timeout: 600_000 }, async () => {
+    const outcomes = new Map<string, number>();
+    for (let pages = 0; pages <= pagesNeeded; pages += 1) {
+      if (!all && !isTelling(pages)) continue;
+      const where = `with room for ${pages} pages of ${pagesNeeded}`;
+      await leave(pages);
+      const outcome = await rig.send(server.port).then(
+        () => 'loaded',
+        (error: unknown) => (isKpropError(error, 'peer.refused') ? 'refused' : error),
+      );
+      await server.settled();
+      rmSync(join(disk, 'ballast'));
+      expect(await held(), where).toBe(outcome === 'loaded' ? other : good);
+      expect(outcome, where).toMatch(/loaded|refused/);
+      const error = server.errors.at(-1);
+      const what = outcome === 'loaded' || !isKpropError(error) ? 'loaded' : error.code;
+      outcomes.set(what, (outcomes.get(what) ?? 0) + 1);
+      await rig.send(server.port, { dump: rig.good });
+      await server.settled();
+      expect(await held(), where).toBe(good);
+    }
+    // The whole range was crossed, and the sizes at which kdb5_util says nothing were met.
+    expect(outcomes.get('loaded')).toBeGreaterThan(0);
+    expect(outcomes.get('loader.failed')).toBeGreaterThan(0);
+    expect(outcomes.get('loader.unsound')).toBeGreaterThan(0);
+    if (all) console.log(load, Object.fromEntries(outcomes));
+  });
+
+  /** Around the sizes at which kdb5_util reports success and has not written all. */
+  const isTelling = (pages: number) =>
+    pages === 0 || pages === 17 || (pages > pagesNeeded - 14 && pages < pagesNeeded - 6);
+});
+
+test('no room at all before the first load: it says so, in words', async () => {
+  const environment = rig.lab.env('replica');
+  const nowhere = join(disk, 'missing', 'principal');
+  const server = await rig.serve({ loader: { path: kdb5Util, database: nowhere, environment } });
+  const refusal = await rig.failure(server.port);
+  expect(refusal.message).toContain('No such file or directory while keeping the database');
+  expect(server.errors).toMatchObject([{ code: 'loader.unprotected', phase: 'load' }]);
+});
+
+function pagesFree(): number {
+  return statfsSync(disk).bfree;
+}
+
+/** Fills the disk but for so many pages. */
+async function leave(pages: number): Promise<void> {
+  const bytes = (pagesFree() - pages) * pageBytes;
+  writeFileSync(join(disk, 'ballast'), Buffer.alloc(bytes));
+  expect(pagesFree()).toBe(pages);
+}
+
+async function held(): Promise<string> {
+  const path = join(rig.lab.replica.folder, 'tmp', 'held');
+  await must(kdb5Util, ['-d', database, 'dump', path]);
+  return comparable(readFileSync(path, 'latin1'));
+}
+
+async function must(program: string, args: readonly string[]): Promise<void> {
+  const { status, stderr } = await rig.lab.run(program, args, { role: 'replica' });
+  if (status !== 0) throw new Error(`${program}: ${stderr}`);
+}
