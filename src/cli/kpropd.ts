@@ -98,6 +98,7 @@ function serveOptions(
       environment: process.env,
     },
     load: given.load,
+    ...given.limits,
     onEvent: (event) => log.event(event),
   };
 }

@@ -20,6 +20,8 @@ export interface Channel {
    * Names the step for errors and sets how long nothing may move meanwhile; 0 is for ever.
    */
   during(step: string, idleMillis: number): void;
+  /** From now on nothing may stand still for longer than this, whatever `during` says. */
+  hurry(idleMillis: number): void;
   /** A copy of the next so many bytes if they have arrived, else undefined; they stay unread. */
   peek(byteCount: number): Uint8Array | undefined;
   /** Exactly so many bytes if they have arrived, else undefined. */
@@ -121,6 +123,11 @@ class StreamChannel implements Channel {
     this.#rearm();
   }
 
+  hurry(idleMillis: number): void {
+    this.#idle.cap(idleMillis);
+    this.#rearm();
+  }
+
   peek(byteCount: number): Uint8Array | undefined {
     return this.#inbox.peek(byteCount);
   }
@@ -201,6 +208,8 @@ class StreamChannel implements Channel {
           if (allowance <= 0) over();
         });
         this.#stream.resume();
+        // Only where somebody is in a hurry.
+        this.#rearm();
       });
     }
     this.close();
