@@ -18,6 +18,8 @@ export interface Figure {
 export interface Bench {
   readonly principals: number;
   readonly rounds: number;
+  /** For how long a part that attacks does so, each time. */
+  readonly seconds: number;
   /** The realm of this encryption type, made when first asked for; the default is MIT's. */
   lab(enctype?: string): Promise<Lab>;
   /** A dump of so many principals, made when first asked for; every realm can propagate it. */

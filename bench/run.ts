@@ -14,6 +14,8 @@ import { atRest } from './at-rest.ts';
 import { enctypes } from './enctypes.ts';
 import { fanOut } from './fan-out.ts';
 import { receivers, senders } from './fan-out-roles.ts';
+import { hostile } from './hostile.ts';
+import { attackers, farAway } from './hostile-roles.ts';
 import { limits, sink } from './limits.ts';
 import { load } from './load.ts';
 import { memory } from './memory.ts';
@@ -37,6 +39,7 @@ const parts: readonly Part[] = [
   fanOut,
   scale,
   memory,
+  hostile,
 ];
 
 /** What this program does when it is started by itself, in processes of their own. */
@@ -44,6 +47,8 @@ const roles: Readonly<Record<string, (settings: never) => Promise<void>>> = {
   sink,
   receivers,
   senders,
+  attackers,
+  farAway,
 };
 
 const { values, positionals } = parseArgs({
@@ -51,6 +56,7 @@ const { values, positionals } = parseArgs({
   options: {
     principals: { type: 'string', default: '1000000' },
     rounds: { type: 'string', default: '3' },
+    seconds: { type: 'string', default: '60' },
     all: { type: 'boolean', default: false },
     role: { type: 'string' },
   },
@@ -71,6 +77,7 @@ async function main(): Promise<void> {
   const bench: Bench = {
     principals: wholeNumber('principals', values.principals),
     rounds: wholeNumber('rounds', values.rounds),
+    seconds: wholeNumber('seconds', values.seconds),
     lab: (enctype = 'aes256-cts-hmac-sha1-96') =>
       once(labs, enctype, () => Lab.create({ enctype })),
     dump: (principals) =>

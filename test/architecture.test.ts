@@ -66,6 +66,8 @@ const rooms: Readonly<Record<string, { rooms: readonly string[]; modules: readon
     rooms: ['*protocol', 'host'],
     modules: ['node:net', 'node:fs', 'node:fs/promises', 'node:child_process', 'node:path'].concat([
       'node:timers/promises',
+      // Where the hosts of the ACL are.
+      'node:dns/promises',
     ]),
   },
   cli: {

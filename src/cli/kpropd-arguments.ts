@@ -2,6 +2,7 @@ import { resolve } from 'node:path';
 
 import { type LoadMode, loadModes } from '../server/options.ts';
 import { getopt } from './getopt.ts';
+import { type LimitOptions, limitHelp, limitNames, readLimits } from './kpropd-limits.ts';
 import { packageVersion } from './version.ts';
 
 export const program = 'kpropd';
@@ -11,6 +12,13 @@ Usage: ${program} [-r realm] [-s keytab] [-d] [-D] [-S]
 \t[-f replica_file] [-F kerberos_db_file ]
 \t[-p kdb5_util_pathname] [-x db_args]* [-P port]
 \t[-a acl_file] [-A admin_server] [--pid-file=pid_file]
+`;
+
+const additions = `
+Further options:
+\t--load=auto|streamed|complete\tload a dump while it arrives, or when it is complete
+\t-t\t\t\tserve one connection, then leave
+${limitHelp}\t--help, --version
 `;
 
 /** What kpropd's command line says. */
@@ -28,6 +36,7 @@ export interface Arguments {
   readonly pidFile: string | undefined;
   readonly load: LoadMode | undefined;
   readonly requireEnctype: string | undefined;
+  readonly limits: LimitOptions;
 }
 
 /** What the command line says, or the exit status where that is all. */
@@ -36,13 +45,14 @@ export function readArguments(args: readonly string[]): Arguments | number {
     'pid-file': true,
     load: true,
     'require-enctype': true,
+    ...limitNames,
     help: false,
     version: false,
   });
   const value = (name: string) => line.options.findLast((option) => option.name === name)?.value;
   const has = (name: string) => line.options.some((option) => option.name === name);
   if (has('help')) {
-    process.stdout.write(usage);
+    process.stdout.write(`${usage}${additions}`);
     return 0;
   }
   if (has('version')) {
@@ -58,6 +68,11 @@ export function readArguments(args: readonly string[]): Arguments | number {
   const load = loadModes.find((mode) => mode === value('load'));
   if (has('load') && load === undefined) {
     process.stderr.write(`${program}: --load is one of ${loadModes.join(', ')}\n${usage}`);
+    return 1;
+  }
+  const limits = readLimits(line.options);
+  if (typeof limits === 'string') {
+    process.stderr.write(`${program}: ${limits}\n${usage}`);
     return 1;
   }
   const absolute = (path: string | undefined) => (path === undefined ? undefined : resolve(path));
@@ -76,6 +91,7 @@ export function readArguments(args: readonly string[]): Arguments | number {
     pidFile: absolute(value('pid-file')),
     load,
     requireEnctype: value('require-enctype'),
+    limits,
   };
 }
 

@@ -1,6 +1,7 @@
 import type { Syslog } from '../host/libc.ts';
 import { errnoText } from '../protocol/com-err.ts';
 import { isKpropError, KpropError } from '../protocol/errors.ts';
+import type { DroppedEvent } from '../server/drop-tally.ts';
 import type { ServerEvent } from '../server/serve.ts';
 import { asLine, hintLine, mitLines, mitText } from './report.ts';
 
@@ -42,6 +43,9 @@ export class KpropdLog {
         break;
       case 'notice':
         this.note(event.text);
+        break;
+      case 'dropped':
+        this.note(droppedText(event));
         break;
       case 'loader-output':
         // MIT's loader inherits both. A daemon's are /dev/null; the hint has the words too.
@@ -97,6 +101,11 @@ export class KpropdLog {
   #debugLine(text: string): void {
     if (this.#debug) process.stderr.write(`${text}\n`);
   }
+}
+
+function droppedText({ count, from, fromCount, millis }: DroppedEvent): string {
+  const seconds = Math.max(Math.round(millis / 1000), 1);
+  return `dropped ${count} unauthenticated connections in ${seconds} s, ${fromCount} of them from ${from}`;
 }
 
 /**

@@ -101,6 +101,7 @@ function serveOptions(
     },
     load: given.load,
     requireEnctype: given.requireEnctype,
+    ...given.limits,
     onEvent: (event) => log.event(event),
   };
 }

@@ -16,10 +16,10 @@ export interface Channel {
   readonly remote: Address;
   /** The other side in words, for errors: "replica.example port 754". */
   readonly peer: string;
-  /**
-   * Names the step for errors and sets how long nothing may move meanwhile; 0 is for ever.
-   */
+  /** Names the step for errors and sets how long nothing may move meanwhile; 0 is for ever. */
   during(step: string, idleMillis: number): void;
+  /** From now on nothing may stand still for longer than this, whatever `during` says. */
+  hurry(idleMillis: number): void;
   /** A copy of the next so many bytes if they have arrived, else undefined; they stay unread. */
   peek(byteCount: number): Uint8Array | undefined;
   /** Exactly so many bytes if they have arrived, else undefined. */
@@ -121,6 +121,11 @@ class StreamChannel implements Channel {
     this.#rearm();
   }
 
+  hurry(idleMillis: number): void {
+    this.#idle.cap(idleMillis);
+    this.#rearm();
+  }
+
   peek(byteCount: number): Uint8Array | undefined {
     return this.#inbox.peek(byteCount);
   }
@@ -163,7 +168,8 @@ class StreamChannel implements Channel {
     // Also where nobody waits for it any more.
     work.catch(() => undefined);
     if (this.#failure !== undefined) return Promise.reject(this.#failure);
-    if (this.#ended) return Promise.reject(this.#hungUp());
+    // What writing would give once a peer has left while we have more to say.
+    if (this.#ended) return Promise.reject(this.#failed('EPIPE'));
     return new Promise<T>((resolve, reject) => {
       this.#elsewhere = reject;
       this.#rearm();
@@ -201,6 +207,8 @@ class StreamChannel implements Channel {
           if (allowance <= 0) over();
         });
         this.#stream.resume();
+        // Only where somebody is in a hurry.
+        this.#rearm();
       });
     }
     this.close();
@@ -239,7 +247,7 @@ class StreamChannel implements Channel {
     this.#idle.stop();
     this.#waiter?.reject(this.#closedByPeer());
     this.#waiter = undefined;
-    this.#elsewhere?.(this.#hungUp());
+    this.#elsewhere?.(this.#failed('EPIPE'));
     this.#rearm();
   }
 
@@ -284,11 +292,6 @@ class StreamChannel implements Channel {
 
   #closedByPeer(): KpropError {
     return new KpropError('network.closed', { peer: this.peer, while: this.#step });
-  }
-
-  /** A peer that has left while we have more to say: what writing it would give. */
-  #hungUp(): KpropError {
-    return this.#failed('EPIPE');
   }
 
   #failed(errno: string, options?: ErrorOptions): KpropError {

@@ -5,6 +5,7 @@
 export class IdleTimer {
   readonly #onIdle: (millis: number) => void;
   #millis = 0;
+  #capMillis = Number.POSITIVE_INFINITY;
   #timer: NodeJS.Timeout | undefined;
 
   constructor(onIdle: (millis: number) => void) {
@@ -17,10 +18,19 @@ export class IdleTimer {
     this.#millis = millis;
   }
 
+  /** From now on less is too long already, whatever was set or will be: it begins anew if it runs. */
+  cap(millis: number): void {
+    this.#capMillis = millis;
+    if (this.#timer === undefined) return;
+    this.stop();
+    this.wind();
+  }
+
   /** Something has happened: it begins anew. */
   wind(): void {
-    if (this.#millis === 0) return;
-    this.#timer ??= setTimeout(() => this.#onIdle(this.#millis), this.#millis);
+    const millis = Math.min(this.#millis || Number.POSITIVE_INFINITY, this.#capMillis);
+    if (millis === Number.POSITIVE_INFINITY) return;
+    this.#timer ??= setTimeout(() => this.#onIdle(millis), millis);
     this.#timer.refresh();
   }
 

@@ -1,10 +1,12 @@
 /** Chunks shorter than this are copied together: a peer may send one octet at a time. */
 const smallBytes = 4096;
 /** A slab is of the first size, and then twice as large each time: most peers have little to say. */
-const firstSlabBytes = 65_536;
+const firstSlabBytes = 4096;
 const lastSlabBytes = 1 << 18;
 /** Less is not worth a system call that reads into it. */
 const leastRoomBytes = 32_768;
+/** Where everything that arrives is thrown away. */
+const discardBytes = 65_536;
 
 /** Bytes in the order of their arrival, however many pieces they came in. */
 export class Inbox {
@@ -43,7 +45,8 @@ export class Inbox {
    */
   room(): Uint8Array {
     if (this.#onDiscarded !== undefined) return this.#slab;
-    if (this.#slab.length - this.#end < leastRoomBytes) this.#newSlab();
+    const least = Math.min(leastRoomBytes, this.#slab.length / 2);
+    if (this.#slab.length - this.#end < Math.max(least, 1)) this.#newSlab();
     return this.#slab.subarray(this.#end);
   }
 
@@ -92,7 +95,7 @@ export class Inbox {
     this.#onDiscarded = onArrival;
     this.arrived = 0;
     this.#chunks = [];
-    this.#slab = new Uint8Array(firstSlabBytes);
+    this.#slab = new Uint8Array(discardBytes);
   }
 
   #cut(chunk: Uint8Array, byteCount: number): Uint8Array {

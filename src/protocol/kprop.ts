@@ -39,7 +39,8 @@ export interface SendOptions {
 }
 
 const sizeLimitBytes = 4 * 1024;
-const blockLimitBytes = 16 * 1024 * 1024;
+/** Far above what any sender uses, so that many connections at once cannot fill the memory. */
+const blockLimitBytes = 1024 * 1024;
 const confirmationLimitBytes = 64 * 1024;
 /** So many blocks go to the socket in one gathered write. */
 const blocksPerWrite = 32;
@@ -80,12 +81,12 @@ export async function sendDump(
 /**
  * The receiver's half, first part: the size; then the blocks, as the dump that comes back is read.
  * A dump that is longer than announced ends with an error before its first byte too many is seen.
- * @throws kprop.bad-size, kprop.too-much, peer.refused, session.*, crypto.*, network.*
+ * @throws kprop.bad-size, kprop.too-large, kprop.too-much, peer.refused, session.*, crypto.*, network.*
  */
 export async function receiveDump(
   channel: Channel,
   session: Session,
-  limits: Pick<ConversationLimits, 'idleMillis'>,
+  limits: Pick<ConversationLimits, 'idleMillis'> & { readonly maxBytes?: number | undefined },
 ): Promise<ReceivedDump> {
   channel.during('reading the database size', limits.idleMillis);
   const message = await inPhase('size', 'while reading database size', () =>
@@ -96,6 +97,10 @@ export async function receiveDump(
     session.readSafe(message),
   );
   const bytes = await inPhase('size', 'malformed database size message', () => decodeSize(data));
+  const { maxBytes } = limits;
+  if (maxBytes !== undefined && bytes > maxBytes) {
+    throw new KpropError('kprop.too-large', { bytes, limit: maxBytes }).during('size');
+  }
   return { bytes, batches: () => receiveBatches(channel, session, bytes, limits.idleMillis) };
 }
 

@@ -64,6 +64,18 @@ export class Acl {
     throw new KpropError('auth.denied', { client: `${client}`, enctype, acl: this.path, reason });
   }
 
+  /**
+   * The hosts that its principals are named for: NAME of host/NAME@REALM, and of another service
+   * where it looks like the name of a host. Each stands once, in the order of the lines.
+   */
+  get hosts(): readonly string[] {
+    const found = this.#lines.flatMap((line) => {
+      const [, service, instance = ''] = /^([^\s/@#]+)\/([\w.:-]+)@\S/.exec(line) ?? [];
+      return service === 'host' || /[.:]/.test(instance) ? [instance] : [];
+    });
+    return [...new Set(found)];
+  }
+
   /** What stands behind the client's name on each of its lines. */
   #linesOf(client: Principal): readonly string[] {
     const name = latin1(nameBytes(client.toString()));

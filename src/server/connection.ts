@@ -56,6 +56,8 @@ export interface Replica {
   readonly loads: Loads;
   readonly order: LoadOrder;
   readonly limits: ServeLimits;
+  /** A dump that is larger is refused before the first of it comes. */
+  readonly maxDumpBytes: number | undefined;
 }
 
 export interface Streaming {
@@ -71,6 +73,8 @@ export interface ServeLimits {
   readonly idle: number;
   /** From accept to the confirmation, load included (iprop_resync_timeout, kdc.conf(5)). */
   readonly total: number;
+  /** The idle limit of those that still send when the server shall end. */
+  readonly stall: number;
 }
 
 /** A refused peer's data is read and dropped for a while, so that it reads why (see Channel). */
@@ -86,8 +90,11 @@ export interface ConnectionOptions {
   /** Ends the load; whoever aborts it ends the channel, too, if nobody shall be told. */
   readonly signal: AbortSignal;
   readonly onEvent: (event: ConnectionEvent) => void;
-  /** Called once, when the peer has proved that it may propagate: it is no stranger any more. */
-  readonly onPermitted: () => void;
+  /**
+   * Called once, when the peer has proved that it may propagate: it is no stranger any more. What
+   * this throws is the reason why it is refused nevertheless.
+   */
+  readonly onPermitted: (client: string) => void;
 }
 
 /**
@@ -108,6 +115,7 @@ export async function serveConnection(channel: Channel, options: ConnectionOptio
       linger = lingerDenied;
       onEvent({ kind: 'denied', client: error.detail.client });
     }
+    if (isKpropError(error, 'server.busy')) linger = lingerDenied;
     onEvent({ kind: 'failed', error });
     if (session !== undefined && error instanceof KpropError) {
       // The connection itself may be what failed: then nobody is there to be told.
@@ -145,12 +153,15 @@ async function receiveAndLoad(
   });
   onEvent({ kind: 'authenticated', client: `${client}`, enctype: enctypeName(ticketEnctype) });
   await inPhase('authorize', undefined, () => replica.acl().require(client, ticketEnctype));
-  onPermitted();
+  await inPhase('authorize', undefined, () => onPermitted(`${client}`));
 
   const spool = await inPhase('spool', undefined, () => replica.spools.open());
   let streamed: StreamedLoad | undefined;
   try {
-    const dump = await receiveDump(channel, session, { idleMillis: limits.idle });
+    const dump = await receiveDump(channel, session, {
+      idleMillis: limits.idle,
+      maxBytes: replica.maxDumpBytes,
+    });
     onEvent({ kind: 'receiving', bytes: dump.bytes });
     const onOutput: LoadRun['onOutput'] = (text, to) =>
       onEvent({ kind: 'loader-output', text, to });

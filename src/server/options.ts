@@ -2,6 +2,7 @@ import type { Ambient } from '../protocol/ambient.ts';
 import type { Krb5Config } from '../protocol/formats/krb5-config.ts';
 import type { ReplayCache } from '../protocol/session/replay.ts';
 import type { ConnectionEvent, ServeLimits } from './connection.ts';
+import type { DroppedEvent } from './drop-tally.ts';
 import type { LoadRun } from './loader.ts';
 
 export const loadModes = ['auto', 'streamed', 'complete'] as const;
@@ -12,8 +13,8 @@ export interface ServeOptions {
   readonly port?: number | string | undefined;
   /** A descriptor that listens already (systemd's LISTEN_FDS), in place of port and address. */
   readonly descriptor?: number | undefined;
-  /** The address to listen on; all of IPv6 and IPv4 unless given. */
-  readonly address?: string | undefined;
+  /** The address to listen on, or several; all of IPv6 and IPv4 unless given. */
+  readonly address?: string | readonly string[] | undefined;
   readonly realm?: string | undefined;
   /** krb5.conf and kdc.conf; only /etc/krb5.conf unless given. */
   readonly config?: Krb5Config | undefined;
@@ -43,9 +44,22 @@ export interface ServeOptions {
    * unless given: while it arrives if the program is kdb5_util, the database db2, and the dump large.
    */
   readonly load?: LoadMode | undefined;
+  /** 10 s to authenticate, 120 s idle, `iprop_resync_timeout` in all, unless given. */
   readonly limits?: Partial<ServeLimits> | undefined;
-  /** Connections that have not proved that they may propagate; past so many, the oldest is dropped. */
+  /**
+   * Connections that have not proved that they may propagate; 1,024 unless given, and never more
+   * than the descriptors of the process allow. A quarter as many have room of their own, if they
+   * come from where the ACL's hosts are or from where somebody was let in before.
+   */
   readonly maxUnauthenticated?: number | undefined;
+  /** How many of them may be of one IPv4 address or one IPv6 /64; 32 unless given. */
+  readonly maxPerAddress?: number | undefined;
+  /** Propagations at once, waiting ones included; the next one is refused. 64 unless given. */
+  readonly maxPropagations?: number | undefined;
+  /** How many of them may be of one principal; 16 unless given. */
+  readonly maxPropagationsPerClient?: number | undefined;
+  /** A dump that is announced to be larger is refused. Without a limit unless given. */
+  readonly maxDumpBytes?: number | undefined;
   /** Serves the first connection and listens no more when it has come. */
   readonly once?: boolean | undefined;
   readonly replay?: ReplayCache | undefined;
@@ -54,18 +68,19 @@ export interface ServeOptions {
   readonly onEvent?: ((event: ServerEvent) => void) | undefined;
 }
 
-/** An event of one connection; `connection` counts from 1, and 0 is the listener's. */
-export type ServerEvent = (
-  | ConnectionEvent
-  /** Something about this replica that its administrator should know. */
-  | { readonly kind: 'notice'; readonly text: string }
-) & { readonly connection: number };
-
 /** A listener's bug must not stop a propagation; yet it must be seen. */
-export function tell({ onEvent }: ServeOptions, event: ServerEvent): void {
+export function tell({ onEvent }: Pick<ServeOptions, 'onEvent'>, event: ServerEvent): void {
   try {
     onEvent?.(event);
   } catch (error) {
     process.emitWarning(error instanceof Error ? error : String(error));
   }
 }
+
+/** An event of one connection; `connection` counts from 1, and 0 is the listener's. */
+export type ServerEvent = (
+  | ConnectionEvent
+  | DroppedEvent
+  /** Something about this replica that its administrator should know. */
+  | { readonly kind: 'notice'; readonly text: string }
+) & { readonly connection: number };

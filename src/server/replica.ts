@@ -53,10 +53,13 @@ export async function describeReplica(options: ServeOptions): Promise<Replica> {
     }),
     limits: {
       authenticate: 10_000,
-      idle: 0,
+      // A sender reads its dump from a disk: one that gives nothing for so long has failed.
+      idle: 120_000,
       total: config.ipropResyncTimeoutSeconds(realm) * 1000,
+      stall: 5_000,
       ...options.limits,
     },
+    maxDumpBytes: options.maxDumpBytes,
   };
 }
 

@@ -49,8 +49,13 @@ test('what is read into its room comes out in order, among pieces that came othe
     const bytes = new Uint8Array(value % 3 === 0 ? 5000 : 30_000).fill(value);
     if (value % 2 === 0) inbox.push(bytes);
     else {
-      inbox.room().set(bytes);
-      inbox.filled(bytes.length);
+      for (let at = 0; at < bytes.length; ) {
+        const room = inbox.room();
+        const part = bytes.subarray(at, at + room.length);
+        room.set(part);
+        inbox.filled(part.length);
+        at += part.length;
+      }
     }
     // Not what is there as a whole: the rest goes on into the next.
     const some = inbox.take(inbox.arrived - 7);
@@ -97,4 +102,21 @@ test('what was taken is not kept, though the inbox is never empty', async () => 
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
   expect(kept).toBeLessThanOrEqual(250);
+});
+
+test('little memory is made for a peer that says little, and more for one that says much', () => {
+  const inbox = new Inbox();
+  const sizes = new Set<number>();
+  for (let round = 0; round < 2000; round += 1) {
+    sizes.add(inbox.room().buffer.byteLength);
+    inbox.filled(1);
+  }
+  expect([...sizes]).toEqual([4096]);
+  for (let round = 0; round < 100; round += 1) {
+    const room = inbox.room();
+    sizes.add(room.buffer.byteLength);
+    inbox.filled(room.length);
+    inbox.take(inbox.arrived);
+  }
+  expect(Math.max(...sizes)).toBe(1 << 18);
 });

@@ -33,7 +33,7 @@ test('a listener that throws at every event is a warning, and stops nothing', as
   rig.holdGood();
 });
 
-test('who is not in the ACL stays a stranger: the oldest is dropped first', async () => {
+test('who is not in the ACL stays a stranger: for a newcomer one of them must go', async () => {
   const acl = join(rig.lab.replica.folder, 'acl-nobody');
   writeFileSync(acl, '');
   const server = await rig.serve({ acl, maxUnauthenticated: 2, limits: { authenticate: 60_000 } });

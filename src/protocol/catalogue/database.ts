@@ -72,6 +72,12 @@ export const databaseRows = {
     (d) => `Received ${d.received} bytes, expected ${d.expected} bytes for database file`,
     'the dump changed while it was sent, or the sender is broken: nothing was loaded; run kprop again',
   ),
+  'kprop.too-large': row<{ bytes: number; limit: number }>(
+    peer,
+    (d) => `the dump has ${d.bytes} bytes; this replica takes ${d.limit}`,
+    (d) => `the dump has ${d.bytes} bytes; this replica takes ${d.limit}`,
+    'if the database has really grown that large, raise --max-dump on the replica',
+  ),
   'kprop.wrong-confirmation': row<{ sent: number; confirmed: number }>(
     peer,
     undefined,

@@ -53,6 +53,12 @@ export const networkRows = {
     (d) => `the propagation did not end within ${d.millis / 1000} s`,
     'raise iprop_resync_timeout in kdc.conf on the replica if the database is big; 0 is without a limit',
   ),
+  'server.busy': row<{ running: number; limit: number; whose: string }>(
+    wait,
+    (d) => `${d.running} propagations${d.whose} are under way already`,
+    (d) => `${d.running} propagations${d.whose} are under way already; the limit is ${d.limit}`,
+    'wait for them to end; if the primary starts a propagation before the last one has ended, let it do so less often',
+  ),
   'server.listen': row<{ address: string; errno: string }>(
     { ...config, exit: 70 },
     errno,
