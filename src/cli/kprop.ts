@@ -1,4 +1,6 @@
 #!/usr/bin/env node
+import './ignore-sigusr1.ts';
+
 import { writeFileSync } from 'node:fs';
 import type { CredentialSource } from '../client/credentials.ts';
 import { type PropagateEvent, propagate } from '../client/propagate.ts';

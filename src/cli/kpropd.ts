@@ -1,4 +1,7 @@
 #!/usr/bin/env node
+import './ignore-sigusr1.ts';
+import './ignore-sighup.ts';
+
 import { fstatSync, writeFileSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { loadKrb5Config } from '../host/config-files.ts';
@@ -185,7 +188,6 @@ function handleSignals(server: KpropServer, log: KpropdLog): void {
   process.on('SIGHUP', () =>
     log.note('SIGHUP: the ACL and the keytab are read for every connection'),
   );
-  // Node would start its debugger.
   process.on('SIGUSR1', () => log.note('SIGUSR1: there is no primary to poll'));
 }
 
