@@ -6,11 +6,20 @@ import { packageVersion } from './version.ts';
 
 export const program = 'kpropd';
 
+const defaultLogRate = 20;
+
 const usage = `
 Usage: ${program} [-r realm] [-s keytab] [-d] [-D] [-S]
 \t[-f replica_file] [-F kerberos_db_file ]
 \t[-p kdb5_util_pathname] [-x db_args]* [-P port]
 \t[-a acl_file] [-A admin_server] [--pid-file=pid_file]
+`;
+
+const additions = `Further options:
+\t--load=auto|streamed|complete\tload while the dump arrives, or when it is complete
+\t--log-rate=N\tlog at most N lines a second about strangers; 0: no limit (${defaultLogRate})
+\t--user=NAME\tbecome this user when the port is bound
+\t--help, --version
 `;
 
 /** What kpropd's command line says. */
@@ -27,6 +36,10 @@ export interface Arguments {
   readonly acl: string | undefined;
   readonly pidFile: string | undefined;
   readonly load: LoadMode | undefined;
+  /** Lines a second about each kind of event that strangers can cause; 0 is without a limit. */
+  readonly logRate: number;
+  /** Whom kpropd becomes when it has its port. */
+  readonly user: string | undefined;
 }
 
 /** What the command line says, or the exit status where that is all. */
@@ -34,13 +47,15 @@ export function readArguments(args: readonly string[]): Arguments | number {
   const line = getopt(args, 'A:f:F:p:P:r:s:DdSa:tx:', {
     'pid-file': true,
     load: true,
+    'log-rate': true,
+    user: true,
     help: false,
     version: false,
   });
   const value = (name: string) => line.options.findLast((option) => option.name === name)?.value;
   const has = (name: string) => line.options.some((option) => option.name === name);
   if (has('help')) {
-    process.stdout.write(usage);
+    process.stdout.write(usage + additions);
     return 0;
   }
   if (has('version')) {
@@ -58,6 +73,11 @@ export function readArguments(args: readonly string[]): Arguments | number {
     process.stderr.write(`${program}: --load is one of ${loadModes.join(', ')}\n${usage}`);
     return 1;
   }
+  const logRate = Number(value('log-rate') ?? defaultLogRate);
+  if (!/^\d+$/.test(value('log-rate') ?? '0')) {
+    process.stderr.write(`${program}: --log-rate is a number of lines a second\n${usage}`);
+    return 1;
+  }
   const absolute = (path: string | undefined) => (path === undefined ? undefined : resolve(path));
   return {
     realm: value('r'),
@@ -73,6 +93,8 @@ export function readArguments(args: readonly string[]): Arguments | number {
     acl: absolute(value('a')),
     pidFile: absolute(value('pid-file')),
     load,
+    logRate,
+    user: value('user'),
   };
 }
 

@@ -5,9 +5,11 @@ import './ignore-sighup.ts';
 import { fstatSync, writeFileSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { loadKrb5Config } from '../host/config-files.ts';
-import { moveOffStdio, openSyslog } from '../host/libc.ts';
+import { openDescriptorOutlet } from '../host/descriptor-outlet.ts';
+import { moveOffStdio } from '../host/libc.ts';
 import { keepFreedMemory, releaseMemory } from '../host/memory.ts';
 import { chooseReplayCache } from '../host/replay-choice.ts';
+import { openSyslog } from '../host/syslog.ts';
 import { errnoOf, errnoText } from '../protocol/com-err.ts';
 import { inPhase } from '../protocol/errors.ts';
 import type { Krb5Config } from '../protocol/formats/krb5-config.ts';
@@ -16,6 +18,7 @@ import { isDaemonChild, startDaemon, tellParent } from './daemon.ts';
 import { type DefaultPaths, readDefaultPaths } from './defaults.ts';
 import { type Arguments, program, readArguments } from './kpropd-arguments.ts';
 import { KpropdLog } from './kpropd-log.ts';
+import { LineLimit } from './line-limit.ts';
 import { activatedDescriptor, notify, takeActivation } from './systemd.ts';
 
 const noIprop =
@@ -34,8 +37,7 @@ main(process.argv.slice(2)).then((status) => {
 async function main(args: readonly string[]): Promise<number | undefined> {
   const given = readArguments(args);
   if (typeof given === 'number') return given;
-  const { debug, once } = given;
-  const log = new KpropdLog({ program, debug, once, syslog: openSyslog(program, 'daemon') });
+  const log = openLog(given);
   try {
     // Before anything can be said.
     const connection = stdinIsSocket() ? moveOffStdio() : undefined;
@@ -64,6 +66,19 @@ async function main(args: readonly string[]): Promise<number | undefined> {
     tellStarter(log.linesOf(error, { all: isDaemonChild() }), given);
     return 1;
   }
+}
+
+function openLog({ debug, once, logRate }: Arguments): KpropdLog {
+  const lossLine = (count: number) => `${program}: ${count} lines of this output were lost\n`;
+  return new KpropdLog({
+    program,
+    debug,
+    once,
+    syslog: openSyslog(program, 'daemon'),
+    stdout: openDescriptorOutlet(1, lossLine),
+    stderr: openDescriptorOutlet(2, lossLine),
+    limit: new LineLimit(logRate),
+  });
 }
 
 /** Says why it does not start to whoever started it; the log has it already, and so has -d. */
@@ -179,7 +194,10 @@ function handleSignals(server: KpropServer, log: KpropdLog): void {
     process.on(name, () => {
       notify(process.env, 'STOPPING=1');
       // The first time, a propagation under way may end; the second time, nothing is waited for.
-      void server.close({ abort: asked }).then(() => dieOf(name));
+      void server.close({ abort: asked }).then(() => {
+        log.tellSuppressed();
+        dieOf(name);
+      });
       asked = true;
     });
   }
