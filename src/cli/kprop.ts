@@ -1,15 +1,17 @@
 #!/usr/bin/env node
 import './ignore-sigusr1.ts';
 
-import { writeFileSync } from 'node:fs';
 import type { CredentialSource } from '../client/credentials.ts';
 import { type PropagateEvent, propagate } from '../client/propagate.ts';
 import { loadKrb5Config } from '../host/config-files.ts';
+import { defaultKeytabName } from '../host/keytab-file.ts';
 import { keepFreedMemory } from '../host/memory.ts';
+import { writeOwnFile } from '../host/own-file.ts';
 import { errnoOf, errnoText } from '../protocol/com-err.ts';
 import { inPhase } from '../protocol/errors.ts';
 import { parseKeytabName } from '../protocol/formats/keytab.ts';
 import { readDefaultPaths } from './defaults.ts';
+import { exposureOf } from './exposed-files.ts';
 import { getopt } from './getopt.ts';
 import { mitLines, senderHintLine } from './report.ts';
 import { packageVersion } from './version.ts';
@@ -57,6 +59,8 @@ async function main(args: readonly string[]): Promise<number> {
       // MIT's kprop resolves the name, and only that, ahead of its use.
       await inPhase('credentials', 'while resolving keytab', () => parseKeytabName(keytab));
     }
+    const { credential } = given;
+    if (credential.kind === 'keytab') warnOfExposure(credential.name ?? defaultKeytabName(config));
     keepFreedMemory();
     await propagate({
       host: given.host,
@@ -94,6 +98,12 @@ function stopOnSignals(): AbortSignal {
     process.once(name, () => control.abort(name));
   }
   return control.signal;
+}
+
+/** A keytab that others can read makes them this host. */
+function warnOfExposure(keytab: string): void {
+  const text = exposureOf({ kind: 'keytab', path: keytab.replace(/^FILE:/, '') });
+  if (text !== undefined) process.stderr.write(`hint: ${text}\n`);
 }
 
 function readConfiguration(env: NodeJS.ProcessEnv) {
@@ -153,7 +163,7 @@ function progress(event: PropagateEvent, debug: boolean): void {
 function recordSuccess(dump: string, host: string): void {
   const path = `${dump}.${host}.last_prop`;
   try {
-    writeFileSync(path, '\0', { mode: 0o600 });
+    writeOwnFile(path, '\0', 0o600);
   } catch (error) {
     const text = errnoText(errnoOf(error));
     process.stderr.write(`${program}: ${text} while creating 'last_prop' file, '${path}'\n`);

@@ -115,8 +115,8 @@ export class KpropdLog {
   }
 
   /** Something that an administrator should know, and no error. */
-  note(text: string): void {
-    this.#o.syslog.log('notice', text);
+  note(text: string, priority: 'notice' | 'warning' = 'notice'): void {
+    this.#o.syslog.log(priority, text);
     this.#debugLine(text);
   }
 

@@ -2,20 +2,25 @@
 import './ignore-sigusr1.ts';
 import './ignore-sighup.ts';
 
-import { fstatSync, writeFileSync } from 'node:fs';
+import { fstatSync } from 'node:fs';
 import { Socket } from 'node:net';
+import { dirname } from 'node:path';
 import { loadKrb5Config } from '../host/config-files.ts';
 import { openDescriptorOutlet } from '../host/descriptor-outlet.ts';
 import { moveOffStdio } from '../host/libc.ts';
+import { defaultKeytabName } from '../host/keytab-file.ts';
 import { keepFreedMemory, releaseMemory } from '../host/memory.ts';
+import { writeOwnFile } from '../host/own-file.ts';
 import { chooseReplayCache } from '../host/replay-choice.ts';
 import { openSyslog } from '../host/syslog.ts';
 import { errnoOf, errnoText } from '../protocol/com-err.ts';
 import { inPhase } from '../protocol/errors.ts';
 import type { Krb5Config } from '../protocol/formats/krb5-config.ts';
 import { type KpropServer, type ServeOptions, serveKprop, serveSocket } from '../server/serve.ts';
+import { becomeUser, type Need } from './become-user.ts';
 import { isDaemonChild, startDaemon, tellParent } from './daemon.ts';
 import { type DefaultPaths, readDefaultPaths } from './defaults.ts';
+import { ExposureWatch } from './exposed-files.ts';
 import { type Arguments, program, readArguments } from './kpropd-arguments.ts';
 import { KpropdLog } from './kpropd-log.ts';
 import { LineLimit } from './line-limit.ts';
@@ -102,21 +107,54 @@ function serveOptions(
   { config, realm }: { readonly config: Krb5Config; readonly realm: string },
   log: KpropdLog,
 ): ServeOptions {
+  const keytab = (given.keytab ?? defaultKeytabName(config)).replace(/^FILE:/, '');
+  const acl = given.acl ?? paths.acl;
+  const file = given.file ?? paths.received;
+  const watch = new ExposureWatch([
+    { kind: 'keytab', path: keytab },
+    { kind: 'ACL', path: acl },
+  ]);
+  const warn = () => {
+    for (const text of watch.warnings()) log.note(text, 'warning');
+  };
+  warn();
+  let replay: ServeOptions['replay'];
+  const database = given.database ?? config.databasePath(realm);
+  const needs: readonly Need[] = [
+    { path: keytab, access: 'read' },
+    { path: acl, access: 'read' },
+    { path: given.kdb5Util ?? paths.kdb5Util, access: 'execute' },
+    { path: dirname(file), access: 'write' },
+    ...(database === undefined ? [] : [{ path: dirname(database), access: 'write' } as const]),
+  ];
   return {
     port: given.port,
     realm,
     config,
     keytab: given.keytab,
-    acl: given.acl ?? paths.acl,
-    file: given.file ?? paths.received,
-    replay: chooseReplayCache(process.env, config),
+    acl,
+    file,
+    // Which one it is depends on the user that we are when it is first asked.
+    replay: {
+      store: (...request) => {
+        replay ??= chooseReplayCache(process.env, config);
+        return replay.store(...request);
+      },
+    },
+    onListening: () => {
+      if (given.user !== undefined) becomeUser(given.user, needs);
+    },
     loader: {
       path: given.kdb5Util ?? paths.kdb5Util,
       database: given.database,
       environment: process.env,
     },
     load: given.load,
-    onEvent: (event) => log.event(event),
+    onEvent: (event) => {
+      // Both files are read anew for every connection.
+      if (event.kind === 'authenticating') warn();
+      log.event(event);
+    },
   };
 }
 
@@ -126,6 +164,7 @@ const restMillis = 5000;
 /** inetd, xinetd or systemd handed over one connection, as descriptor 0 or behind systemd's. */
 async function serveInherited(fd: number, options: ServeOptions): Promise<number> {
   let failed = false;
+  options.onListening?.();
   const socket = new Socket({ fd, readable: true, writable: true, allowHalfOpen: true });
   const control = new AbortController();
   let asked: 'SIGTERM' | 'SIGINT' | undefined;
@@ -159,9 +198,15 @@ async function serveStandalone(
   };
   // Whoever connects again and again does not make it work again and again.
   const rest = setTimeout(releaseMemory, restMillis).unref();
+  let complaint: string | undefined;
   server = await serveKprop({
     ...options,
     once: given.once,
+    onListening: () => {
+      // In a folder that is root's, while we still are.
+      complaint = writePidFile(given.pidFile);
+      options.onListening?.();
+    },
     onEvent: (event) => {
       options.onEvent?.(event);
       if (event.kind !== 'closed') return;
@@ -169,7 +214,6 @@ async function serveStandalone(
       else rest.refresh();
     },
   });
-  const complaint = writePidFile(given.pidFile);
   if (complaint !== undefined) {
     await server.close();
     log.complain(complaint);
@@ -218,7 +262,7 @@ function dieOf(name: 'SIGTERM' | 'SIGINT'): void {
 /** What is wrong if it cannot be written. */
 function writePidFile(path: string | undefined): string | undefined {
   try {
-    if (path !== undefined) writeFileSync(path, `${process.pid}\n`);
+    if (path !== undefined) writeOwnFile(path, `${process.pid}\n`, 0o644);
     return undefined;
   } catch (error) {
     return `Could not write pid file ${path}: ${errnoText(errnoOf(error))}`;

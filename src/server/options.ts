@@ -43,6 +43,11 @@ export interface ServeOptions {
   readonly once?: boolean | undefined;
   readonly replay?: ReplayCache | undefined;
   readonly ambient?: Ambient | undefined;
+  /**
+   * Called once the port is bound, before a connection is taken: the time to give up privileges.
+   * What it throws, serveKprop throws, and listens no more.
+   */
+  readonly onListening?: (() => void) | undefined;
   /** What it throws becomes a warning of the process, and stops nothing. */
   readonly onEvent?: ((event: ServerEvent) => void) | undefined;
 }

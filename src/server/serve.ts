@@ -37,6 +37,12 @@ export async function serveKprop(options: ServeOptions): Promise<KpropServer> {
     desk.take(socket, (intake) => readingInto(socket, intake));
   });
   const port = await listen(server, options);
+  try {
+    options.onListening?.();
+  } catch (error) {
+    server.close();
+    throw error;
+  }
   await desk.sweep();
   const { address } = server.address() as { address: string };
   return {
