@@ -1,8 +1,20 @@
 import { statSync } from 'node:fs';
 
+import { defaultKeytabName } from '../host/keytab-file.ts';
+import type { Krb5Config } from '../protocol/formats/krb5-config.ts';
+
 export interface WatchedFile {
   readonly kind: 'keytab' | 'ACL';
   readonly path: string;
+}
+
+/** The path of a keytab by name, or of the configured one; empty where that is not to be known yet. */
+export function keytabPath(name: string | undefined, config: Krb5Config): string {
+  try {
+    return (name ?? defaultKeytabName(config)).replace(/^FILE:/, '');
+  } catch {
+    return ''; // whoever opens it says what is wrong with its name
+  }
 }
 
 /**

@@ -4,14 +4,13 @@ import './ignore-sigusr1.ts';
 import type { CredentialSource } from '../client/credentials.ts';
 import { type PropagateEvent, propagate } from '../client/propagate.ts';
 import { loadKrb5Config } from '../host/config-files.ts';
-import { defaultKeytabName } from '../host/keytab-file.ts';
 import { keepFreedMemory } from '../host/memory.ts';
 import { writeOwnFile } from '../host/own-file.ts';
 import { errnoOf, errnoText } from '../protocol/com-err.ts';
 import { inPhase } from '../protocol/errors.ts';
 import { parseKeytabName } from '../protocol/formats/keytab.ts';
 import { readDefaultPaths } from './defaults.ts';
-import { exposureOf } from './exposed-files.ts';
+import { exposureOf, keytabPath } from './exposed-files.ts';
 import { getopt } from './getopt.ts';
 import { mitLines, senderHintLine } from './report.ts';
 import { packageVersion } from './version.ts';
@@ -60,7 +59,7 @@ async function main(args: readonly string[]): Promise<number> {
       await inPhase('credentials', 'while resolving keytab', () => parseKeytabName(keytab));
     }
     const { credential } = given;
-    if (credential.kind === 'keytab') warnOfExposure(credential.name ?? defaultKeytabName(config));
+    if (credential.kind === 'keytab') warnOfExposure(keytabPath(credential.name, config));
     keepFreedMemory();
     await propagate({
       host: given.host,
@@ -101,8 +100,8 @@ function stopOnSignals(): AbortSignal {
 }
 
 /** A keytab that others can read makes them this host. */
-function warnOfExposure(keytab: string): void {
-  const text = exposureOf({ kind: 'keytab', path: keytab.replace(/^FILE:/, '') });
+function warnOfExposure(path: string): void {
+  const text = exposureOf({ kind: 'keytab', path });
   if (text !== undefined) process.stderr.write(`hint: ${text}\n`);
 }
 

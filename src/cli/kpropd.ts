@@ -8,7 +8,6 @@ import { dirname } from 'node:path';
 import { loadKrb5Config } from '../host/config-files.ts';
 import { openDescriptorOutlet } from '../host/descriptor-outlet.ts';
 import { moveOffStdio } from '../host/libc.ts';
-import { defaultKeytabName } from '../host/keytab-file.ts';
 import { keepFreedMemory, releaseMemory } from '../host/memory.ts';
 import { writeOwnFile } from '../host/own-file.ts';
 import { chooseReplayCache } from '../host/replay-choice.ts';
@@ -20,7 +19,7 @@ import { type KpropServer, type ServeOptions, serveKprop, serveSocket } from '..
 import { becomeUser, type Need } from './become-user.ts';
 import { isDaemonChild, startDaemon, tellParent } from './daemon.ts';
 import { type DefaultPaths, readDefaultPaths } from './defaults.ts';
-import { ExposureWatch } from './exposed-files.ts';
+import { ExposureWatch, keytabPath } from './exposed-files.ts';
 import { type Arguments, program, readArguments } from './kpropd-arguments.ts';
 import { KpropdLog } from './kpropd-log.ts';
 import { LineLimit } from './line-limit.ts';
@@ -107,7 +106,7 @@ function serveOptions(
   { config, realm }: { readonly config: Krb5Config; readonly realm: string },
   log: KpropdLog,
 ): ServeOptions {
-  const keytab = (given.keytab ?? defaultKeytabName(config)).replace(/^FILE:/, '');
+  const keytab = keytabPath(given.keytab, config);
   const acl = given.acl ?? paths.acl;
   const file = given.file ?? paths.received;
   const watch = new ExposureWatch([
