@@ -63,9 +63,26 @@ function bundle(programs) {
     absWorkingDir: root,
     logLevel: 'warning',
   });
-  for (const program of programs) chmodSync(join(outdir, basename(program)), 0o755);
+  for (const program of programs) finish(join(outdir, basename(program)));
   writeFileSync(join(outdir, 'package.json'), '{ "type": "commonjs" }\n');
   writeFileSync(join(outdir, 'LICENSES.txt'), licensesOf(Object.keys(metafile.inputs)));
+}
+
+/**
+ * Makes a bundle a program. What the kernel starts is a shell, which gives way to Node at once: a
+ * "#!" line takes one argument only, and env(1) splits it in coreutils alone. Until the program's
+ * own first statement runs, which lets nothing happen at SIGUSR1, a Node that is told so cannot open
+ * its debugger (src/host/inspector.ts); before Node itself minds the signal, it is ignored.
+ * To JavaScript the second line is a string and a comment.
+ */
+function finish(program) {
+  const start =
+    '#!/bin/sh\n":" //; trap "" USR1; exec node "--inspect-port=[ff00::]:9229" "$0" "$@"';
+  writeFileSync(
+    program,
+    readFileSync(program, 'utf8').replace(/^#!.*$/m, () => start),
+  );
+  chmodSync(program, 0o755);
 }
 
 /** The licences of the packages that went into the bundles: they demand to be told. */

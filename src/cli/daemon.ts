@@ -1,5 +1,7 @@
 import { spawn } from 'node:child_process';
 
+import { withoutInspector } from '../host/inspector.ts';
+
 /** Set for the child only, and taken out of its environment before anything else can inherit it. */
 const marker = 'KPROPD_DAEMON_CHILD';
 
@@ -21,7 +23,8 @@ export function isDaemonChild(): boolean {
  */
 export function startDaemon(): Promise<number> {
   return new Promise((resolve) => {
-    const child = spawn(process.execPath, [...process.execArgv, ...process.argv.slice(1)], {
+    const args = [...process.execArgv, ...withoutInspector, ...process.argv.slice(1)];
+    const child = spawn(process.execPath, args, {
       env: { ...process.env, [marker]: '1' },
       detached: true,
       stdio: ['ignore', 'ignore', 'ignore', 'ipc'],

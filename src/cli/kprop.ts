@@ -1,13 +1,16 @@
 #!/usr/bin/env node
-import { writeFileSync } from 'node:fs';
+import './ignore-sigusr1.ts';
+
 import type { CredentialSource } from '../client/credentials.ts';
 import { type PropagateEvent, propagate } from '../client/propagate.ts';
 import { loadKrb5Config } from '../host/config-files.ts';
 import { keepFreedMemory } from '../host/memory.ts';
+import { writeOwnFile } from '../host/own-file.ts';
 import { errnoOf, errnoText } from '../protocol/com-err.ts';
 import { inPhase } from '../protocol/errors.ts';
 import { parseKeytabName } from '../protocol/formats/keytab.ts';
 import { readDefaultPaths } from './defaults.ts';
+import { exposureOf, keytabPath } from './exposed-files.ts';
 import { getopt } from './getopt.ts';
 import { mitLines, senderHintLine } from './report.ts';
 import { packageVersion } from './version.ts';
@@ -60,6 +63,8 @@ async function main(args: readonly string[]): Promise<number> {
       // MIT's kprop resolves the name, and only that, ahead of its use.
       await inPhase('credentials', 'while resolving keytab', () => parseKeytabName(keytab));
     }
+    const { credential } = given;
+    if (credential.kind === 'keytab') warnOfExposure(keytabPath(credential.name, config));
     keepFreedMemory();
     await propagate({
       host: given.host,
@@ -99,6 +104,12 @@ function stopOnSignals(): AbortSignal {
     process.once(name, () => control.abort(name));
   }
   return control.signal;
+}
+
+/** A keytab that others can read makes them this host. */
+function warnOfExposure(path: string): void {
+  const text = exposureOf({ kind: 'keytab', path });
+  if (text !== undefined) process.stderr.write(`hint: ${text}\n`);
 }
 
 function readConfiguration(env: NodeJS.ProcessEnv) {
@@ -172,7 +183,7 @@ function progress(event: PropagateEvent, debug: boolean): void {
 function recordSuccess(dump: string, host: string): void {
   const path = `${dump}.${host}.last_prop`;
   try {
-    writeFileSync(path, '\0', { mode: 0o600 });
+    writeOwnFile(path, '\0', 0o600);
   } catch (error) {
     const text = errnoText(errnoOf(error));
     process.stderr.write(`${program}: ${text} while creating 'last_prop' file, '${path}'\n`);

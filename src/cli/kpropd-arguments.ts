@@ -7,6 +7,8 @@ import { packageVersion } from './version.ts';
 
 export const program = 'kpropd';
 
+const defaultLogRate = 20;
+
 const usage = `
 Usage: ${program} [-r realm] [-s keytab] [-d] [-D] [-S]
 \t[-f replica_file] [-F kerberos_db_file ]
@@ -18,6 +20,9 @@ const additions = `
 Further options:
 \t--load=auto|streamed|complete\tload a dump while it arrives, or when it is complete
 \t-t\t\t\tserve one connection, then leave
+\t--require-enctype=LIST\trefuse tickets and session keys of other encryption types
+\t--log-rate=N\t\tlog at most N lines a second about strangers; 0: no limit (${defaultLogRate})
+\t--user=NAME\t\tbecome this user when the port is bound
 ${limitHelp}\t--help, --version
 `;
 
@@ -37,6 +42,10 @@ export interface Arguments {
   readonly load: LoadMode | undefined;
   readonly requireEnctype: string | undefined;
   readonly limits: LimitOptions;
+  /** Lines a second about each kind of event that strangers can cause; 0 is without a limit. */
+  readonly logRate: number;
+  /** Whom kpropd becomes when it has its port. */
+  readonly user: string | undefined;
 }
 
 /** What the command line says, or the exit status where that is all. */
@@ -46,13 +55,15 @@ export function readArguments(args: readonly string[]): Arguments | number {
     load: true,
     'require-enctype': true,
     ...limitNames,
+    'log-rate': true,
+    user: true,
     help: false,
     version: false,
   });
   const value = (name: string) => line.options.findLast((option) => option.name === name)?.value;
   const has = (name: string) => line.options.some((option) => option.name === name);
   if (has('help')) {
-    process.stdout.write(`${usage}${additions}`);
+    process.stdout.write(usage + additions);
     return 0;
   }
   if (has('version')) {
@@ -75,6 +86,11 @@ export function readArguments(args: readonly string[]): Arguments | number {
     process.stderr.write(`${program}: ${limits}\n${usage}`);
     return 1;
   }
+  const logRate = Number(value('log-rate') ?? defaultLogRate);
+  if (!/^\d+$/.test(value('log-rate') ?? '0')) {
+    process.stderr.write(`${program}: --log-rate is a number of lines a second\n${usage}`);
+    return 1;
+  }
   const absolute = (path: string | undefined) => (path === undefined ? undefined : resolve(path));
   return {
     realm: value('r'),
@@ -92,6 +108,8 @@ export function readArguments(args: readonly string[]): Arguments | number {
     load,
     requireEnctype: value('require-enctype'),
     limits,
+    logRate,
+    user: value('user'),
   };
 }
 

@@ -1,19 +1,29 @@
 #!/usr/bin/env node
-import { fstatSync, writeFileSync } from 'node:fs';
+import './ignore-sigusr1.ts';
+import './ignore-sighup.ts';
+
+import { fstatSync } from 'node:fs';
 import { Socket } from 'node:net';
+import { dirname } from 'node:path';
 import { loadKrb5Config } from '../host/config-files.ts';
-import { moveOffStdio, openSyslog } from '../host/libc.ts';
+import { openDescriptorOutlet } from '../host/descriptor-outlet.ts';
+import { moveOffStdio } from '../host/libc.ts';
 import { keepFreedMemory, releaseMemory } from '../host/memory.ts';
+import { writeOwnFile } from '../host/own-file.ts';
 import { chooseReplayCache } from '../host/replay-choice.ts';
+import { openSyslog } from '../host/syslog.ts';
 import { errnoOf, errnoText } from '../protocol/com-err.ts';
 import { inPhase } from '../protocol/errors.ts';
 import type { Krb5Config } from '../protocol/formats/krb5-config.ts';
 import { loaderEnvironment } from '../server/loader-environment.ts';
 import { type KpropServer, type ServeOptions, serveKprop, serveSocket } from '../server/serve.ts';
+import { becomeUser, type Need } from './become-user.ts';
 import { isDaemonChild, startDaemon, tellParent } from './daemon.ts';
 import { type DefaultPaths, readDefaultPaths } from './defaults.ts';
+import { ExposureWatch, keytabPath } from './exposed-files.ts';
 import { type Arguments, program, readArguments } from './kpropd-arguments.ts';
 import { KpropdLog } from './kpropd-log.ts';
+import { LineLimit } from './line-limit.ts';
 import { activatedDescriptor, notify, takeActivation } from './systemd.ts';
 
 const noIprop =
@@ -32,8 +42,7 @@ main(process.argv.slice(2)).then((status) => {
 async function main(args: readonly string[]): Promise<number | undefined> {
   const given = readArguments(args);
   if (typeof given === 'number') return given;
-  const { debug, once } = given;
-  const log = new KpropdLog({ program, debug, once, syslog: openSyslog(program, 'daemon') });
+  const log = openLog(given);
   try {
     // Before anything can be said.
     const connection = stdinIsSocket() ? moveOffStdio() : undefined;
@@ -64,6 +73,19 @@ async function main(args: readonly string[]): Promise<number | undefined> {
   }
 }
 
+function openLog({ debug, once, logRate }: Arguments): KpropdLog {
+  const lossLine = (count: number) => `${program}: ${count} lines of this output were lost\n`;
+  return new KpropdLog({
+    program,
+    debug,
+    once,
+    syslog: openSyslog(program, 'daemon'),
+    stdout: openDescriptorOutlet(1, lossLine),
+    stderr: openDescriptorOutlet(2, lossLine),
+    limit: new LineLimit(logRate),
+  });
+}
+
 /** Says why it does not start to whoever started it; the log has it already, and so has -d. */
 function tellStarter(lines: readonly string[], { debug }: Arguments): void {
   if (isDaemonChild()) tellParent({ failed: lines });
@@ -85,14 +107,43 @@ function serveOptions(
   { config, realm }: { readonly config: Krb5Config; readonly realm: string },
   log: KpropdLog,
 ): ServeOptions {
+  const keytab = keytabPath(given.keytab, config);
+  const acl = given.acl ?? paths.acl;
+  const file = given.file ?? paths.received;
+  const watch = new ExposureWatch([
+    { kind: 'keytab', path: keytab },
+    { kind: 'ACL', path: acl },
+  ]);
+  const warn = () => {
+    for (const text of watch.warnings()) log.note(text, 'warning');
+  };
+  warn();
+  let replay: ServeOptions['replay'];
+  const database = given.database ?? config.databasePath(realm);
+  const needs: readonly Need[] = [
+    { path: keytab, access: 'read' },
+    { path: acl, access: 'read' },
+    { path: given.kdb5Util ?? paths.kdb5Util, access: 'execute' },
+    { path: dirname(file), access: 'write' },
+    ...(database === undefined ? [] : [{ path: dirname(database), access: 'write' } as const]),
+  ];
   return {
     port: given.port,
     realm,
     config,
     keytab: given.keytab,
-    acl: given.acl ?? paths.acl,
-    file: given.file ?? paths.received,
-    replay: chooseReplayCache(process.env, config),
+    acl,
+    file,
+    // Which one it is depends on the user that we are when it is first asked.
+    replay: {
+      store: (...request) => {
+        replay ??= chooseReplayCache(process.env, config);
+        return replay.store(...request);
+      },
+    },
+    onListening: () => {
+      if (given.user !== undefined) becomeUser(given.user, needs);
+    },
     loader: {
       path: given.kdb5Util ?? paths.kdb5Util,
       database: given.database,
@@ -102,7 +153,11 @@ function serveOptions(
     load: given.load,
     requireEnctype: given.requireEnctype,
     ...given.limits,
-    onEvent: (event) => log.event(event),
+    onEvent: (event) => {
+      // Both files are read anew for every connection.
+      if (event.kind === 'authenticating') warn();
+      log.event(event);
+    },
   };
 }
 
@@ -112,6 +167,7 @@ const restMillis = 5000;
 /** inetd, xinetd or systemd handed over one connection, as descriptor 0 or behind systemd's. */
 async function serveInherited(fd: number, options: ServeOptions): Promise<number> {
   let failed = false;
+  options.onListening?.();
   const socket = new Socket({ fd, readable: true, writable: true, allowHalfOpen: true });
   const control = new AbortController();
   let asked: 'SIGTERM' | 'SIGINT' | undefined;
@@ -145,9 +201,15 @@ async function serveStandalone(
   };
   // Whoever connects again and again does not make it work again and again.
   const rest = setTimeout(releaseMemory, restMillis).unref();
+  let complaint: string | undefined;
   server = await serveKprop({
     ...options,
     once: given.once,
+    onListening: () => {
+      // In a folder that is root's, while we still are.
+      complaint = writePidFile(given.pidFile);
+      options.onListening?.();
+    },
     onEvent: (event) => {
       options.onEvent?.(event);
       if (event.kind !== 'closed') return;
@@ -155,7 +217,6 @@ async function serveStandalone(
       else rest.refresh();
     },
   });
-  const complaint = writePidFile(given.pidFile);
   if (complaint !== undefined) {
     await server.close();
     log.complain(complaint);
@@ -180,7 +241,10 @@ function handleSignals(server: KpropServer, log: KpropdLog): void {
     process.on(name, () => {
       notify(process.env, 'STOPPING=1');
       // The first time, a propagation under way may end; the second time, nothing is waited for.
-      void server.close({ abort: asked }).then(() => dieOf(name));
+      void server.close({ abort: asked }).then(() => {
+        log.tellSuppressed();
+        dieOf(name);
+      });
       asked = true;
     });
   }
@@ -189,7 +253,6 @@ function handleSignals(server: KpropServer, log: KpropdLog): void {
   process.on('SIGHUP', () =>
     log.note('SIGHUP: the ACL and the keytab are read for every connection'),
   );
-  // Node would start its debugger.
   process.on('SIGUSR1', () => log.note('SIGUSR1: there is no primary to poll'));
 }
 
@@ -202,7 +265,7 @@ function dieOf(name: 'SIGTERM' | 'SIGINT'): void {
 /** What is wrong if it cannot be written. */
 function writePidFile(path: string | undefined): string | undefined {
   try {
-    if (path !== undefined) writeFileSync(path, `${process.pid}\n`);
+    if (path !== undefined) writeOwnFile(path, `${process.pid}\n`, 0o644);
     return undefined;
   } catch (error) {
     return `Could not write pid file ${path}: ${errnoText(errnoOf(error))}`;

@@ -7,9 +7,10 @@ import { isKpropError, KpropError, type Phase } from '../protocol/errors.ts';
  */
 export function mitLines(program: string, error: unknown): readonly string[] {
   if (!(error instanceof KpropError)) {
-    return `${program}: internal error: ${textOf(error)}`.split('\n').map(asLine);
+    return `${program}: internal error: ${textOf(error)}`.split('\n').map((line) => asLine(line));
   }
-  if (isKpropError(error, 'peer.refused')) return refusalLines(program, error).map(asLine);
+  if (isKpropError(error, 'peer.refused'))
+    return refusalLines(program, error).map((line) => asLine(line));
   return [asLine(`${program}: ${mitText(error)}`)];
 }
 
@@ -17,13 +18,21 @@ export function mitLines(program: string, error: unknown): readonly string[] {
  * One line, whatever a peer put into its names and texts: nothing that a terminal obeys, that looks
  * like a line of ours in a log, or that fills one.
  */
-export function asLine(text: string): string {
+export function asLine(text: string, limitBytes = lineLimitBytes): string {
   const line = text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, '?');
-  return line.length <= lineLimit ? line : `${line.slice(0, lineLimit - 1)}…`;
+  const bytes = Buffer.from(line);
+  if (bytes.length <= limitBytes) return line;
+  // The ellipsis is 3 bytes long; half a character at the cut goes with the rest.
+  return `${bytes.toString('utf8', 0, limitBytes - 3).replace(/\uFFFD+$/, '')}…`;
 }
 
 /** Room for all that is kept of a loader's words, and for the step around them. */
-const lineLimit = 2_500;
+const lineLimitBytes = 2_500;
+/** Enough for every text of ours, for lines that anybody in the network can cause. */
+const strangerLimitBytes = 300;
+
+/** The lines of a failure for which somebody is to blame who has not proved who he is. */
+export const strangerLine = (text: string) => asLine(text, strangerLimitBytes);
 
 /** The same without the program's name, on one line: com_err's text, then the step. */
 export function mitText(error: KpropError): string {
@@ -34,10 +43,10 @@ export function mitText(error: KpropError): string {
 }
 
 /** Our addition: what failed, on what, and what to do. Undefined for a bug of ours. */
-export function hintLine(error: unknown): string | undefined {
+export function hintLine(error: unknown, cut = asLine): string | undefined {
   return error instanceof KpropError
     ? // Cut by themselves: a long name must not cost the remedy.
-      `${asLine(`hint: ${error.message.replace(/\.$/, '')}`)}: ${asLine(error.remedy)}`
+      `${cut(`hint: ${error.message.replace(/\.$/, '')}`)}: ${cut(error.remedy)}`
     : undefined;
 }
 

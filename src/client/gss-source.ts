@@ -3,6 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { withoutInspector } from '../host/inspector.ts';
 import { abortError, KpropError } from '../protocol/errors.ts';
 import type { Principal } from '../protocol/messages/principal.ts';
 import type { Credential } from '../protocol/session/credential.ts';
@@ -51,7 +52,7 @@ function runWorker(request: GssRequest, ccacheName: string): Promise<void> {
   return new Promise((resolve, reject) => {
     const child = execFile(
       process.execPath,
-      [worker, `${service}@${host}`, `${client}`],
+      [...withoutInspector, worker, `${service}@${host}`, `${client}`],
       options,
       (error, out) => {
         if (error === null) return resolve();

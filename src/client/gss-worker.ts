@@ -1,3 +1,6 @@
+// First of all: without a handler SIGUSR1 opens Node's debugger.
+process.on('SIGUSR1', () => undefined);
+
 /**
  * Runs as a process of its own: initializes one GSS context with the system's Kerberos, whose side
  * effect, a service ticket in the credential cache of KRB5CCNAME, is all that is wanted. libkrb5

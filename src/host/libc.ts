@@ -91,30 +91,6 @@ export async function dnsAnswer(name: string, type: number): Promise<Uint8Array 
   return bytes < 0 ? undefined : answer.subarray(0, Math.min(bytes, answer.length));
 }
 
-export type SyslogPriority = 'err' | 'warning' | 'notice' | 'info';
-
-export interface Syslog {
-  log(priority: SyslogPriority, text: string): void;
-}
-
-/**
- * The system log, with our process number in every line; one for the whole process (openlog(3)).
- * Silent where the C library cannot be reached: see requireLibc.
- */
-export function openSyslog(ident: string, facility: 'daemon'): Syslog {
-  try {
-    libc();
-  } catch {
-    return { log: () => undefined };
-  }
-  const { openlog, syslog, strdup } = libc();
-  // openlog keeps the pointer, so this copy is never freed.
-  openlog(strdup(ident), LOG_PID, facilities[facility]);
-  return {
-    log: (priority, text) => syslog(priorities[priority], '%s', 'str', text),
-  };
-}
-
 /** The TCP port of a service or alias in the services database, undefined if it is not there. */
 export function serviceByName(name: string): number | undefined {
   const { koffi, getservbyname, servent } = libc();
@@ -132,17 +108,22 @@ export function serviceByName(name: string): number | undefined {
  */
 export function sendDatagram(path: string, text: string): boolean {
   const { socket, sendto, close } = libc();
-  const name = Buffer.from(path.replace(/^@/, '\0'));
-  // struct sockaddr_un: the family in host order, then the path.
-  const address = new Uint8Array(2 + name.length);
-  new Uint16Array(address.buffer, 0, 1)[0] = AF_UNIX;
-  address.set(name, 2);
+  const address = unixAddress(path);
   const fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
   if (fd < 0) return false;
   const message = Buffer.from(text);
   const sent = sendto(fd, message, message.length, MSG_NOSIGNAL, address, address.length);
   close(fd);
   return sent === message.length;
+}
+
+/** struct sockaddr_un: the family in host order, then the path; @ stands for the abstract namespace. */
+export function unixAddress(path: string): Uint8Array {
+  const name = Buffer.from(path.replace(/^@/, '\0'));
+  const address = new Uint8Array(2 + name.length);
+  new Uint16Array(address.buffer, 0, 1)[0] = AF_UNIX;
+  address.set(name, 2);
+  return address;
 }
 
 /**
@@ -242,12 +223,11 @@ function bind() {
     ),
     freeaddrinfo: self.func('freeaddrinfo', 'void', ['void *']),
     getservbyname: self.func('getservbyname', 'void *', ['str', 'str']),
-    openlog: self.func('openlog', 'void', ['void *', 'int', 'int']),
-    syslog: self.func('syslog', 'void', ['int', 'str', '...']),
-    strdup: self.func('strdup', 'void *', ['str']),
     socket: self.func('socket', 'int', ['int', 'int', 'int']),
+    connect: self.func('connect', 'int', ['int', 'uint8 *', 'uint32']),
     sendto: self.func('sendto', 'int', ['int', 'uint8 *', 'size_t', 'int', 'uint8 *', 'uint32']),
     close: self.func('close', 'int', ['int']),
+    poll: self.func('poll', 'int', [koffi.inout('int *'), 'ulong', 'int']),
   };
 }
 
@@ -287,12 +267,7 @@ const noAddress = { ai_addrlen: 0, ai_addr: null, ai_canonname: null, ai_next: n
 const CLASS_IN = 1;
 
 // socket(2), send(2), <sys/socket.h>
-const AF_UNIX = 1;
-const SOCK_DGRAM = 2;
-const SOCK_CLOEXEC = 0o2000000;
-const MSG_NOSIGNAL = 0x4000;
-
-// syslog(3), <syslog.h>
-const LOG_PID = 1;
-const facilities = { daemon: 24 } as const;
-const priorities = { err: 3, warning: 4, notice: 5, info: 6 } as const;
+export const AF_UNIX = 1;
+export const SOCK_DGRAM = 2;
+export const SOCK_CLOEXEC = 0o2000000;
+export const MSG_NOSIGNAL = 0x4000;

@@ -33,8 +33,8 @@ export type ConnectionEvent =
   | { readonly kind: 'loader-output'; readonly text: string; readonly to: 'stdout' | 'stderr' }
   | { readonly kind: 'loaded'; readonly bytes: number; readonly client: string }
   | { readonly kind: 'failed'; readonly error: unknown }
-  /** Something is wrong here that stops no propagation. */
-  | { readonly kind: 'warning'; readonly error: unknown }
+  /** Something that this replica's administrator should know, and that stops no propagation. */
+  | { readonly kind: 'notice'; readonly text: string }
   | { readonly kind: 'closed' };
 
 /** What all connections of one server share. */
@@ -149,7 +149,7 @@ async function receiveAndLoad(
   const arrival = replica.order.arrive({
     client: `${client}`,
     authenticatedMicros,
-    onTrouble: (error) => onEvent({ kind: 'warning', error }),
+    onTrouble: (error) => onEvent({ kind: 'notice', text: noticeOf(error) }),
   });
   onEvent({ kind: 'authenticated', client: `${client}`, enctype: enctypeName(ticketEnctype) });
   await inPhase('authorize', undefined, () => replica.acl().require(client, ticketEnctype));
@@ -211,4 +211,9 @@ function keytabOf(replica: Replica): Keytab {
     if (!isKpropError(cause, 'keytab.missing')) throw cause;
     throw new KpropError('auth.no-keytab', cause.detail, { cause });
   }
+}
+
+function noticeOf(error: unknown): string {
+  if (error instanceof KpropError) return `${error.message}: ${error.remedy}`;
+  return error instanceof Error ? error.message : `${error}`;
 }

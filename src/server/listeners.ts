@@ -27,15 +27,24 @@ export class Listeners {
   }
 
   /**
-   * Listens where the options say. `onFailure` is told, now and then, that accept fails.
-   * @throws server.listen
+   * Listens where the options say, and hands on the first connection only when it listens everywhere
+   * and `onListening` has returned. `onFailure` is told, now and then, that accept fails.
+   * @throws server.listen, and what `onListening` throws
    */
   static async open(
-    { port: given, address, descriptor }: Pick<ServeOptions, 'port' | 'address' | 'descriptor'>,
+    {
+      port: given,
+      address,
+      descriptor,
+      onListening,
+    }: Pick<ServeOptions, 'port' | 'address' | 'descriptor' | 'onListening'>,
     onSocket: (socket: Socket, listeners: { close(): void }) => void,
     onFailure: (error: KpropError) => void,
   ): Promise<Listeners> {
     const servers: Server[] = [];
+    /** Connections that came to one address while others were still to be bound. */
+    const early: Socket[] = [];
+    let accept = (socket: Socket): unknown => early.push(socket);
     const close = () => {
       for (const server of servers) server.close();
     };
@@ -45,7 +54,7 @@ export class Listeners {
     const ipv6Only = addresses.some((one) => isIPv4(one));
     try {
       for (const host of addresses.length > 0 ? addresses : [undefined]) {
-        const server = createServer(socketOptions, (socket) => onSocket(socket, { close }));
+        const server = createServer(socketOptions, (socket) => accept(socket));
         const where =
           descriptor !== undefined
             ? { fd: descriptor }
@@ -55,10 +64,14 @@ export class Listeners {
         // Where any port would do, all have the same one.
         port = (server.address() as { port: number }).port;
       }
+      onListening?.();
     } catch (error) {
       close();
+      for (const socket of early) socket.destroy();
       throw error;
     }
+    accept = (socket) => onSocket(socket, { close });
+    for (const socket of early) accept(socket);
     return new Listeners(servers);
   }
 

@@ -64,6 +64,11 @@ export interface ServeOptions {
   readonly once?: boolean | undefined;
   readonly replay?: ReplayCache | undefined;
   readonly ambient?: Ambient | undefined;
+  /**
+   * Called once the port is bound, before a connection is taken: the time to give up privileges.
+   * What it throws, serveKprop throws, and listens no more.
+   */
+  readonly onListening?: (() => void) | undefined;
   /** What it throws becomes a warning of the process, and stops nothing. */
   readonly onEvent?: ((event: ServerEvent) => void) | undefined;
 }
@@ -78,9 +83,4 @@ export function tell({ onEvent }: Pick<ServeOptions, 'onEvent'>, event: ServerEv
 }
 
 /** An event of one connection; `connection` counts from 1, and 0 is the listener's. */
-export type ServerEvent = (
-  | ConnectionEvent
-  | DroppedEvent
-  /** Something about this replica that its administrator should know. */
-  | { readonly kind: 'notice'; readonly text: string }
-) & { readonly connection: number };
+export type ServerEvent = (ConnectionEvent | DroppedEvent) & { readonly connection: number };

@@ -100,7 +100,7 @@ describe('what a peer puts into its names', () => {
 
   test('fills no log, and does not cost the remedy', () => {
     const error = new KpropError('dump.locked', { path: 'x'.repeat(65_536) });
-    expect(asLine(error.message).length).toBe(2_500);
+    expect(Buffer.byteLength(asLine(error.message))).toBe(2_500);
     expect(asLine(asLine(error.message))).toBe(asLine(error.message));
     const hint = hintLine(
       new KpropError('dump.not-ready', { path: 'x'.repeat(9_999), okPath: '' }),

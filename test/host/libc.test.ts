@@ -6,13 +6,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 
-import {
-  canonicalHostName,
-  lockFile,
-  lockFileAsync,
-  openSyslog,
-  serviceByName,
-} from '../../src/host/libc.ts';
+import { canonicalHostName, lockFile, lockFileAsync, serviceByName } from '../../src/host/libc.ts';
 import { searchDomain } from '../../src/host/resolv-conf.ts';
 
 let dir: string;
@@ -213,11 +207,4 @@ test('services and their aliases have TCP ports', () => {
   expect(serviceByName('domain')).toBe(53);
   expect(serviceByName('kerberos-sec')).toBe(88); // an alias
   expect(serviceByName('no-such-service')).toBeUndefined();
-});
-
-test('logging does no harm, whatever the text and whether or not anybody listens', () => {
-  const log = openSyslog('kprop-test', 'daemon');
-  for (const priority of ['err', 'warning', 'notice', 'info'] as const) {
-    expect(() => log.log(priority, '100 %s %n %99999d\nöäü')).not.toThrow();
-  }
 });

@@ -122,6 +122,24 @@ describe('systemd', () => {
     expect(verify(...units)).toMatchObject({ status: 0, stdout: '', stderr: '' });
   });
 
+  test.each(['kpropd.service', 'kpropd-inetd@1.service'])('finds %s little exposed', (unit) => {
+    const args = ['security', '--offline=true', '--no-pager', join(folder(), unit)];
+    const { stdout, stderr } = spawnSync('systemd-analyze', args, { encoding: 'utf8' });
+    const exposure = /Overall exposure level for \S+: (\d+\.\d+)/.exec(stdout)?.[1];
+    expect(Number(exposure), stdout + stderr).toBeLessThanOrEqual(2.5);
+  });
+
+  test('both services are shut in by the same rules, but for the port', () => {
+    const rules = (unit: string) => {
+      const text = readFileSync(join(folder(), unit), 'utf8');
+      const [, after = ''] = text.split('# What kpropd, Node and kdb5_util need, and no more');
+      const lines = after.split('\n').filter((line) => /^[A-Z]\w+=/.test(line));
+      return lines.filter((line) => !/^(CapabilityBoundingSet|WantedBy)=/.test(line));
+    };
+    expect(rules('kpropd.service').length).toBeGreaterThan(30);
+    expect(rules('kpropd-inetd@.service')).toEqual(rules('kpropd.service'));
+  });
+
   test('would have found an option that it does not know', () => {
     const unit = join(folder(), 'kpropd.service');
     writeFileSync(

@@ -40,6 +40,13 @@ export const hostRows = {
     (d) => `loading ${d.mode} ${d.reason}`,
     'leave out --load, or set it to auto or complete',
   ),
+  'config.user': row<{ user: string; reason: string }>(
+    config,
+    'Operation not permitted',
+    (d) => `cannot serve as ${d.user}: ${d.reason}`,
+    (d) =>
+      `start kpropd as root, and give ${d.user} the keytab, the ACL, and the folders of the dump and of the database; or leave out --user`,
+  ),
   'config.unreadable': row<Place>(
     config,
     errno,

@@ -1,0 +1,25 @@
+import { closeSync, constants, fstatSync, ftruncateSync, openSync, writeSync } from 'node:fs';
+
+/**
+ * Writes a small file where somebody else may have planted one: never through a link, symbolic or
+ * hard, never into a file of another user (root's excepted), and without waiting for the reader of
+ * a fifo. What is neither file nor link, as /dev/null, is written to.
+ * @throws Error whose `code` is the errno name
+ */
+export function writeOwnFile(path: string, text: string, mode: number): void {
+  const { O_WRONLY, O_CREAT, O_NOFOLLOW, O_NONBLOCK } = constants;
+  const fd = openSync(path, O_WRONLY | O_CREAT | O_NOFOLLOW | O_NONBLOCK, mode);
+  try {
+    const stats = fstatSync(fd);
+    const ours = stats.uid === process.geteuid?.() || stats.uid === 0;
+    if (stats.isFile()) {
+      if (stats.nlink !== 1 || !ours) {
+        throw Object.assign(new Error(`${path} was planted by others`), { code: 'EPERM' });
+      }
+      ftruncateSync(fd);
+    }
+    writeSync(fd, text);
+  } finally {
+    closeSync(fd);
+  }
+}
