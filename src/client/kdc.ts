@@ -22,7 +22,7 @@ export interface AskOptions {
   /** Only KDCs that are known to write the database. */
   readonly primaryOnly?: boolean;
   readonly signal?: AbortSignal;
-  /** Whether bytes are a reply of a KDC at all: others are passed over, for anybody may send them. */
+  /** Whether bytes are a reply of a KDC at all: others, which anybody may send, are passed over. */
   readonly isReply?: (bytes: Uint8Array) => boolean;
   /** False lets the search go on, as KDC_ERR_SVC_UNAVAILABLE (29) should. */
   readonly accept?: (reply: Uint8Array) => boolean;
@@ -37,9 +37,9 @@ export interface KdcAnswer {
 }
 
 /**
- * The first acceptable reply of any KDC of the realm, and who gave it; if all replies were declined,
- * the last of those; if nothing came but what is no reply, the last of that. Three passes over all servers take 3·U + T + 14 s at most for U UDP and T TCP
- * addresses, plus 10 s if a TCP connection was made.
+ * The first acceptable reply of any KDC of the realm, and who gave it; else the last one declined, or
+ * the last that was no reply. Three passes over all servers take 3·U + T + 14 s at most for U UDP and
+ * T TCP addresses, plus 10 s if a TCP connection was made.
  * @throws kdc.unknown-realm, kdc.unresolved, kdc.unreachable, config.value, aborted
  * @see MIT krb5, sendto_kdc.c; RFC 4120 §7.2
  */
@@ -85,8 +85,7 @@ class KdcSearch {
   readonly #notTried: string[] = [];
   readonly #unresolved: string[] = [];
   readonly #cleanup: (() => void)[] = [];
-  #declined: KdcAnswer | undefined;
-  #noReply: KdcAnswer | undefined;
+  #declined?: KdcAnswer;
   #over = false;
   #wake: () => void = () => {};
   #resolve!: (answer: KdcAnswer) => void;
@@ -216,7 +215,7 @@ class KdcSearch {
   #take(reply: Uint8Array, attempt: Attempt): void {
     const answer = { reply, server: attempt.server };
     try {
-      if (!(this.#o.isReply?.(reply) ?? true)) this.#noReply = answer;
+      if (!(this.#o.isReply?.(reply) ?? true)) this.#declined ??= answer;
       else if (this.#o.accept?.(reply) ?? true) this.#resolve(answer);
       else this.#declined = answer;
     } catch (error) {
@@ -233,8 +232,7 @@ class KdcSearch {
   }
 
   #giveUp(): void {
-    const answer = this.#declined ?? this.#noReply;
-    if (answer) this.#resolve(answer);
+    if (this.#declined) this.#resolve(this.#declined);
     const { realm } = this.#o;
     const contacted = this.#attempts
       .filter(({ state }) => state !== 'new')

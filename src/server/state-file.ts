@@ -57,6 +57,8 @@ export async function writeState(path: string, state: ReplicaState): Promise<voi
     await unlink(fresh).catch(() => undefined);
     const file = await open(fresh, 'wx', 0o600);
     try {
+      // The umask may have taken even that away.
+      await file.chmod(0o600);
       await file.writeFile(`${JSON.stringify(state, undefined, 2)}\n`);
       await file.sync();
     } finally {

@@ -191,11 +191,10 @@ export const kpropdDeviations: readonly Deviation[] = [
     where: {
       'kpropd: a large dump with a bad record': (mit) => {
         const stderr = mit.stderr.replaceAll('/srv/replica/from_master', temporary);
-        const words = stderr.trim().replaceAll('\n', ' ');
         return {
           stderr,
           files: without(mit.files, /from_master /),
-          ...told(`/usr/sbin/kdb5_util returned a bad exit status (1): ${words}`)(mit),
+          ...told('kdb5_util returned a bad exit status (1)')(mit),
         };
       },
     },

@@ -78,7 +78,11 @@ describe('a primary that is not let in is told why', () => {
   });
 
   test('with an encryption type that is not the required one', async () => {
-    const refusal = await refusalBy({ requireEnctype: 'aes256-cts-hmac-sha384-192' });
+    const more = file('more.conf', '[libdefaults]\npermitted_enctypes = aes camellia\n');
+    const krb5Conf = `${more}:${rig.lab.replica.krb5Conf}`;
+    const { kdcConf } = rig.lab.replica;
+    const config = loadKrb5Config({ krb5ConfFiles: krb5Conf, kdcConfFile: kdcConf });
+    const refusal = await refusalBy({ config, requireEnctype: 'aes256-cts-hmac-sha384-192' });
     expect(refusal.detail).toMatchObject({ number: 60, text: 'Encryption type not permitted' });
     await rig.expectServes(await rig.serve({ requireEnctype: 'aes' }));
     rig.holdGood();
@@ -87,7 +91,8 @@ describe('a primary that is not let in is told why', () => {
       phase: 'configuration',
     });
     const args = ['--require-enctype=camellia'];
-    const kpropd = await rig.lab.startOurKpropd({ args });
+    const env = { KRB5_CONFIG: krb5Conf };
+    const kpropd = await rig.lab.startOurKpropd({ args, env });
     const { stderr } = await rig.lab.ourKprop({ port: kpropd.port, file: rig.other });
     expect(stderr).toContain('Encryption type not permitted');
     await kpropd.stop();
