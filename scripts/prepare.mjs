@@ -31,6 +31,8 @@ const machineNeeds = [
   { package: 'python3', commands: ['python3'] },
   { package: 'iproute2', commands: ['ip'] },
   { package: 'util-linux', commands: ['unshare', 'nsenter', 'setpriv'] },
+  { package: 'strace', commands: ['strace'] },
+  { package: 'mount', commands: ['mount', 'umount'] },
   { package: 'systemd', files: ['/usr/bin/systemd-analyze'] },
 ];
 

@@ -80,16 +80,16 @@ describe('a place where no spool can be', () => {
   });
 
   test.each([
-    ['a directory', (path: string) => void mkdirSync(path)],
-    ['a FIFO', (path: string) => void spawnSync('mkfifo', [path])],
-  ])('%s stands in the way', async (_what, put) => {
+    ['a directory', 'spool.write', (path: string) => void mkdirSync(path)],
+    ['a FIFO', 'spool.planted', (path: string) => void spawnSync('mkfifo', [path])],
+  ])('%s stands in the way', async (_what, code, put) => {
     put(temporary());
     const server = await rig.serve();
     const refusal = await rig.failure(server.port);
     expect(refusal).toMatchObject({ code: 'peer.refused', detail: { number: 60 } });
     await server.settled();
     for (const error of server.errors) expectHelpful(error);
-    expect(server.errors).toMatchObject([{ code: 'spool.write' }]);
+    expect(server.errors).toMatchObject([{ code }]);
     rmSync(temporary(), { recursive: true });
     await rig.expectServes(server);
     rig.holdGood();
