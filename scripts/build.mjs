@@ -7,8 +7,10 @@ import { spawnSync } from 'node:child_process';
 import {
   chmodSync,
   existsSync,
+  mkdirSync,
   readdirSync,
   readFileSync,
+  renameSync,
   rmSync,
   statSync,
   writeFileSync,
@@ -20,6 +22,7 @@ import { buildSync } from 'esbuild';
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const source = join(root, 'src');
 const target = join(root, 'dist');
+const maps = join(root, 'node_modules/.cache/kprop/maps');
 const compiler = join(root, 'node_modules/typescript/bin/tsc');
 
 if (!process.argv.includes('--if-older') || isOlder()) build();
@@ -34,8 +37,8 @@ function build() {
     if (!existsSync(join(source, sourceOf(file)))) rmSync(join(target, file));
   }
   bundle(
-    filesIn(join(target, 'cli'))
-      .map((file) => join(target, 'cli', file))
+    filesIn(join(source, 'cli'))
+      .map((file) => join(source, 'cli', file))
       .filter(isProgram),
   );
 }
@@ -62,8 +65,15 @@ function bundle(programs) {
     external: ['koffi', 'kerberos'],
     absWorkingDir: root,
     logLevel: 'warning',
+    // For scripts/coverage.mjs alone: nobody who installs the package wants them.
+    sourcemap: 'external',
   });
-  for (const program of programs) chmodSync(join(outdir, basename(program)), 0o755);
+  mkdirSync(maps, { recursive: true });
+  for (const program of programs) {
+    const name = sourceOf(basename(program)).replace(/\.ts$/, '.js');
+    chmodSync(join(outdir, name), 0o755);
+    renameSync(join(outdir, `${name}.map`), join(maps, `${name}.map`));
+  }
   writeFileSync(join(outdir, 'package.json'), '{ "type": "commonjs" }\n');
   writeFileSync(join(outdir, 'LICENSES.txt'), licensesOf(Object.keys(metafile.inputs)));
 }
@@ -102,7 +112,7 @@ function filesIn(folder) {
 }
 
 function isProgram(file) {
-  return file.endsWith('.js') && readFileSync(file, 'latin1').startsWith('#!');
+  return readFileSync(file, 'latin1').startsWith('#!');
 }
 
 function sourceOf(file) {
