@@ -7,6 +7,7 @@ import { spawnSync } from 'node:child_process';
 import {
   chmodSync,
   existsSync,
+  mkdirSync,
   readdirSync,
   readFileSync,
   rmSync,
@@ -20,6 +21,7 @@ import { buildSync } from 'esbuild';
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const source = join(root, 'src');
 const target = join(root, 'dist');
+const maps = join(root, 'node_modules/.cache/kprop/maps');
 const compiler = join(root, 'node_modules/typescript/bin/tsc');
 
 if (!process.argv.includes('--if-older') || isOlder()) build();
@@ -34,8 +36,8 @@ function build() {
     if (!existsSync(join(source, sourceOf(file)))) rmSync(join(target, file));
   }
   bundle(
-    filesIn(join(target, 'cli'))
-      .map((file) => join(target, 'cli', file))
+    filesIn(join(source, 'cli'))
+      .map((file) => join(source, 'cli', file))
       .filter(isProgram),
   );
 }
@@ -62,8 +64,11 @@ function bundle(programs) {
     external: ['koffi', 'kerberos'],
     absWorkingDir: root,
     logLevel: 'warning',
+    // For scripts/coverage.mjs alone: nobody who installs the package wants them.
+    sourcemap: 'external',
   });
-  for (const program of programs) finish(join(outdir, basename(program)));
+  mkdirSync(maps, { recursive: true });
+  for (const program of programs) finish(basename(program).replace(/\.ts$/, '.js'));
   writeFileSync(join(outdir, 'package.json'), '{ "type": "commonjs" }\n');
   writeFileSync(join(outdir, 'LICENSES.txt'), licensesOf(Object.keys(metafile.inputs)));
 }
@@ -73,16 +78,24 @@ function bundle(programs) {
  * "#!" line takes one argument only, and env(1) splits it in coreutils alone. Until the program's
  * own first statement runs, which lets nothing happen at SIGUSR1, a Node that is told so cannot open
  * its debugger (src/host/inspector.ts); before Node itself minds the signal, it is ignored.
- * To JavaScript the second line is a string and a comment.
+ * To JavaScript the second line is a string and a comment. The source map goes elsewhere.
  */
-function finish(program) {
+function finish(name) {
   const start =
     '#!/bin/sh\n":" //; trap "" USR1; exec node "--inspect-port=[ff00::]:9229" "$0" "$@"';
+  const program = join(target, 'bin', name);
   writeFileSync(
     program,
     readFileSync(program, 'utf8').replace(/^#!.*$/m, () => start),
   );
   chmodSync(program, 0o755);
+  // There is a line more than esbuild knows of: to a map, each semicolon is one.
+  const map = JSON.parse(readFileSync(`${program}.map`, 'utf8'));
+  writeFileSync(
+    join(maps, `${name}.map`),
+    JSON.stringify({ ...map, mappings: `;${map.mappings}` }),
+  );
+  rmSync(`${program}.map`);
 }
 
 /** The licences of the packages that went into the bundles: they demand to be told. */
@@ -119,7 +132,7 @@ function filesIn(folder) {
 }
 
 function isProgram(file) {
-  return file.endsWith('.js') && readFileSync(file, 'latin1').startsWith('#!');
+  return readFileSync(file, 'latin1').startsWith('#!');
 }
 
 function sourceOf(file) {

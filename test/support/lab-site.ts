@@ -58,6 +58,8 @@ export class Site {
       KRB5_KTNAME: `FILE:${this.keytab}`,
       KRB5CCNAME: `FILE:${join(temporary, 'ccache')}`,
       KRB5RCACHEDIR: temporary,
+      // Where our programs note which of their lines were run (scripts/coverage.mjs).
+      ...(process.env.PROGRAM_COVERAGE && { NODE_V8_COVERAGE: process.env.PROGRAM_COVERAGE }),
     };
   }
 

@@ -41,7 +41,7 @@ export class Running {
         console.error(`\n${part.name}, case ${index}: ${reason}`);
         if (failure?.input !== undefined) console.error(`input: ${failure.input}`);
         console.error(
-          `repeat: FUZZ_SEED=${seed} npm run fuzz -- --part=${part.name} --case=${index}\n`,
+          `repeat: FUZZ_SEED=${seed} npm run fuzz -- --part=${part.name} --case=${index}\nwith all that came before it: the same without --case\n`,
         );
         resolve(true);
       });
