@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 
 import { expect, test } from 'vitest';
@@ -173,4 +173,12 @@ test('the examples in README compile', () => {
   const { status, stdout } = spawnSync(process.execPath, [tsc, '-p', folder], { encoding: 'utf8' });
   expect(stdout).toBe('');
   expect(status).toBe(0);
+});
+
+test('SECURITY.md names tests that are there, and README leads to it', () => {
+  const named = [...read('SECURITY.md').matchAll(/`(test\/[\w/.-]+)`/g)].map(([, path]) => path);
+  expect(named.length).toBeGreaterThan(20);
+  const missing = named.filter((path) => !existsSync(join(packageRoot, path as string)));
+  expect(missing).toEqual([]);
+  expect(read('README.md')).toContain('](SECURITY.md)');
 });

@@ -1,9 +1,9 @@
-import { Socket } from 'node:net';
+import { type Server, Socket } from 'node:net';
 import { duplicate } from '../host/libc.ts';
 import type { Intake } from '../protocol/channel.ts';
 
 /** Node keeps it on the handle, undocumented; -1 where there is none. */
-export function descriptorOf(socket: Socket): number {
+export function descriptorOf(socket: Socket | Server): number {
   return (socket as { _handle?: { fd?: number } })._handle?.fd ?? -1;
 }
 

@@ -16,6 +16,8 @@ import { Turns } from './turn.ts';
 export interface Db2FilesOptions {
   /** Where the dump is that was loaded last, to hold the database against it after a crash. */
   readonly dump?: string | undefined;
+  /** Whether this place was named, so that the loader must have left its database there. */
+  readonly certain?: boolean | undefined;
   /** Told what an administrator should know, in one line. */
   readonly onNotice?: ((text: string) => void) | undefined;
 }
@@ -104,14 +106,17 @@ export class Db2Files implements LoadGuard {
 
   async #confirm(dump: string): Promise<void> {
     const live = await statOf(this.#live);
-    if (live === undefined) {
+    if (live === undefined && this.#before === undefined && !this.#options.certain) {
       this.#notice(
         `${this.#live} is not there after the load, so what was loaded could not be checked: name the database with -F, or with database_name in kdc.conf`,
       );
       return this.#old.release();
     }
-    let fault: string | undefined = 'it is still the one from before the load';
-    if (!isSameFile(live, this.#before)) {
+    let fault: string | undefined =
+      live === undefined
+        ? 'it is not there after the load'
+        : 'it is still the one from before the load';
+    if (live !== undefined && !isSameFile(live, this.#before)) {
       const looked = await this.#locked('shared', lockMillis, async () => {
         const counted = this.#counted?.dump === dump ? this.#counted.records : undefined;
         fault = await faultOfDatabase(this.#live, dump, counted);

@@ -1,12 +1,20 @@
 import { createServer, isIPv4, type Server, type Socket } from 'node:net';
+import { duplicate } from '../host/libc.ts';
 import { propagationPort } from '../host/port.ts';
 import { errnoOf } from '../protocol/com-err.ts';
 import { KpropError } from '../protocol/errors.ts';
+import { descriptorOf } from './adopt.ts';
 import type { ServeOptions } from './options.ts';
 
 const socketOptions = { allowHalfOpen: true, noDelay: true, keepAlive: true, pauseOnConnect: true };
 /** The kernel cuts it down to net.core.somaxconn: 4,096 since Linux 5.4. */
 const backlog = 4096;
+/**
+ * Each time around its loop, Node accepts one connection of a listening descriptor, whatever waits
+ * (libuv 1.45, uv__server_io). While blocks arrive a loop takes milliseconds, and in a flood the
+ * backlog would overflow: so there are as many descriptors of each socket.
+ */
+const descriptorsOfEach = 8;
 /** Accept fails again and again while there are no descriptors. */
 const repeatMillis = 10_000;
 
@@ -20,9 +28,10 @@ export class Listeners {
   private constructor(servers: readonly Server[]) {
     this.#servers = servers;
     const places = servers.map((server) => server.address() as { address: string; port: number });
-    this.addresses = places.map(({ address, port }) => {
+    const names = places.map(({ address, port }) => {
       return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
     });
+    this.addresses = [...new Set(names)];
     this.port = places[0]?.port ?? 0;
   }
 
@@ -59,8 +68,14 @@ export class Listeners {
           descriptor !== undefined
             ? { fd: descriptor }
             : { port, ...(host !== undefined && { host, ipv6Only }) };
-        await listen(server, where, `${host ?? 'all addresses'} port ${port}`, onFailure);
+        const place = `${host ?? 'all addresses'} port ${port}`;
+        await listen(server, where, place, onFailure);
         servers.push(server);
+        for (let copies = 1; copies < descriptorsOfEach; copies += 1) {
+          const copy = createServer(socketOptions, (socket) => accept(socket));
+          await listen(copy, { fd: duplicate(descriptorOf(server)) }, place, onFailure);
+          servers.push(copy);
+        }
         // Where any port would do, all have the same one.
         port = (server.address() as { port: number }).port;
       }

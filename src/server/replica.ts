@@ -126,8 +126,12 @@ function guardOf(
   realm: string,
 ): LoadGuard {
   const onNotice = (text: string) => tell(options, { kind: 'notice', text, connection: 0 });
-  const database = loader.database ?? config.databasePath(realm) ?? loader.builtInDatabase;
-  if (database !== undefined) return new Db2Files(database, { dump: options.file, onNotice });
+  const named = loader.database ?? config.databasePath(realm);
+  const database = named ?? loader.builtInDatabase;
+  if (database !== undefined) {
+    const certain = named !== undefined;
+    return new Db2Files(database, { dump: options.file, certain, onNotice });
+  }
   const inspect = async () =>
     onNotice(
       `the database of ${realm} has no known place, so a load that goes wrong cannot be undone: name it with -F, or with database_name in kdc.conf`,
