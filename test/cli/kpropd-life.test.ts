@@ -224,12 +224,12 @@ print('status', os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
   });
 });
 
-test("a daemon's loader gets the environment that the daemon was given, and no more", async () => {
+test("a daemon's loader gets of the daemon's environment what kdb5_util needs, and no more", async () => {
   const port = await freePort();
   const pid = inFolder('pid');
   const loader = rig.lab.loaderStub('env > "$TMPDIR/env"; exec /usr/sbin/kdb5_util "$@"');
   const args = [program, '-P', `${port}`, ...paths(), '-p', loader, '--pid-file', pid];
-  const env = { MARK: 'here' };
+  const env = { LC_MARK: 'here', SECRET: 'mine', NOTIFY_SOCKET: '@nobody' };
   const ended = await rig.lab.run(process.execPath, args, { role: 'replica', env });
   expect(ended).toMatchObject({ status: 0, stdout: '', stderr: '' });
   const daemon = Number(await textOnceThere(pid));
@@ -237,8 +237,9 @@ test("a daemon's loader gets the environment that the daemon was given, and no m
     await rig.send(port, { dump: rig.good });
     const given = Object.entries({ ...rig.lab.env('replica'), ...env });
     const seen = (await textOnceThere(inFolder('tmp/env'))).split('\n');
-    expect(seen).toContain('MARK=here');
+    expect(seen).toContain('LC_MARK=here');
     const names = new Set([...given.map(([name]) => name), 'PWD', 'OLDPWD', 'SHLVL', '_']);
+    for (const name of ['SECRET', 'NOTIFY_SOCKET']) names.delete(name);
     const extra = seen.filter((line) => /^\w+=/.test(line) && !names.has(line.split('=')[0] ?? ''));
     expect(extra).toEqual([]);
   } finally {

@@ -92,7 +92,7 @@ test('a key of another version in the keytab serves: the KDC does not say which 
   // The last field of the only entry, 32 bits; the 8 bits of old stand before the key.
   expect(bytes.readUInt32BE(bytes.length - 4)).toBe(kvno);
   bytes.writeUInt32BE(77, bytes.length - 4);
-  writeFileSync(path('kvno.keytab'), bytes);
+  writeFileSync(path('kvno.keytab'), bytes, { mode: 0o600 });
   const o = { port: kpropd.port, args: ['-s', path('kvno.keytab')] };
   const server = await lab.startMitKpropd();
   for (const run of [lab.mitKprop(o), lab.ourKprop({ ...o, port: server.port })]) {

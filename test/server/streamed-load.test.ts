@@ -129,8 +129,9 @@ describe('what goes wrong meanwhile', () => {
   });
 
   test('a line that is no record', async () => {
-    const { refusal } = await refusalOf(withLines(20, 'garbage'));
-    expect(refusal.message).toContain('unknown record type "garbage"');
+    const { error } = await refusalOf(withLines(20, 'garbage'));
+    const { stderr } = (error as KpropError<'loader.failed'>).detail;
+    expect(stderr).toContain('unknown record type "garbage"');
   });
 
   test('no header of a dump: it is refused before anything is started', async () => {
@@ -189,8 +190,10 @@ describe('what goes wrong meanwhile', () => {
     const refusal = await rig.failure(server.port, { dump: whole(dump) });
     // It was complete, and took its place as with MIT's, before kdb5_util came to that record.
     expect(readFileSync(rig.lab.replica.fromMaster).equals(dump)).toBe(true);
-    expect(refusal.message).toContain(`${rig.lab.replica.fromMaster}(`);
+    expect(refusal.message).toMatch(/kdb5_util returned a bad exit status \(1\)$/);
     await server.settled();
+    const { stderr } = (server.errors[0] as KpropError<'loader.failed'>).detail;
+    expect(stderr).toContain(`${rig.lab.replica.fromMaster}(`);
     await rig.expectIntact();
     expect(leftOvers(rig)).toEqual([]);
   });
