@@ -37,13 +37,14 @@ const checksum = fc.record({ cksumtype: int32, checksum: someOctets });
 const hostAddress = fc.record({ addrType: int32, address: someOctets });
 const authorizationData = list(fc.record({ adType: int32, adData: someOctets }));
 const paData = list(fc.record({ padataType: int32, padataValue: someOctets }));
-const kind = { pvno: int32, msgType: int32 };
+const version = fc.constant(5);
+const kind = { pvno: version, msgType: int32 };
 const privOrSafe = {
   required: { userData: someOctets, sAddress: hostAddress },
   optional: { timestamp: time, usec: microseconds, seqNumber: uint32, rAddress: hostAddress },
 };
 const ticketValue = fc.record({
-  tktVno: int32,
+  tktVno: version,
   realm: name,
   sname: principalName,
   encPart: encryptedData,
@@ -112,7 +113,7 @@ export const arbitraryMessages: Readonly<Record<string, fc.Arbitrary<unknown>>> 
   }),
   authenticator: fields(
     {
-      authenticatorVno: int32,
+      authenticatorVno: version,
       crealm: name,
       cname: principalName,
       cusec: microseconds,
