@@ -14,6 +14,8 @@ const told: Readonly<Record<string, readonly string[]>> = {
   'loader.killed': ['path', 'signal'],
   'spool.superseded': ['authenticated', 'newest'],
   'spool.malformed': ['reason'],
+  'server.busy': ['running', 'whose'],
+  'kprop.too-large': ['bytes', 'limit'],
 };
 
 /** Errors that arise before there is a peer, or on the primary before it says anything. */

@@ -106,6 +106,7 @@ export const databaseRows = {
     (d) =>
       `the spool file ${d.path} ${d.reason}: a dump holds every key of the realm and is not written there`,
     'see who made that file and remove it; let only the user that kpropd runs as write to the folder that -f names',
+    () => 'the spool file here was put there by somebody else',
   ),
   'spool.superseded': row<{
     client: string;
