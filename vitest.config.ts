@@ -11,8 +11,6 @@ export default defineConfig({
     pool: 'forks',
     // Most tests wait for other programs: on two cores, one file at a time would leave one idle.
     maxWorkers: 2,
-    // Real programs race on a busy machine: what fails is tried once more, and named as flaky.
-    retry: 1,
     setupFiles: ['test/support/program-coverage.ts'],
     // Asked for by scripts/coverage.mjs, which adds what the programs ran, and judges.
     coverage: { include: ['src/**/*.ts'], reporter: ['json'], reportOnFailure: true },

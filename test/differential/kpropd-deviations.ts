@@ -223,6 +223,20 @@ export const kpropdDeviations: readonly Deviation[] = [
     },
   },
   {
+    id: 'The loader gets the variables that it needs',
+    where: {
+      'kpropd: what the loader is given': ({ stdout }) => ({
+        stdout: stdout.replace(/^(OLDPWD|SHLVL)=.*\n/gm, ''),
+      }),
+    },
+  },
+  {
+    id: 'Nobody else may write the pid file',
+    where: {
+      'kpropd: a loose umask': ({ files }) => ({ files: files.replace('x.pid 666', 'x.pid 644') }),
+    },
+  },
+  {
     id: 'Paths are made absolute',
     where: {
       'kpropd: what the loader is given with -r, -F, and a relative -f': ({ stdout }) => ({

@@ -104,7 +104,8 @@ time.sleep(60)`;
   {
     name: 'kpropd: the disk is full',
     act: async (stage) => {
-      const prelude = 'mkdir /srv/run/small; mount -t tmpfs -o size=16k tmpfs /srv/run/small';
+      const prelude =
+        'mkdir /srv/run/small; mount -t tmpfs -o size=16k,mode=755 tmpfs /srv/run/small';
       const server = await stage.serve({ args: ['-d', '-f', '/srv/run/small/x'], prelude });
       await stage.send();
       await stage.finish(server);
