@@ -63,7 +63,16 @@ describe('the tarball', () => {
     const paths = packed.files.map((file) => file.path);
     const rooms = new Set(paths.map((path) => path.split('/')[0]));
     expect([...rooms].sort()).toEqual(
-      ['CHANGELOG.md', 'LICENSE', 'README.md', 'dist', 'docs', 'package.json', 'packaging'].sort(),
+      [
+        'CHANGELOG.md',
+        'LICENSE',
+        'README.md',
+        'SECURITY.md',
+        'dist',
+        'docs',
+        'package.json',
+        'packaging',
+      ].sort(),
     );
     expect(paths.filter((path) => /\.(test|spec)\.|(?<!\.d)\.ts$|\.map$/.test(path))).toEqual([]);
     for (const named of [
