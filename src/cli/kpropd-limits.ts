@@ -1,16 +1,18 @@
 import { isIP } from 'node:net';
 
+import type { GivenLimits } from '../server/connection-limits.ts';
 import type { ServeOptions } from '../server/options.ts';
 
 /** What kpropd's options say of addresses and limits, as serveKprop takes it. */
 export type LimitOptions = Pick<
   ServeOptions,
-  'address' | 'limits' | 'maxUnauthenticated' | 'maxPerAddress' | 'maxPropagations' | 'maxDumpBytes'
+  'address' | 'limits' | 'maxDumpBytes' | keyof GivenLimits
 >;
 
 const counts = {
   'max-connections': 'maxUnauthenticated',
   'max-per-address': 'maxPerAddress',
+  'max-rate': 'maxArrivalsPerSecond',
   'max-propagations': 'maxPropagations',
   'max-dump': 'maxDumpBytes',
 } as const;
@@ -26,8 +28,9 @@ export const limitNames: Readonly<Record<string, true>> = Object.fromEntries(
 );
 
 export const limitHelp = `\t--listen=ADDRESS\tlisten on this address only; may be given several times
-\t--max-connections=N\tconnections that have not authenticated (1024)
+\t--max-connections=N\tconnections that have not authenticated (512)
 \t--max-per-address=N\tthe same, of one IPv4 address or IPv6 /64 (32)
+\t--max-rate=N\tnew ones a second, where no primary is known to be (200)
 \t--max-propagations=N\tpropagations at once (64)
 \t--max-dump=BYTES\trefuse larger dumps (no limit)
 \t--auth-timeout=SECONDS\tfrom the connection to the end of authentication (10)

@@ -4,6 +4,7 @@ import { KpropError } from '../protocol/errors.ts';
 import { directionalAddress, hostAddressOf } from '../protocol/messages/address.ts';
 import { descriptorOf } from './adopt.ts';
 import { after } from './after.ts';
+import { Arrivals } from './arrivals.ts';
 import { type ConnectionEvent, type Replica, serveConnection } from './connection.ts';
 import { connectionLimits } from './connection-limits.ts';
 import { DropTally } from './drop-tally.ts';
@@ -27,6 +28,7 @@ export class ConnectionRegistry {
   readonly #strangers: StrangerPool<AbortController>;
   /** Strangers, too, but where a primary is to be expected: nobody else can take their room. */
   readonly #expected: StrangerPool<AbortController>;
+  readonly #arrivals: Arrivals;
   readonly #propagations: Propagations;
   readonly #known: KnownPeers;
   readonly #drops: DropTally;
@@ -43,6 +45,7 @@ export class ConnectionRegistry {
     };
     this.#strangers = new StrangerPool(limits.strangers, ambient);
     this.#expected = new StrangerPool(limits.known, ambient);
+    this.#arrivals = new Arrivals(limits.arrivalsPerSecond);
     this.#propagations = new Propagations(limits);
     this.#known = new KnownPeers(options.acl);
     this.#drops = new DropTally((event) => tell(options, { ...event, connection: 0 }));
@@ -57,8 +60,12 @@ export class ConnectionRegistry {
   accept(socket: Socket, open: (intake: Intake) => Socket = () => socket): void {
     const address = socket.remoteAddress ?? 'unknown address';
     const group = peerGroupOf(address);
-    const pool = this.#known.has(group) ? this.#expected : this.#strangers;
-    const verdict = pool.admit(group, () => new AbortController());
+    const expected = this.#known.has(group);
+    const pool = expected ? this.#expected : this.#strangers;
+    const verdict =
+      expected || this.#arrivals.admit(group, performance.now())
+        ? pool.admit(group, () => new AbortController())
+        : ({ kind: 'dropped' } as const);
     if (verdict.kind === 'dropped') {
       this.#drops.add(group);
       // A reset leaves nothing behind in the kernel. Other sockets than those of TCP know none.

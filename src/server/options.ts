@@ -47,13 +47,15 @@ export interface ServeOptions {
   /** 10 s to authenticate, 120 s idle, `iprop_resync_timeout` in all, unless given. */
   readonly limits?: Partial<ServeLimits> | undefined;
   /**
-   * Connections that have not proved that they may propagate; 1,024 unless given, and never more
+   * Connections that have not proved that they may propagate; 512 unless given, and never more
    * than the descriptors of the process allow. A quarter as many have room of their own, if they
    * come from where the ACL's hosts are or from where somebody was let in before.
    */
   readonly maxUnauthenticated?: number | undefined;
   /** How many of them may be of one IPv4 address or one IPv6 /64; 32 unless given. */
   readonly maxPerAddress?: number | undefined;
+  /** How many new ones are served each second, at addresses of which nothing is known; 200 unless given. */
+  readonly maxArrivalsPerSecond?: number | undefined;
   /** Propagations at once, waiting ones included; the next one is refused. 64 unless given. */
   readonly maxPropagations?: number | undefined;
   /** How many of them may be of one principal; 16 unless given. */

@@ -79,6 +79,7 @@ describe('the command line', () => {
       'listen',
       'max-connections',
       'max-per-address',
+      'max-rate',
       'max-propagations',
       'max-dump',
     ];
