@@ -27,7 +27,7 @@ export const acceptors: Part = {
     const steps = new ClockSteps();
     let files = 0;
     return {
-      // The clock of this process is stepped: nothing else may run meanwhile.
+      // Each step of the clock follows the one before it.
       lanes: 1,
       one(random, keep) {
         const choice = random(10);
@@ -36,10 +36,7 @@ export const acceptors: Part = {
         if (choice === 1) return replayFile(join(folder.path, String(files)), random, keep);
         return damagedRequest(random, keep);
       },
-      close: async () => {
-        steps.stop();
-        folder.remove();
-      },
+      close: async () => folder.remove(),
     };
   },
 };
@@ -103,49 +100,39 @@ async function codeOf(stored: Promise<void>): Promise<string> {
 
 /** A machine whose clock is stepped, under an acceptor that lives on. */
 class ClockSteps {
-  readonly #now = Date.now;
-  readonly #ambient = systemAmbient();
-  readonly #replay = memoryReplayCache(skewSeconds);
   #millis = nowSeconds * 1000;
+  readonly #ambient = systemAmbient(() => this.#millis);
+  readonly #replay = memoryReplayCache(skewSeconds);
 
   async one(random: Random, keep: Keep): Promise<string> {
-    Date.now = () => this.#millis;
-    try {
-      // Seconds to years, back and forth, within the ticket's life or not.
-      const stepMillis = (random(2) === 0 ? -1 : 1) * 10 ** random(9) * (1 + random(9));
-      const inLife = nowSeconds * 1000 + random(86_000_000);
-      this.#millis = random(3) === 0 ? inLife : Math.max(1, this.#millis + stepMillis);
-      const peerMillis = (random(3) - 1) * 100_000 * random(7);
-      keep(`clock ${this.#millis} ms, the client's ${peerMillis} ms ahead`);
-      const client = this.#millis + peerMillis;
-      // Beside the fixed clock of the peer: its authenticators differ.
-      const micros = client * 1000 + random(1000);
-      const credential = forgeCredential({ client: forged[0]!.credential.client });
-      const random16 = (byteCount: number) =>
-        Uint8Array.from({ length: byteCount }, () => random(256));
-      const { message } = makeApReq(credential, { nowMicros: () => micros, random: random16 });
-      const code = await codeOf(
-        acceptApReq(message, acceptor({ ambient: this.#ambient, replay: this.#replay })).then(
-          () => undefined,
-        ),
-      );
-      const seconds = (millis: number) => Math.floor(millis / 1000);
-      const here = seconds(this.#millis);
-      const skewed = Math.abs(seconds(client) - here) - skewSeconds;
-      const life = Math.max(nowSeconds - here, here - (nowSeconds + 86_400)) - skewSeconds;
-      const wanted = skewed <= 0 && life <= 0;
-      // To the second, rounding and uniqueness decide.
-      const close = Math.abs(skewed) <= 2 || Math.abs(life) <= 2;
-      if (!close && wanted !== (code === 'none')) {
-        throw new Error(`${code}, the client's clock being ${peerMillis} ms ahead, life ${life}`);
-      }
-      return 'a step of the clock';
-    } finally {
-      Date.now = this.#now;
+    // Seconds to years, back and forth, within the ticket's life or not.
+    const stepMillis = (random(2) === 0 ? -1 : 1) * 10 ** random(9) * (1 + random(9));
+    const inLife = nowSeconds * 1000 + random(86_000_000);
+    this.#millis = random(3) === 0 ? inLife : Math.max(1, this.#millis + stepMillis);
+    const peerMillis = (random(3) - 1) * 100_000 * random(7);
+    keep(`clock ${this.#millis} ms, the client's ${peerMillis} ms ahead`);
+    const client = this.#millis + peerMillis;
+    // Beside the fixed clock of the peer: its authenticators differ.
+    const micros = client * 1000 + random(1000);
+    const credential = forgeCredential({ client: forged[0]!.credential.client });
+    const random16 = (byteCount: number) =>
+      Uint8Array.from({ length: byteCount }, () => random(256));
+    const { message } = makeApReq(credential, { nowMicros: () => micros, random: random16 });
+    const code = await codeOf(
+      acceptApReq(message, acceptor({ ambient: this.#ambient, replay: this.#replay })).then(
+        () => undefined,
+      ),
+    );
+    const seconds = (millis: number) => Math.floor(millis / 1000);
+    const here = seconds(this.#millis);
+    const skewed = Math.abs(seconds(client) - here) - skewSeconds;
+    const life = Math.max(nowSeconds - here, here - (nowSeconds + 86_400)) - skewSeconds;
+    const wanted = skewed <= 0 && life <= 0;
+    // To the second, rounding and uniqueness decide.
+    const close = Math.abs(skewed) <= 2 || Math.abs(life) <= 2;
+    if (!close && wanted !== (code === 'none')) {
+      throw new Error(`${code}, the client's clock being ${peerMillis} ms ahead, life ${life}`);
     }
-  }
-
-  stop(): void {
-    Date.now = this.#now;
+    return 'a step of the clock';
   }
 }

@@ -85,6 +85,8 @@ async function openReplica(
     replay: noReplayCache,
     ambient: { ...system, nowMicros: () => system.nowMicros() + offset },
     maxUnauthenticated: 10_000,
+    maxPerAddress: 10_000,
+    maxArrivalsPerSecond: 100_000,
     limits: { authenticate: 10_000, idle: 10_000, total: 30_000 },
     onEvent,
   });
