@@ -9,8 +9,8 @@ export default defineConfig({
     hookTimeout: 120_000,
     allowOnly: false,
     pool: 'forks',
-    // Most tests wait for other programs: on two cores, one file at a time would leave one idle.
-    maxWorkers: 2,
+    // Most tests wait for other programs: on two cores, two files at a time would leave them idle.
+    maxWorkers: 3,
     setupFiles: ['test/support/program-coverage.ts'],
     // Asked for by scripts/coverage.mjs, which adds what the programs ran, and judges.
     coverage: { include: ['src/**/*.ts'], reporter: ['json'], reportOnFailure: true },
