@@ -1,6 +1,7 @@
 import { statSync } from 'node:fs';
 
 import { defaultKeytabName } from '../host/keytab-file.ts';
+import { parseKeytabName } from '../protocol/formats/keytab.ts';
 import type { Krb5Config } from '../protocol/formats/krb5-config.ts';
 
 export interface WatchedFile {
@@ -11,7 +12,7 @@ export interface WatchedFile {
 /** The path of a keytab by name, or of the configured one; empty where that is not to be known yet. */
 export function keytabPath(name: string | undefined, config: Krb5Config): string {
   try {
-    return (name ?? defaultKeytabName(config)).replace(/^FILE:/, '');
+    return parseKeytabName(name ?? defaultKeytabName(config)).path;
   } catch {
     return ''; // whoever opens it says what is wrong with its name
   }

@@ -30,7 +30,8 @@ export class IdleTimer {
   wind(): void {
     const millis = Math.min(this.#millis || Number.POSITIVE_INFINITY, this.#capMillis);
     if (millis === Number.POSITIVE_INFINITY) return;
-    this.#timer ??= setTimeout(() => this.#onIdle(millis), millis);
+    // Node takes a longer time for no time at all.
+    this.#timer ??= setTimeout(() => this.#onIdle(millis), Math.min(millis, 2 ** 31 - 1));
     this.#timer.refresh();
   }
 

@@ -8,7 +8,7 @@ import { TokenBucket } from './token-bucket.ts';
 export class Arrivals {
   readonly #returning: TokenBucket;
   readonly #fresh: TokenBucket;
-  /** When each group came last, the longest ago first. */
+  /** When each site came last, the longest ago first. */
   readonly #lastMillis = new Map<string, number>();
 
   constructor(perSecond: number) {
@@ -19,10 +19,11 @@ export class Arrivals {
 
   /** Whether a newcomer of this group is served. */
   admit(group: string, nowMillis: number): boolean {
-    const last = this.#lastMillis.get(group);
+    const site = siteOf(group);
+    const last = this.#lastMillis.get(site);
     const isFresh = last === undefined || nowMillis - last > rememberedMillis;
-    this.#lastMillis.delete(group);
-    this.#lastMillis.set(group, nowMillis);
+    this.#lastMillis.delete(site);
+    this.#lastMillis.set(site, nowMillis);
     if (this.#lastMillis.size > rememberedGroups) {
       const [longestAgo] = this.#lastMillis.keys();
       this.#lastMillis.delete(longestAgo as string);
@@ -33,3 +34,8 @@ export class Arrivals {
 
 const rememberedMillis = 10_000;
 const rememberedGroups = 4096;
+
+/** An IPv6 site has 65,536 groups to come from: it counts as one. */
+function siteOf(group: string): string {
+  return group.replace(/^((?:[0-9a-f]{4}:){3})[0-9a-f]{4}::\/64$/, '$1:/48');
+}

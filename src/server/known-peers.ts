@@ -1,5 +1,6 @@
 import { lookup } from 'node:dns/promises';
 import { statSync } from 'node:fs';
+import { errnoOf } from '../protocol/com-err.ts';
 import { Acl } from './acl.ts';
 import { peerGroupOf } from './peer-group.ts';
 
@@ -20,6 +21,8 @@ export class KnownPeers {
   /** The one that was authorized last stands last. */
   readonly #authorized = new Set<string>();
   #resolved: ReadonlySet<string> = new Set();
+  /** What each host of the ACL resolved to when DNS last answered. */
+  readonly #groupsOf = new Map<string, readonly string[]>();
   #aclSeen = '';
   #resolvedAtMillis = Number.NEGATIVE_INFINITY;
   #resolving = false;
@@ -62,15 +65,31 @@ export class KnownPeers {
     const groups = new Set<string>();
     // One after the other: where DNS does not answer, each holds one of the few threads on which
     // Node also reads and writes files.
-    for (const host of Acl.read(this.#aclPath).hosts.slice(0, resolvedHosts)) {
-      const found = await lookup(host, { all: true }).catch(() => []);
-      for (const { address } of found) groups.add(peerGroupOf(address));
+    const hosts = Acl.read(this.#aclPath).hosts.slice(0, resolvedHosts);
+    for (const host of hosts) {
+      for (const group of await this.#groupsAt(host)) groups.add(group);
       // What was found counts at once, for the next one may take long.
       this.#resolved = new Set([...this.#resolved, ...groups]);
     }
     this.#resolved = groups;
+    for (const host of this.#groupsOf.keys())
+      if (!hosts.includes(host)) this.#groupsOf.delete(host);
     this.#resolvedAtMillis = performance.now();
     this.#resolving = false;
+  }
+
+  async #groupsAt(host: string): Promise<readonly string[]> {
+    try {
+      const found = await lookup(host, { all: true });
+      this.#groupsOf.set(
+        host,
+        found.map(({ address }) => peerGroupOf(address)),
+      );
+    } catch (error) {
+      // A DNS that does not answer, which an attacker may see to, takes nobody's room away.
+      if (errnoOf(error) === 'ENOTFOUND') this.#groupsOf.delete(host);
+    }
+    return this.#groupsOf.get(host) ?? [];
   }
 }
 

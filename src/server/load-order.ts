@@ -36,7 +36,8 @@ export class LoadOrder {
   readonly #o: LoadOrderOptions;
   readonly #monotonicMillis: () => number;
   #arrived = 0;
-  #loaded = 0;
+  /** The last of each client that was loaded here. */
+  readonly #loaded = new Map<string, number>();
   /** What both clocks showed at one moment. */
   #mark: { readonly micros: number; readonly monotonicMillis: number };
 
@@ -54,12 +55,16 @@ export class LoadOrder {
   /** Passes the propagation that may be loaded now. @throws spool.superseded */
   async requireNewest(arrival: Arrival): Promise<void> {
     const { client, authenticatedMicros } = arrival;
+    const overtaken = [...this.#loaded].some(
+      ([other, number]) => other !== client && number > arrival.number,
+    );
     const newest = await this.#newestOf(arrival);
     const laterMicros = newest === undefined ? 0 : authenticatedMicros - newest;
-    if (laterMicros > marginMicros) return;
-    if (laterMicros >= -marginMicros && arrival.number > this.#loaded) return;
+    const arrivedLast = arrival.number > (this.#loaded.get(client) ?? 0);
+    const isNewest = laterMicros > marginMicros || (laterMicros >= -marginMicros && arrivedLast);
+    if (isNewest && !overtaken) return;
     const times =
-      newest === undefined
+      newest === undefined || isNewest
         ? {}
         : { authenticated: isoMicros(authenticatedMicros), newest: isoMicros(newest) };
     throw new KpropError('spool.superseded', { client, ...times });
@@ -68,7 +73,7 @@ export class LoadOrder {
   /** Notes that the propagation has been loaded. */
   async noteLoaded(arrival: Arrival, bytes: number): Promise<void> {
     const { client, authenticatedMicros } = arrival;
-    this.#loaded = Math.max(this.#loaded, arrival.number);
+    this.#loaded.set(client, Math.max(this.#loaded.get(client) ?? 0, arrival.number));
     this.#mark = this.#moment();
     const authenticated = isoMicros(authenticatedMicros);
     const at = isoMicros(this.#mark.micros);

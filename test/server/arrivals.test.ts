@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 
 import { Arrivals } from '../../src/server/arrivals.ts';
+import { peerGroupOf } from '../../src/server/peer-group.ts';
 
 test('who comes again and again is served so often a second, and a burst at first', () => {
   const arrivals = new Arrivals(10);
@@ -18,6 +19,15 @@ test('it keeps nobody out who comes once', () => {
   for (let millis = 0; millis < 5_000; millis += 1) arrivals.admit('again and again', millis);
   expect(arrivals.admit('once', 5_000)).toBe(true);
   expect(arrivals.admit('once', 16_000)).toBe(true);
+});
+
+test('a site of IPv6 comes again and again, whichever of its networks it comes from', () => {
+  const arrivals = new Arrivals(10);
+  for (let net = 0; net < 5_000; net += 1) {
+    const group = peerGroupOf(`2001:db8:1:${net.toString(16)}::1`);
+    arrivals.admit(group, net);
+  }
+  expect(arrivals.admit(peerGroupOf('2001:db8:2::1'), 5_000)).toBe(true);
 });
 
 test('many of whom each comes once are served so often a second, too', () => {

@@ -93,6 +93,15 @@ test('of times that are within two seconds, and of two clients, the order of arr
   expect(await server.load(server.arrive(start - 100 * second, other))).toBe('loaded');
 });
 
+test('a client that was overtaken by another is refused, though it is newer than its own last one', async () => {
+  const server = kpropd();
+  expect(await server.load(server.arrive(start))).toBe('loaded');
+  const slow = server.arrive(start + 100 * second);
+  expect(await server.load(server.arrive(start + 100 * second, other))).toBe('loaded');
+  expect(await server.load(slow)).toBe('superseded');
+  expect(await server.load(server.arrive(start + 200 * second))).toBe('loaded');
+});
+
 test('a time that lies too far ahead is not believed: the clock was set back meanwhile', async () => {
   const wrong = kpropd();
   clockMicros += 3_600 * second;

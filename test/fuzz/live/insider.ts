@@ -1,6 +1,8 @@
 import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { decode } from '../../../src/protocol/asn1/schema.ts';
 import { concat } from '../../../src/protocol/bytes.ts';
+import { encKrbPrivPart } from '../../../src/protocol/messages/priv.ts';
 import { encodeSize } from '../../../src/protocol/messages/size.ts';
 import type { Credential } from '../../../src/protocol/session/credential.ts';
 import { framed } from '../../../src/protocol/session/frame.ts';
@@ -144,6 +146,15 @@ interface Attack {
 
 type MakeAttack = (wire: InsiderWire, dump: Uint8Array, random: Random, keep: Keep) => Attack;
 
+/** What a part says as a whole, if it is one. */
+function userDataOf(part: Uint8Array): Uint8Array | undefined {
+  try {
+    return decode(encKrbPrivPart, part).userData;
+  } catch {
+    return undefined;
+  }
+}
+
 const attacks: readonly MakeAttack[] = [
   function malformedSize(wire, dump, random, keep) {
     const size = random(2) === 0 ? noise(random) : damaged(encodeSize(dump.length), random);
@@ -166,15 +177,24 @@ const attacks: readonly MakeAttack[] = [
   },
   function twistedPriv(wire, dump, random, keep) {
     const size = wire.safe(encodeSize(dump.length));
-    const twist = (part: Uint8Array) => kept(mutated(part, random), keep);
     const at = random(4);
-    const blocks = cut(dump, random).map((block, index) =>
-      wire.priv(block, index === at || at === 3 ? twist : undefined),
-    );
+    const said: Uint8Array[] = [];
+    const blocks = cut(dump, random).map((block, index) => {
+      if (index !== at && at !== 3) {
+        said.push(block);
+        return wire.priv(block);
+      }
+      return wire.priv(block, (part) => {
+        const twisted = kept(mutated(part, random), keep);
+        said.push(userDataOf(twisted) ?? block);
+        return twisted;
+      });
+    });
     return {
       what: 'a twisted KRB-PRIV behind its MAC',
       stream: inFrames([size, ...blocks]),
-      dump,
+      // Who holds the key may send another dump: that one it must be then.
+      dump: Buffer.concat(said),
     };
   },
   ...Array.from(
