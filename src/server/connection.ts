@@ -178,6 +178,15 @@ async function receiveAndLoad(
     });
     onEvent({ kind: 'received', bytes: dump.bytes });
     const load = async () => {
+      const onWait = async () => streamed?.abandon();
+      await inPhase('load', undefined, () => replica.guard.enter({ signal, onWait }));
+      try {
+        await loadAlone();
+      } finally {
+        await replica.guard.leave();
+      }
+    };
+    const loadAlone = async () => {
       // Time may have run out while others loaded.
       await inPhase('load', undefined, () => signal.throwIfAborted());
       await replica.order.requireNewest(arrival);

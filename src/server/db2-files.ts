@@ -10,6 +10,7 @@ import { countRecords, type DumpRecords } from './dump-records.ts';
 import { syncFile, syncFolder } from './durable.ts';
 import { exists, isSameFile, statOf } from './file-identity.ts';
 import type { LoadGuard } from './load-guard.ts';
+import { LoadLock } from './load-lock.ts';
 import { OldDatabase } from './old-database.ts';
 import { Turns } from './turn.ts';
 
@@ -34,6 +35,7 @@ export class Db2Files implements LoadGuard {
   readonly #temporary: string;
   readonly #options: Db2FilesOptions;
   readonly #old: OldDatabase;
+  readonly #lock: LoadLock;
   readonly #turns = new Turns();
   #counted: { readonly dump: string; readonly records: Promise<DumpRecords> } | undefined;
   /** The principals that were live before the load. */
@@ -44,11 +46,12 @@ export class Db2Files implements LoadGuard {
     this.#temporary = `${database}~`;
     this.#options = o;
     this.#old = new OldDatabase(database);
+    this.#lock = new LoadLock(`${database}.load-lock`);
   }
 
   inspect(): Promise<void> {
     return this.#turns.take(async () => {
-      await this.#recover();
+      await this.#lock.ifFree(() => this.#recover());
       if (!(await exists(this.#live))) return;
       let fault: string | undefined;
       await this.#locked('shared', loaderMillis, async () => {
@@ -61,12 +64,17 @@ export class Db2Files implements LoadGuard {
     });
   }
 
+  enter(o: { readonly signal?: AbortSignal; onWait(): Promise<void> }): Promise<void> {
+    return this.#lock.enter(o).catch((cause: unknown) => this.#unprotected(cause));
+  }
+
+  leave(): Promise<void> {
+    return this.#lock.leave();
+  }
+
   protect(dump: string): Promise<void> {
     return this.#turns.take(() =>
-      this.#protect(dump).catch((cause: unknown) => {
-        const detail = { path: this.#live, errno: errnoOf(cause) };
-        throw new KpropError('loader.unprotected', detail, { cause });
-      }),
+      this.#protect(dump).catch((cause: unknown) => this.#unprotected(cause)),
     );
   }
 
@@ -77,7 +85,7 @@ export class Db2Files implements LoadGuard {
   recover(): Promise<void> {
     return this.#turns.take(async () => {
       await this.disclaim();
-      await this.#recover();
+      await this.#lock.ifFree(() => this.#recover());
     });
   }
 
@@ -86,12 +94,19 @@ export class Db2Files implements LoadGuard {
     return this.#old.disclaim();
   }
 
+  /** @throws what is a KpropError already, such as the end of its time; else loader.unprotected */
+  #unprotected(cause: unknown): never {
+    if (cause instanceof KpropError) throw cause;
+    const detail = { path: this.#live, errno: errnoOf(cause) };
+    throw new KpropError('loader.unprotected', detail, { cause });
+  }
+
   async #protect(dump: string): Promise<void> {
     // One that is there already may be another kpropd's that is loading: one is enough for both.
     const shared = (await this.#old.exists()) && !(await this.#old.claim());
     if (!shared) {
       // Or it is of a load that nobody saw the end of.
-      const done = await this.#putRight();
+      const done = await this.#putRight(undefined);
       await this.disclaim();
       if (!done) throw Object.assign(new Error('another program keeps it locked'), busy);
       await this.#old.remove();
@@ -106,9 +121,11 @@ export class Db2Files implements LoadGuard {
 
   async #confirm(dump: string): Promise<void> {
     const live = await statOf(this.#live);
-    if (live === undefined && this.#before === undefined && !this.#options.certain) {
+    const replaced = live !== undefined && !isSameFile(live, this.#before);
+    const elsewhere = !replaced && isNothingLost(live, this.#before) && !this.#options.certain;
+    if (elsewhere) {
       this.#notice(
-        `${this.#live} is not there after the load, so what was loaded could not be checked: name the database with -F, or with database_name in kdc.conf`,
+        `${this.#live} was not replaced by the load, so what was loaded could not be checked: name the database with -F, or with database_name in kdc.conf`,
       );
       return this.#old.release();
     }
@@ -116,10 +133,12 @@ export class Db2Files implements LoadGuard {
       live === undefined
         ? 'it is not there after the load'
         : 'it is still the one from before the load';
-    if (live !== undefined && !isSameFile(live, this.#before)) {
+    if (replaced) {
       const looked = await this.#locked('shared', lockMillis, async () => {
         const counted = this.#counted?.dump === dump ? this.#counted.records : undefined;
-        fault = await faultOfDatabase(this.#live, dump, counted);
+        fault = await faultOfDatabase(this.#live, dump, counted).catch(
+          (error: unknown) => `it cannot be compared with its dump: ${errnoText(errnoOf(error))}`,
+        );
       });
       if (!looked) fault = 'another program keeps it locked';
       fault ??= await this.#makeDurable();
@@ -159,7 +178,7 @@ export class Db2Files implements LoadGuard {
       if (await this.#old.exists()) {
         // Another kpropd's load has not ended.
         if (!(await this.#old.claim())) return;
-        const done = await this.#putRight();
+        const done = await this.#putRight(this.#options.dump);
         await this.disclaim();
         if (!done) return;
         await this.#old.remove();
@@ -169,29 +188,33 @@ export class Db2Files implements LoadGuard {
   }
 
   /** Puts the old database back if the load that it was kept for went wrong; false if it is locked. */
-  async #putRight(): Promise<boolean> {
+  async #putRight(dump: string | undefined): Promise<boolean> {
+    // Without the principals the policies alone are what a removal left that did not come to its end.
+    if (!(await this.#old.exists())) return true;
     if (!(await this.#old.replaced()).includes(true)) return true;
     // Held by a loader to the last of its writing.
     return this.#locked('exclusive', loaderMillis, async () => {
       const replaced = await this.#old.replaced();
-      if (!replaced.includes(true) || (!replaced.includes(false) && (await this.#isWhole())))
+      if (!replaced.includes(true) || (!replaced.includes(false) && (await this.#isWhole(dump))))
         return;
-      await this.#putBack();
+      // Somebody may have loaded it by hand: what nothing older can replace stays if it can be used.
+      if ((await this.#old.isNothing()) && (await this.#isWhole(undefined))) return;
+      await this.#putBack((part) => this.#aside(part));
       this.#notice(
-        `a load of ${this.#live} did not come to its end: the database from before it is live again. Run kprop on the primary`,
+        `a load of ${this.#live} did not come to its end: the database from before it is live again, and what stood there is kept as ${this.#aside('')}. Run kprop on the primary`,
       );
     });
   }
 
   /** Whether what is live is all that was to be loaded, as far as that is known. */
-  async #isWhole(): Promise<boolean> {
-    const { dump } = this.#options;
+  async #isWhole(dump: string | undefined): Promise<boolean> {
     const known = dump !== undefined && (await exists(dump)) ? dump : undefined;
     return (await faultOfDatabase(this.#live, known)) === undefined;
   }
 
-  async #putBack(): Promise<void> {
-    await this.#old.restore();
+  /** `aside` names where what is live goes; without it, it is given up. */
+  async #putBack(aside?: (part: string) => string): Promise<void> {
+    await this.#old.restore(aside);
     // By this time readers see that it is another one.
     const mark = `${this.#live}.ok`;
     const now = Math.max(Date.now(), ((await statOf(mark))?.mtimeMs ?? 0) + 1_000) / 1000;
@@ -232,6 +255,11 @@ export class Db2Files implements LoadGuard {
   #aside(part: string): string {
     return `${this.#live}${part}.unsound`;
   }
+}
+
+/** Whether what was there before, if anything was, is there still. */
+function isNothingLost(live: Stats | undefined, before: Stats | undefined): boolean {
+  return before === undefined ? live === undefined : isSameFile(live, before);
 }
 
 /** Of a load that did not come to its end, beside the temporary database. */

@@ -1,5 +1,6 @@
 import { constants, open } from 'node:fs/promises';
 import { lockFileAsync } from '../host/libc.ts';
+import { errnoOf } from '../protocol/com-err.ts';
 import { isSameFile, statOf } from './file-identity.ts';
 
 export interface Db2Lock {
@@ -10,15 +11,21 @@ export interface Db2Lock {
   readonly create?: boolean;
 }
 
-/** Does the work with MIT's lock on a file, and says whether it did: not if another kept it locked. */
+/**
+ * Does the work with MIT's lock on a file, and says whether it did: not if another kept it locked.
+ * @throws errno if the file is there and cannot be opened
+ */
 export async function withDb2Lock(
   path: string,
   o: Db2Lock,
   work: () => Promise<void>,
 ): Promise<boolean> {
   const flags = constants.O_RDWR | constants.O_NOFOLLOW | (o.create ? constants.O_CREAT : 0);
-  const file = await open(path, flags, 0o600).catch(() => undefined);
-  // Without that file there is no database, either.
+  const file = await open(path, flags, 0o600).catch((error: unknown) => {
+    // Without that file there is no database, either.
+    if (errnoOf(error) === 'ENOENT') return undefined;
+    throw error;
+  });
   if (file === undefined) return work().then(() => true);
   try {
     const signal = AbortSignal.timeout(o.patienceMillis);

@@ -36,9 +36,12 @@ export async function inspectDb2(path: string): Promise<Soundness> {
   });
 }
 
-/** What keeps programs from opening the file at all, by its first two pages; undefined: nothing. */
+/**
+ * What keeps programs from opening the file at all, by its first two pages; undefined: nothing.
+ * @throws errno if that cannot be known now
+ */
 export async function faultOfOpening(path: string): Promise<string | undefined> {
-  const { fault } = await looking(path, async (file) => {
+  const { fault } = await opened(path, async (file) => {
     const { size } = await file.stat();
     const form = await formOf(file, size);
     if (typeof form === 'string') return { fault: form };
@@ -58,17 +61,23 @@ async function looking(
   path: string,
   look: (file: FileHandle) => Promise<Soundness>,
 ): Promise<Soundness> {
-  let file: FileHandle | undefined;
-  try {
-    file = await open(path, 'r');
-    return await look(file);
-  } catch (error) {
+  return opened(path, look).catch((error: unknown) => {
     // It may be the very disk that fails.
     const errno = errnoOf(error);
     if (errno === '') throw error;
     return { fault: `it cannot be read: ${errnoText(errno)}` };
+  });
+}
+
+async function opened(
+  path: string,
+  look: (file: FileHandle) => Promise<Soundness>,
+): Promise<Soundness> {
+  const file = await open(path, 'r');
+  try {
+    return await look(file);
   } finally {
-    await file?.close();
+    await file.close();
   }
 }
 
@@ -145,12 +154,14 @@ class Pages {
   /** Whether all items lie inside the page, which begins at `start`. */
   #readItems(view: DataView, start: number, number: number, kind: number): boolean {
     const { pageBytes, littleEndian } = this.#form;
+    const bytes = new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
     const lower = view.getUint16(start + 16, littleEndian);
     // A page of 65536 bytes would say 0 here.
     const upper = view.getUint16(start + 18, littleEndian) || pageBytes;
     if (lower < headerBytes || lower % 2 !== 0 || lower > upper || upper > pageBytes) return false;
     const children: number[] = [];
     const end = start + pageBytes;
+    let before: Uint8Array | undefined;
     for (let at = start + headerBytes; at < start + lower; at += 2) {
       const offset = view.getUint16(at, littleEndian);
       const item = start + offset;
@@ -167,9 +178,14 @@ class Pages {
           first: view.getUint32(place, littleEndian),
           bytes: view.getUint32(place + 4, littleEndian),
         });
-      if ((flags & bigKey) !== 0) {
-        if (keyBytes !== referenceBytes) return false;
-        chain(key);
+      // A name that is too long for its page no KDC finds, nor what stands behind it (db2.md, 3.5).
+      if ((flags & bigKey) !== 0) return false;
+      if (kind === leaf) {
+        // A key is a name with its NUL. Zeros in the place of a page's end would be shorter ones.
+        const name = bytes.subarray(key, data);
+        if (keyBytes < 2 || name[keyBytes - 1] !== 0) return false;
+        if (before !== undefined && Buffer.compare(before, name) >= 0) return false;
+        before = name;
       }
       if (kind === leaf && (flags & bigData) !== 0) {
         if (second !== referenceBytes) return false;

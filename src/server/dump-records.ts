@@ -70,8 +70,12 @@ function kindOf(line: Buffer, start: number, end: number): RecordKind | 'End' | 
 }
 
 function nameOf(line: Buffer, kind: RecordKind): string {
-  const fields = line.toString('latin1').trimStart().split(/[\t ]/);
-  return (kind === 'princ' ? fields.slice(6, 7) : fields.slice(1, 2)).join('');
+  const text = line.toString('latin1').trimStart();
+  if (kind === 'policy') return text.split('\t')[1] ?? '';
+  // A name may hold blanks: its length stands in the fourth field, and it begins with the seventh.
+  const found = /^princ\t\d+\t(\d+)(?:\t\d+){3}\t/.exec(text);
+  if (found === null) return text;
+  return text.slice(found[0].length, found[0].length + Number(found[1]));
 }
 
 const windowBytes = 1 << 20;

@@ -16,7 +16,11 @@ export async function syncFile(path: string): Promise<void> {
  * that cannot be synced, as on some network file systems, is left to the kernel. @throws errno
  */
 export async function syncFolder(path: string): Promise<void> {
-  const folder = await open(path, 'r').catch(() => undefined);
+  const folder = await open(path, 'r').catch((error: unknown) => {
+    // A folder that may be written to and not read cannot be synced.
+    if (errnoOf(error) === 'EACCES') return undefined;
+    throw error;
+  });
   try {
     await folder?.sync();
   } catch (error) {

@@ -2,6 +2,12 @@
 export interface LoadGuard {
   /** At the start of a server: puts right what an earlier one left, and says what it cannot. */
   inspect(): Promise<void>;
+  /**
+   * Resolves when no other process loads into this database, until `leave`. `onWait` is awaited if
+   * one does: what is loading already here must be given up. @throws loader.unprotected, the signal's reason
+   */
+  enter(o: { readonly signal?: AbortSignal; onWait(): Promise<void> }): Promise<void>;
+  leave(): Promise<void>;
   /** Before the loader may make its database of that dump live. @throws loader.unprotected */
   protect(dump: string): Promise<void>;
   /**
@@ -15,6 +21,8 @@ export interface LoadGuard {
 
 export const noGuard: LoadGuard = {
   inspect: async () => undefined,
+  enter: async () => undefined,
+  leave: async () => undefined,
   protect: async () => undefined,
   confirm: async () => undefined,
   recover: async () => undefined,

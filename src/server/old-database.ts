@@ -41,7 +41,10 @@ export class OldDatabase {
       });
     }
     await syncFolder(dirname(this.#live));
-    await this.claim();
+    const claimed = await this.claim();
+    if (!claimed && (await this.exists())) {
+      throw Object.assign(new Error('another program has it'), { code: 'EBUSY' });
+    }
   }
 
   /** False if another kpropd has claimed it, or if there is none. */
@@ -68,10 +71,24 @@ export class OldDatabase {
     return Promise.all(databaseParts.map((part) => this.#isReplaced(part)));
   }
 
-  /** Puts back what was kept; where that was nothing, nothing is live. @throws errno */
-  async restore(): Promise<void> {
-    for (const part of databaseParts) {
+  /** Whether there was no database to keep. */
+  async isNothing(): Promise<boolean> {
+    return (await statOf(this.#name('')))?.size === 0;
+  }
+
+  /**
+   * Puts back what was kept; where that was nothing, nothing is live. What is live goes where `aside`
+   * says, if it says so. The principals come last: while they have their second name, it is known
+   * that this has not come to its end. @throws errno
+   */
+  async restore(aside?: (part: string) => string): Promise<void> {
+    for (const part of databaseParts.toReversed()) {
       if (!(await this.#isReplaced(part))) continue;
+      if (aside !== undefined) {
+        await rename(this.#live + part, aside(part)).catch((error: unknown) => {
+          if (errnoOf(error) !== 'ENOENT') throw error;
+        });
+      }
       const old = await statOf(this.#name(part));
       if (old !== undefined && old.size > 0) await rename(this.#name(part), this.#live + part);
       else await unlink(this.#live + part).catch(() => undefined);

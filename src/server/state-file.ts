@@ -28,7 +28,8 @@ export async function readState(path: string): Promise<ReplicaState> {
   try {
     const file = await open(path, flags);
     try {
-      const { size } = await file.stat();
+      const { size, uid } = await file.stat();
+      if (uid !== process.geteuid?.()) throw unusable(path, 'EPERM');
       if (size > sizeLimitBytes) throw unusable(path, 'EFBIG');
       const state: unknown = JSON.parse(await file.readFile('utf8'));
       if (!isState(state)) throw unusable(path, 'EINVAL');

@@ -6,6 +6,7 @@ import {
   renameSync,
   rmSync,
   statSync,
+  symlinkSync,
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
@@ -155,4 +156,74 @@ describe('nothing is put right that is right', () => {
     await new Db2Files(database).recover();
     expect(leftOvers(rig)).toEqual([]);
   });
+});
+
+describe('what somebody did by hand after a load that was killed', () => {
+  const inspect = () => new Db2Files(database, { dump: rig.lab.replica.fromMaster }).inspect();
+
+  test('where there was no database before, the one that he loaded stays', async () => {
+    for (const part of ['', '.kadm5']) rmSync(database + part);
+    await protectAndDie();
+    await load(rig.other);
+    await inspect();
+    expect(await rig.holdsOther()).toBe(true);
+    expect(leftOvers(rig)).toEqual([]);
+  });
+
+  test('where there was one, that is live again, and his is kept', async () => {
+    await protectAndDie();
+    await load(rig.other);
+    const { ino } = statSync(database);
+    await inspect();
+    expect(await held()).toBe(good);
+    expect(statSync(`${database}.unsound`).ino).toBe(ino);
+    expect(leftOvers(rig)).toEqual([]);
+  });
+});
+
+test('policies that were kept without their principals are none to put back', async () => {
+  writeFileSync(`${database}.kadm5.before-load`, 'of a removal that did not come to its end');
+  const { ino } = statSync(`${database}.kadm5`);
+  const files = new Db2Files(database);
+  await files.protect(rig.other);
+  expect(statSync(`${database}.kadm5`).ino).toBe(ino);
+  await files.recover();
+  expect(await held()).toBe(good);
+  expect(leftOvers(rig)).toEqual([]);
+});
+
+test('a lock that cannot be taken is no leave to move the database away', async () => {
+  writeFileSync(database, Buffer.alloc(8192));
+  renameSync(`${database}.ok`, `${database}.mark`);
+  symlinkSync(`${database}.mark`, `${database}.ok`);
+  await expect(new Db2Files(database).protect(rig.other)).rejects.toMatchObject({
+    code: 'loader.unprotected',
+    detail: { errno: 'ELOOP' },
+  });
+  expect(statSync(database).size).toBe(8192);
+});
+
+test('while one kpropd loads, another waits, and puts nothing right', async () => {
+  const [one, other] = [new Db2Files(database), new Db2Files(database)];
+  let waits = 0;
+  const onWait = async () => {
+    waits += 1;
+  };
+  await one.enter({ onWait });
+  await one.protect(rig.other);
+  let isIn = false;
+  const entering = other.enter({ onWait }).then(() => {
+    isIn = true;
+  });
+  await rig.eventually(() => waits === 1);
+  await other.recover();
+  expect(existsSync(`${database}.before-load`)).toBe(true);
+  await load(rig.other);
+  await one.confirm(rig.other);
+  expect(isIn).toBe(false);
+  await one.leave();
+  await entering;
+  await other.leave();
+  expect(await rig.holdsOther()).toBe(true);
+  expect(leftOvers(rig)).toEqual([]);
 });

@@ -80,6 +80,21 @@ describe('a database of which something is missing', () => {
     }
   });
 
+  test('the greater part of any one leaf, of which the beginning was written', async () => {
+    const leaf = 2;
+    const view = new DataView(whole.buffer, whole.byteOffset);
+    const leaves = Array.from({ length: whole.length / pageBytes }, (_, page) => page).filter(
+      (page) => page > 0 && (view.getUint32(page * pageBytes + 12, true) & 0x1f) === leaf,
+    );
+    expect(leaves.length).toBeGreaterThan(100);
+    for (const page of leaves.filter((_, index) => index % 5 === 0)) {
+      const fault = await faultWith((pages) =>
+        pages.fill(0, page * pageBytes + 1024, (page + 1) * pageBytes),
+      );
+      expect(fault, `page ${page}`).toBe(`its page ${page} was not written`);
+    }
+  });
+
   test('its end, by pages and by bytes', async () => {
     for (const bytes of [0, 10, pageBytes, 2 * pageBytes, whole.length - pageBytes]) {
       writeFileSync(path, whole);
