@@ -5,7 +5,7 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
 import { fileReplayCache } from '../../src/host/replay-file.ts';
-import { KpropError } from '../../src/protocol/errors.ts';
+import { codeOf } from '../support/code-of.ts';
 
 describe('the replay cache on disk', () => {
   let folder: string;
@@ -59,14 +59,4 @@ describe('the replay cache on disk', () => {
     });
     await fc.assert(property, { numRuns: 30 });
   });
-
-  async function codeOf(stored: Promise<void>): Promise<string> {
-    try {
-      await stored;
-      return 'none';
-    } catch (error) {
-      if (error instanceof KpropError) return error.code;
-      throw error;
-    }
-  }
 });

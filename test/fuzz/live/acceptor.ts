@@ -15,6 +15,7 @@ import {
 import { damaged, mutated, type Random } from '../../support/mutations.ts';
 import { type Keep, type Part, someOf } from './part.ts';
 import { temporaryFolder } from './process.ts';
+import { codeOf } from '../../support/code-of.ts';
 
 const skewSeconds = 300;
 
@@ -85,16 +86,6 @@ async function replayFile(path: string, random: Random, keep: Keep): Promise<str
     return 'a damaged replay file';
   } finally {
     if (existsSync(path)) rmSync(path);
-  }
-}
-
-async function codeOf(stored: Promise<void>): Promise<string> {
-  try {
-    await stored;
-    return 'none';
-  } catch (error) {
-    if (error instanceof KpropError) return error.code;
-    throw error;
   }
 }
 
