@@ -28,7 +28,7 @@ export const limitNames: Readonly<Record<string, true>> = Object.fromEntries(
 );
 
 export const limitHelp = `\t--listen=ADDRESS\tlisten on this address only; may be given several times
-\t--max-connections=N\tconnections that have not authenticated (512)
+\t--max-connections=N\tconnections that have not authenticated (256)
 \t--max-per-address=N\tthe same, of one IPv4 address or IPv6 /64 (32)
 \t--max-rate=N\tnew ones a second, where no primary is known to be (200)
 \t--max-propagations=N\tpropagations at once (64)

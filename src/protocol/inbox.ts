@@ -5,8 +5,8 @@ const firstSlabBytes = 4096;
 const lastSlabBytes = 1 << 18;
 /** Less is not worth a system call that reads into it. */
 const leastRoomBytes = 32_768;
-/** Where everything that arrives is thrown away. */
-const discardBytes = 65_536;
+/** Where all inboxes throw away what arrives too late: nothing is ever read from it. */
+const discarded = new Uint8Array(65_536);
 
 /** Bytes in the order of their arrival, however many pieces they came in. */
 export class Inbox {
@@ -95,7 +95,7 @@ export class Inbox {
     this.#onDiscarded = onArrival;
     this.arrived = 0;
     this.#chunks = [];
-    this.#slab = new Uint8Array(discardBytes);
+    this.#slab = discarded;
   }
 
   #cut(chunk: Uint8Array, byteCount: number): Uint8Array {

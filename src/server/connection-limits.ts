@@ -34,7 +34,7 @@ const least = 2;
  * may have: half of them for strangers, an eighth for known addresses, a quarter for propagations.
  * A stranger has two descriptors for the moment of its accept, and one after that.
  *
- * A stranger costs 50 kB and up to a millisecond: 512 of them 25 MB, 200 a second a fifth of a core.
+ * A stranger costs 50 kB and up to a millisecond: 256 of them 13 MB, 200 a second a fifth of a core.
  *
  * A primary propagates once at a time. 64 at once is room for every overlap of several primaries,
  * and 16 of one client for a primary that is started again and again while the replica loads.
@@ -45,7 +45,7 @@ export function connectionLimits(
 ): ConnectionLimits {
   const spare = Math.max(descriptors - reservedDescriptors, descriptors / 4);
   const share = (part: number) => Math.max(Math.floor(spare * part), least);
-  const total = Math.max(Math.min(given.maxUnauthenticated ?? 512, share(1 / 2)), 1);
+  const total = Math.max(Math.min(given.maxUnauthenticated ?? 256, share(1 / 2)), 1);
   const knownTotal = Math.min(Math.max(Math.ceil(total / 4), 8), share(1 / 8));
   const propagations = share(1 / 4 / descriptorsOfPropagation);
   return {

@@ -47,7 +47,7 @@ export interface ServeOptions {
   /** 10 s to authenticate, 120 s idle, `iprop_resync_timeout` in all, unless given. */
   readonly limits?: Partial<ServeLimits> | undefined;
   /**
-   * Connections that have not proved that they may propagate; 512 unless given, and never more
+   * Connections that have not proved that they may propagate; 256 unless given, and never more
    * than the descriptors of the process allow. A quarter as many have room of their own, if they
    * come from where the ACL's hosts are or from where somebody was let in before.
    */

@@ -77,8 +77,8 @@ test('who was authorized stays known, the last 256 of them, with no ACL to read'
 describe('limits and descriptors', () => {
   test('the usual ones', () => {
     expect(connectionLimits({}, 1_048_576)).toEqual({
-      strangers: { total: 512, perGroup: 32 },
-      known: { total: 128, perGroup: 64 },
+      strangers: { total: 256, perGroup: 32 },
+      known: { total: 64, perGroup: 32 },
       arrivalsPerSecond: 200,
       propagations: 64,
       propagationsPerClient: 16,
