@@ -88,7 +88,8 @@ test('kpropd right after its start: no debugger, and it serves', async () => {
       for (const place of listeningSockets(kpropd.pid)) seen.add(place);
       return kpropd.stdout.includes('ready\n');
     });
-    expect(sent).toBeGreaterThan(3);
+    // How many they are is up to the machine; one is enough to open a debugger.
+    expect(sent).toBeGreaterThan(0);
     for (const place of seen) expect(Number.parseInt(place.split(':')[1] ?? '', 16)).toBe(port);
     expect(listeningSockets(kpropd.pid)).toHaveLength(1);
     expect(listens(port)).toBe(true);
