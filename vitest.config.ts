@@ -11,7 +11,7 @@ export default defineConfig({
     pool: 'forks',
     // Most tests wait for other programs: on two cores, two files at a time would leave them idle.
     maxWorkers: 3,
-    setupFiles: ['test/support/program-coverage.ts'],
+    setupFiles: ['test/support/lab/program-coverage.ts'],
     // Asked for by scripts/coverage.mjs, which adds what the programs ran, and judges.
     coverage: { include: ['src/**/*.ts'], reporter: ['json'], reportOnFailure: true },
   },

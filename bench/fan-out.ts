@@ -1,5 +1,5 @@
-import type { Lab } from '../test/support/lab.ts';
-import type { SyntheticDump } from '../test/support/synthetic-dump.ts';
+import type { Lab } from '../test/support/lab/lab.ts';
+import type { SyntheticDump } from '../test/support/lab/synthetic-dump.ts';
 import type { ReceiversSettings, SendersReport, SendersSettings } from './fan-out-roles.ts';
 import { type Bench, type Part, median, megabytes, rate, times } from './part.ts';
 import { touchMemory } from './propagation.ts';

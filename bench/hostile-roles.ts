@@ -1,5 +1,5 @@
 import { connect, createServer, type Socket } from 'node:net';
-import { worstApReq } from '../test/support/worst-ap-req.ts';
+import { worstApReq } from '../test/support/rig/worst-ap-req.ts';
 import { untilToldToEnd } from './roles.ts';
 
 export const attacks = ['silent', 'garbage', 'worst AP-REQ', 'dribbling'] as const;

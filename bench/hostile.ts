@@ -1,6 +1,6 @@
-import type { Lab } from '../test/support/lab.ts';
-import { peakResidentBytes } from '../test/support/process-status.ts';
-import type { SyntheticDump } from '../test/support/synthetic-dump.ts';
+import type { Lab } from '../test/support/lab/lab.ts';
+import { peakResidentBytes } from '../test/support/lab/process-status.ts';
+import type { SyntheticDump } from '../test/support/lab/synthetic-dump.ts';
 import type { AttackersSettings, FarAwaySettings } from './hostile-roles.ts';
 import { type Bench, type Figure, median, megabytes, type Part, seconds, times } from './part.ts';
 import type { Make } from './propagation.ts';

@@ -8,7 +8,7 @@ import {
   writeSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import type { Lab } from '../test/support/lab.ts';
+import type { Lab } from '../test/support/lab/lab.ts';
 import { type Part, megabytes, seconds } from './part.ts';
 import { allOurs, lineOf, noLoad, propagateOnce } from './propagation.ts';
 

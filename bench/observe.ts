@@ -1,4 +1,4 @@
-import { peakResidentBytes, textOf } from '../test/support/process-status.ts';
+import { peakResidentBytes, textOf } from '../test/support/lab/process-status.ts';
 
 export interface Observation {
   /** The most memory that it ever had resident. */

@@ -1,5 +1,5 @@
-import type { Lab } from '../test/support/lab.ts';
-import type { SyntheticDump } from '../test/support/synthetic-dump.ts';
+import type { Lab } from '../test/support/lab/lab.ts';
+import type { SyntheticDump } from '../test/support/lab/synthetic-dump.ts';
 
 /** One line of the last table: what was aimed at, and what came out. */
 export interface Figure {

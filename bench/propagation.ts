@@ -1,7 +1,7 @@
 import { closeSync, openSync, rmSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Lab, ourProgram } from '../test/support/lab.ts';
-import type { SyntheticDump } from '../test/support/synthetic-dump.ts';
+import { type Lab, ourProgram } from '../test/support/lab/lab.ts';
+import type { SyntheticDump } from '../test/support/lab/synthetic-dump.ts';
 import { type Observation, observe } from './observe.ts';
 import { type Figure, median, seconds, times } from './part.ts';
 

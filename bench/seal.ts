@@ -1,7 +1,7 @@
 import { systemAmbient } from '../src/protocol/ambient.ts';
-import { Key } from '../src/protocol/crypto/key.ts';
-import { Principal } from '../src/protocol/messages/principal.ts';
-import { Session } from '../src/protocol/session/session.ts';
+import { Key } from '../src/protocol/krb5/crypto/key.ts';
+import { Principal } from '../src/protocol/krb5/messages/principal.ts';
+import { Session } from '../src/protocol/krb5/session/session.ts';
 import { aesBytesPerSecond } from './limits.ts';
 import { median, type Part, rate, times } from './part.ts';
 

@@ -3,14 +3,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { keytabReader } from '../src/host/keytab-file.ts';
-import { flags, int32 } from '../src/protocol/asn1/primitives.ts';
-import { application, encode, field, sequence } from '../src/protocol/asn1/schema.ts';
-import { enctypeName } from '../src/protocol/crypto/profiles.ts';
-import { formatKeytab } from '../src/protocol/formats/keytab.ts';
-import { encryptedData } from '../src/protocol/messages/parts.ts';
-import { Principal } from '../src/protocol/messages/principal.ts';
-import { ticket } from '../src/protocol/messages/ticket.ts';
-import { type AcceptorOptions, acceptApReq } from '../src/protocol/session/ap-exchange.ts';
+import { flags, int32 } from '../src/protocol/der/primitives.ts';
+import { application, encode, field, sequence } from '../src/protocol/der/schema.ts';
+import { enctypeName } from '../src/protocol/krb5/crypto/profiles.ts';
+import { formatKeytab } from '../src/protocol/krb5/formats/keytab.ts';
+import { encryptedData } from '../src/protocol/krb5/messages/parts.ts';
+import { Principal } from '../src/protocol/krb5/messages/principal.ts';
+import { ticket } from '../src/protocol/krb5/messages/ticket.ts';
+import { type AcceptorOptions, acceptApReq } from '../src/protocol/krb5/session/ap-exchange.ts';
 import {
   acceptor,
   allEnctypes,
@@ -20,7 +20,7 @@ import {
   holding,
   replicaName,
   someKey,
-} from '../test/support/forge.ts';
+} from '../test/support/wire/forge.ts';
 import { median, type Part } from './part.ts';
 
 /** Longer than this takes nobody who has proved nothing. */

@@ -3,8 +3,8 @@
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 
-import { type Kpropd, type KpropOptions, Lab, type Outcome } from '../test/support/lab.ts';
-import { makeSyntheticDump } from '../test/support/synthetic-dump.ts';
+import { type Kpropd, type KpropOptions, Lab, type Outcome } from '../test/support/lab/lab.ts';
+import { makeSyntheticDump } from '../test/support/lab/synthetic-dump.ts';
 
 interface Make {
   readonly name: string;

@@ -1,4 +1,4 @@
-export type { CredentialSource } from './client/credentials.ts';
+export type { CredentialSource } from './ticket/credentials.ts';
 export {
   type DumpStream,
   type PropagateEvent,
@@ -18,12 +18,12 @@ export {
   isKpropError,
   KpropError,
   type Phase,
-} from './protocol/errors.ts';
-export type { Krb5Config } from './protocol/formats/krb5-config.ts';
-export { memoryReplayCache, type ReplayCache } from './protocol/session/replay.ts';
+} from './errors/kprop-error.ts';
+export type { Krb5Config } from './protocol/krb5/formats/krb5-config.ts';
+export { memoryReplayCache, type ReplayCache } from './protocol/krb5/session/replay.ts';
 export type { ServeLimits } from './server/connection.ts';
-export type { DumpKind } from './server/dump-check.ts';
-export type { LoadRun } from './server/loader.ts';
+export type { DumpKind } from './kdb/dump/completeness.ts';
+export type { LoadRun } from './server/load/loader.ts';
 export type { LoadMode } from './server/options.ts';
 export {
   type KpropServer,

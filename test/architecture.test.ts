@@ -141,7 +141,7 @@ describe.each(files)('%s', (file) => {
   test('leaves to others what is not its business', () => {
     const code = withoutComments(text);
     // The file that runs as a process of its own speaks with its parent as a program does.
-    const isProgram = room === 'cli' || file === 'client/gss-worker.ts';
+    const isProgram = room === 'cli' || file === 'ticket/gss-worker.ts';
     if (!isProgram) {
       expect(code).not.toMatch(/\bprocess\s*\.\s*(env|exit|exitCode|argv|stdin|stdout|stderr)\b/);
       expect(code).not.toMatch(/\bprocess\s*\[/);
@@ -181,7 +181,7 @@ test('packages are known to those who wrap them alone', () => {
   for (const { from, to } of imports) {
     if (to === 'asn1js') expect(roomOf(from)).toBe('asn1');
     if (to === 'koffi') expect(from).toBe('host/libc.ts');
-    if (to === 'kerberos') expect(from).toBe('client/gss-worker.ts');
+    if (to === 'kerberos') expect(from).toBe('ticket/gss-worker.ts');
   }
 });
 

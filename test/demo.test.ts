@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 
 import { expect, test } from 'vitest';
 
-import { packageRoot } from './support/lab.ts';
+import { packageRoot } from './support/lab/lab.ts';
 
 test('the demonstration runs to its end, and leaves nothing behind', { timeout: 90_000 }, () => {
   const begin = performance.now();

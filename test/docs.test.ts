@@ -4,10 +4,10 @@ import { join, relative } from 'node:path';
 
 import { expect, test } from 'vitest';
 
-import { catalogue } from '../src/protocol/catalogue/catalogue.ts';
-import type { Row } from '../src/protocol/catalogue/row.ts';
-import { krb5ErrorText, resolverTexts } from '../src/protocol/com-err.ts';
-import { packageRoot } from './support/lab.ts';
+import { catalogue } from '../src/errors/catalogue/catalogue.ts';
+import type { Row } from '../src/errors/catalogue/row.ts';
+import { krb5ErrorText, resolverTexts } from '../src/errors/com-err.ts';
+import { packageRoot } from './support/lab/lab.ts';
 
 const read = (path: string) => readFileSync(join(packageRoot, path), 'utf8');
 

@@ -7,7 +7,7 @@ import { ConfigMap, Service } from 'kubernetes-models/v1';
 import { expect, test } from 'vitest';
 import { parseAllDocuments } from 'yaml';
 
-import { packageRoot } from './support/lab.ts';
+import { packageRoot } from './support/lab/lab.ts';
 
 const folder = join(packageRoot, 'packaging/kubernetes');
 /** By the schemas that the API server publishes. */

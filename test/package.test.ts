@@ -7,9 +7,9 @@ import { publint } from 'publint';
 import { formatMessage } from 'publint/utils';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
-import { Lab, packageRoot } from './support/lab.ts';
-import { freePort, listens } from './support/lab-process.ts';
-import { expectReplicaHas, succeeded } from './support/pairings.ts';
+import { Lab, packageRoot } from './support/lab/lab.ts';
+import { freePort, listens } from './support/lab/lab-process.ts';
+import { expectReplicaHas, succeeded } from './support/lab/pairings.ts';
 
 interface Packed {
   readonly filename: string;

@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { isAbsolute } from 'node:path';
 
-import { errnoOf } from '../protocol/com-err.ts';
-import { KpropError } from '../protocol/errors.ts';
+import { errnoOf } from '../errors/com-err.ts';
+import { KpropError } from '../errors/kprop-error.ts';
 
 /** Where MIT's programs look unless told otherwise, which is compiled into them. */
 export interface DefaultPaths {

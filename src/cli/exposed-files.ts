@@ -1,8 +1,8 @@
 import { statSync } from 'node:fs';
 
 import { defaultKeytabName } from '../host/keytab-file.ts';
-import { parseKeytabName } from '../protocol/formats/keytab.ts';
-import type { Krb5Config } from '../protocol/formats/krb5-config.ts';
+import { parseKeytabName } from '../protocol/krb5/formats/keytab.ts';
+import type { Krb5Config } from '../protocol/krb5/formats/krb5-config.ts';
 
 export interface WatchedFile {
   readonly kind: 'keytab' | 'ACL';

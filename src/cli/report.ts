@@ -1,5 +1,5 @@
-import { krb5ErrorText } from '../protocol/com-err.ts';
-import { isKpropError, KpropError, type Phase } from '../protocol/errors.ts';
+import { krb5ErrorText } from '../errors/com-err.ts';
+import { isKpropError, KpropError, type Phase } from '../errors/kprop-error.ts';
 
 /**
  * A failure in MIT's words, a line each, as its programs print it: `PROG: error text while doing`.

@@ -1,10 +1,10 @@
 import { lookup } from 'node:dns/promises';
 import { Socket } from 'node:net';
-import { type Channel, channelOver } from '../protocol/channel.ts';
-import { errnoOf } from '../protocol/com-err.ts';
-import { abortError, KpropError } from '../protocol/errors.ts';
-import { directionalAddress, hostAddressOf } from '../protocol/messages/address.ts';
-import { untilAborted } from './until-aborted.ts';
+import { type Channel, channelOver } from '../protocol/channel/channel.ts';
+import { errnoOf } from '../errors/com-err.ts';
+import { abortError, KpropError } from '../errors/kprop-error.ts';
+import { directionalAddress, hostAddressOf } from '../protocol/krb5/messages/address.ts';
+import { untilAborted } from '../ticket/until-aborted.ts';
 
 export interface DialOptions {
   /** Time for each address; 0 leaves it to the kernel. */

@@ -1,8 +1,8 @@
 import { type FileHandle, open, stat } from 'node:fs/promises';
 import { lockFile } from '../host/libc.ts';
-import { errnoOf } from '../protocol/com-err.ts';
-import { KpropError } from '../protocol/errors.ts';
-import type { Dump } from '../protocol/kprop.ts';
+import { errnoOf } from '../errors/com-err.ts';
+import { KpropError } from '../errors/kprop-error.ts';
+import type { Dump } from '../protocol/kprop/conversation.ts';
 
 /** An open, locked dump. Each call of `blocks()` reads it from the start, on its own. */
 export interface DumpFile extends Dump {

@@ -1,4 +1,4 @@
-import { KpropError } from '../protocol/errors.ts';
+import { KpropError } from '../errors/kprop-error.ts';
 import { type DumpFile, openDumpFile } from './dump-file.ts';
 import type { DumpStream } from './propagate.ts';
 

@@ -1,5 +1,5 @@
-import { KpropError } from '../protocol/errors.ts';
-import { type Ccache, parseCcache, parseCcacheName } from '../protocol/formats/ccache.ts';
+import { KpropError } from '../errors/kprop-error.ts';
+import { type Ccache, parseCcache, parseCcacheName } from '../protocol/krb5/formats/ccache.ts';
 import { readLockedFile } from './locked-file.ts';
 
 /**

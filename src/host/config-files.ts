@@ -2,11 +2,11 @@ import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { userInfo } from 'node:os';
 import { join } from 'node:path';
 
-import { errnoOf } from '../protocol/com-err.ts';
-import { KpropError } from '../protocol/errors.ts';
-import { Krb5Config } from '../protocol/formats/krb5-config.ts';
-import { type Include, type ProfileTree, parseProfile } from '../protocol/formats/profile.ts';
-import { nameText } from '../protocol/messages/principal.ts';
+import { errnoOf } from '../errors/com-err.ts';
+import { KpropError } from '../errors/kprop-error.ts';
+import { Krb5Config } from '../protocol/krb5/formats/krb5-config.ts';
+import { type Include, type ProfileTree, parseProfile } from '../protocol/krb5/formats/profile.ts';
+import { nameText } from '../protocol/krb5/messages/principal.ts';
 
 export interface ConfigFiles {
   /** Colon-separated, as in KRB5_CONFIG; an empty entry ends the list. `/etc/krb5.conf` unless given. */

@@ -1,6 +1,6 @@
 import { writeSync } from 'node:fs';
 
-import { errnoOf } from '../protocol/com-err.ts';
+import { errnoOf } from '../errors/com-err.ts';
 import { libc } from './libc.ts';
 import { type Delivery, Outlet } from './outlet.ts';
 

@@ -1,8 +1,8 @@
 import { type BigIntStats, statSync } from 'node:fs';
 
-import { Keytab, parseKeytab, parseKeytabName } from '../protocol/formats/keytab.ts';
-import type { Krb5Config } from '../protocol/formats/krb5-config.ts';
-import { expandTokens } from '../protocol/formats/values.ts';
+import { Keytab, parseKeytab, parseKeytabName } from '../protocol/krb5/formats/keytab.ts';
+import type { Krb5Config } from '../protocol/krb5/formats/krb5-config.ts';
+import { expandTokens } from '../protocol/krb5/formats/values.ts';
 import { readLockedFile } from './locked-file.ts';
 import { pathTokens } from './path-tokens.ts';
 

@@ -5,7 +5,7 @@ import { getSystemErrorName, promisify } from 'node:util';
 
 import type * as Koffi from 'koffi';
 
-import { KpropError } from '../protocol/errors.ts';
+import { KpropError } from '../errors/kprop-error.ts';
 
 // Numbers and layouts are those of 64-bit Linux (x64, arm64), the same in glibc and musl.
 

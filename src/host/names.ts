@@ -1,6 +1,6 @@
 import { hostname } from 'node:os';
 
-import type { Krb5Config } from '../protocol/formats/krb5-config.ts';
+import type { Krb5Config } from '../protocol/krb5/formats/krb5-config.ts';
 import { canonicalHostName } from './libc.ts';
 import { searchDomain } from './resolv-conf.ts';
 

@@ -1,4 +1,4 @@
-import { KpropError } from '../protocol/errors.ts';
+import { KpropError } from '../errors/kprop-error.ts';
 import { serviceByName } from './libc.ts';
 
 /** IANA: krb_prop 754/tcp. MIT's programs stop where the services database lacks their name. */

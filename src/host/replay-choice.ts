@@ -1,8 +1,8 @@
 import { join } from 'node:path';
-import { KpropError } from '../protocol/errors.ts';
-import type { Krb5Config } from '../protocol/formats/krb5-config.ts';
-import { expandTokens } from '../protocol/formats/values.ts';
-import type { ReplayCache } from '../protocol/session/replay.ts';
+import { KpropError } from '../errors/kprop-error.ts';
+import type { Krb5Config } from '../protocol/krb5/formats/krb5-config.ts';
+import { expandTokens } from '../protocol/krb5/formats/values.ts';
+import type { ReplayCache } from '../protocol/krb5/session/replay.ts';
 import { pathTokens } from './path-tokens.ts';
 import { fileReplayCache, noReplayCache } from './replay-file.ts';
 

@@ -1,4 +1,4 @@
-import { KpropError } from './errors.ts';
+import { KpropError } from '../errors/kprop-error.ts';
 
 /** Reads big-endian integers and byte runs in order, never past the end. @throws decode.truncated */
 export class ByteReader {

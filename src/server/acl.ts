@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
-import { errnoOf, errnoText } from '../protocol/com-err.ts';
-import { enctypeByName, enctypeName } from '../protocol/crypto/profiles.ts';
-import { KpropError } from '../protocol/errors.ts';
-import { nameBytes, type Principal } from '../protocol/messages/principal.ts';
+import { errnoOf, errnoText } from '../errors/com-err.ts';
+import { enctypeByName, enctypeName } from '../protocol/krb5/crypto/profiles.ts';
+import { KpropError } from '../errors/kprop-error.ts';
+import { nameBytes, type Principal } from '../protocol/krb5/messages/principal.ts';
 
 /**
  * kpropd.acl: who may replace this host's database. One principal a line, from the first column,

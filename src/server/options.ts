@@ -1,9 +1,9 @@
 import type { Ambient } from '../protocol/ambient.ts';
-import type { Krb5Config } from '../protocol/formats/krb5-config.ts';
-import type { ReplayCache } from '../protocol/session/replay.ts';
+import type { Krb5Config } from '../protocol/krb5/formats/krb5-config.ts';
+import type { ReplayCache } from '../protocol/krb5/session/replay.ts';
 import type { ConnectionEvent, ServeLimits } from './connection.ts';
-import type { DroppedEvent } from './drop-tally.ts';
-import type { LoadRun } from './loader.ts';
+import type { DroppedEvent } from './listen/drop-tally.ts';
+import type { LoadRun } from './load/loader.ts';
 
 export const loadModes = ['auto', 'streamed', 'complete'] as const;
 export type LoadMode = (typeof loadModes)[number];

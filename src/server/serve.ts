@@ -1,8 +1,8 @@
 import type { Socket } from 'node:net';
 import { readingInto } from './adopt.ts';
 import type { Replica } from './connection.ts';
-import { ConnectionRegistry } from './connections.ts';
-import { Listeners } from './listeners.ts';
+import { ConnectionRegistry } from './listen/connections.ts';
+import { Listeners } from './listen/listeners.ts';
 import { type ServeOptions, type ServerEvent, tell } from './options.ts';
 import { describeReplica } from './replica.ts';
 

@@ -5,13 +5,13 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
-import { Lab, ourProgram } from '../support/lab.ts';
-import { freePort, type LabProcess, listens } from '../support/lab-process.ts';
-import { listeningSockets } from '../support/listening-sockets.ts';
-import { succeeded } from '../support/pairings.ts';
-import { textOf } from '../support/process-status.ts';
-import { textOnceThere } from '../support/replica-rig.ts';
-import { startSuperServer } from '../support/super-server.ts';
+import { Lab, ourProgram } from '../support/lab/lab.ts';
+import { freePort, type LabProcess, listens } from '../support/lab/lab-process.ts';
+import { listeningSockets } from '../support/lab/listening-sockets.ts';
+import { succeeded } from '../support/lab/pairings.ts';
+import { textOf } from '../support/lab/process-status.ts';
+import { textOnceThere } from '../support/rig/replica-rig.ts';
+import { startSuperServer } from '../support/lab/super-server.ts';
 
 // SIGUSR1 makes a Node process listen for a debugger: whoever connects to that is the process's user.
 

@@ -14,12 +14,12 @@ import { join } from 'node:path';
 
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 
-import { Lab, packageRoot, ourProgram } from '../support/lab.ts';
-import type { Kpropd } from '../support/lab-options.ts';
-import type { Outcome } from '../support/lab-process.ts';
-import { expectReplicaHas, type Make, runKprop, succeeded } from '../support/pairings.ts';
-import { makeSyntheticDump } from '../support/synthetic-dump.ts';
-import { startProxy } from '../support/tcp-proxy.ts';
+import { Lab, packageRoot, ourProgram } from '../support/lab/lab.ts';
+import type { Kpropd } from '../support/lab/lab-options.ts';
+import type { Outcome } from '../support/lab/lab-process.ts';
+import { expectReplicaHas, type Make, runKprop, succeeded } from '../support/lab/pairings.ts';
+import { makeSyntheticDump } from '../support/lab/synthetic-dump.ts';
+import { startProxy } from '../support/rig/tcp-proxy.ts';
 
 const ourKprop = ourProgram('kprop');
 let lab: Lab;

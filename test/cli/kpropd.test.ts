@@ -4,9 +4,9 @@ import { existsSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'n
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 
-import { type LabProcess, packageRoot, type RunOptions, ourProgram } from '../support/lab.ts';
-import { freePort, listens } from '../support/lab-process.ts';
-import { ReplicaRig, textOnceThere } from '../support/replica-rig.ts';
+import { type LabProcess, packageRoot, type RunOptions, ourProgram } from '../support/lab/lab.ts';
+import { freePort, listens } from '../support/lab/lab-process.ts';
+import { ReplicaRig, textOnceThere } from '../support/rig/replica-rig.ts';
 
 const program = ourProgram('kpropd');
 
@@ -254,7 +254,7 @@ function statOf(pid: number): readonly string[] {
 }
 
 test('a daemon whose starter is gone serves on', async () => {
-  const daemonModule = JSON.stringify(join(packageRoot, 'dist/cli/daemon.js'));
+  const daemonModule = JSON.stringify(join(packageRoot, 'dist/cli/kpropd/daemon.js'));
   const script = `import { tellParent } from ${daemonModule};
     tellParent('ready'); process.disconnect(); tellParent('ready');`;
   const args = ['--input-type=module', '-e', script];

@@ -12,9 +12,9 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 
 import { exposureOf, ExposureWatch } from '../../src/cli/exposed-files.ts';
 import { writeOwnFile } from '../../src/host/own-file.ts';
-import { Lab, ourProgram } from '../support/lab.ts';
-import { freePort } from '../support/lab-process.ts';
-import { succeeded } from '../support/pairings.ts';
+import { Lab, ourProgram } from '../support/lab/lab.ts';
+import { freePort } from '../support/lab/lab-process.ts';
+import { succeeded } from '../support/lab/pairings.ts';
 
 let lab: Lab;
 let victim: string;

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 
 import { asLine, hintLine, mitLines, mitText, senderHintLine } from '../../src/cli/report.ts';
-import { KpropError, type Phase } from '../../src/protocol/errors.ts';
+import { KpropError, type Phase } from '../../src/errors/kprop-error.ts';
 
 const refusal = (number: number, text: string, phase: Phase) =>
   new KpropError('peer.refused', { peer: 'replica port 754', number, text }, { phase });

@@ -5,10 +5,10 @@ import { type AddressInfo, createServer, type Server, Socket } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 
 import { dial } from '../../src/client/dial.ts';
-import type { Channel } from '../../src/protocol/channel.ts';
+import type { Channel } from '../../src/protocol/channel/channel.ts';
 import { descriptorOf } from '../../src/server/adopt.ts';
-import { IPPROTO_TCP, socketOption, TCP_NODELAY } from '../support/socket-option.ts';
-import { hostAddressOf } from '../../src/protocol/messages/address.ts';
+import { IPPROTO_TCP, socketOption, TCP_NODELAY } from '../support/lab/socket-option.ts';
+import { hostAddressOf } from '../../src/protocol/krb5/messages/address.ts';
 
 let server: Server;
 let port: number;

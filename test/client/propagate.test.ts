@@ -13,12 +13,12 @@ import {
   propagate,
 } from '../../src/client/propagate.ts';
 import { loadKrb5Config } from '../../src/host/config-files.ts';
-import type { KpropError } from '../../src/protocol/errors.ts';
+import type { KpropError } from '../../src/errors/kprop-error.ts';
 import { type KpropServer, type ServerEvent, serveKprop } from '../../src/server/serve.ts';
-import { Lab } from '../support/lab.ts';
-import { asPrimary, expectReplicaHas, startKpropd } from '../support/pairings.ts';
-import { makeSyntheticDump } from '../support/synthetic-dump.ts';
-import { startProxy } from '../support/tcp-proxy.ts';
+import { Lab } from '../support/lab/lab.ts';
+import { asPrimary, expectReplicaHas, startKpropd } from '../support/lab/pairings.ts';
+import { makeSyntheticDump } from '../support/lab/synthetic-dump.ts';
+import { startProxy } from '../support/rig/tcp-proxy.ts';
 
 const phases = [
   'configuration',

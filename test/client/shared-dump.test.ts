@@ -17,10 +17,10 @@ import { type PropagateOptions, propagate } from '../../src/client/propagate.ts'
 import { openSharedDump, type SharedDump } from '../../src/client/shared-dump.ts';
 import { loadKrb5Config } from '../../src/host/config-files.ts';
 import { lockFile } from '../../src/host/libc.ts';
-import { KpropError } from '../../src/protocol/errors.ts';
+import { KpropError } from '../../src/errors/kprop-error.ts';
 import { type KpropServer, serveKprop } from '../../src/server/serve.ts';
-import { Lab } from '../support/lab.ts';
-import { makeSyntheticDump } from '../support/synthetic-dump.ts';
+import { Lab } from '../support/lab/lab.ts';
+import { makeSyntheticDump } from '../support/lab/synthetic-dump.ts';
 
 const replicas = 12;
 const pieceBytes = 1 << 20;

@@ -1,6 +1,6 @@
 import { expect } from 'vitest';
 
-import type { Make } from '../support/pairings.ts';
+import type { Make } from '../support/lab/pairings.ts';
 import type { ContainerRealm, KpropOptions } from './realm.ts';
 
 const etc = '/etc/krb5kdc';

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
-import { pairings } from '../support/pairings.ts';
+import { pairings } from '../support/lab/pairings.ts';
 import { ContainerRealm } from './realm.ts';
 
 let realm: ContainerRealm;

@@ -3,7 +3,7 @@ import { randomBytes, randomUUID } from 'node:crypto';
 
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
-import { packageRoot } from '../support/lab.ts';
+import { packageRoot } from '../support/lab/lab.ts';
 
 // docker-compose.yml with either make of Compose, as a person runs it.
 const project = `kprop${randomBytes(3).toString('hex')}`;

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
-import { type Pairing, pairingsOfOurs } from '../support/pairings.ts';
+import { type Pairing, pairingsOfOurs } from '../support/lab/pairings.ts';
 import { expectSeesBreaking } from './breaking.ts';
 import type { Result } from './host.ts';
 import { ContainerRealm, dumpFile } from './realm.ts';

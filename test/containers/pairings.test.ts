@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
-import { pairings } from '../support/pairings.ts';
+import { pairings } from '../support/lab/pairings.ts';
 import { expectSeesBreaking } from './breaking.ts';
 import { ContainerRealm } from './realm.ts';
 

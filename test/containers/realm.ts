@@ -7,7 +7,7 @@ import {
   Wait,
 } from 'testcontainers';
 
-import type { Make } from '../support/pairings.ts';
+import type { Make } from '../support/lab/pairings.ts';
 import { Host, type Result } from './host.ts';
 
 export const dumpFile = '/var/lib/krb5kdc/replica_datatrans';

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
-import type { Make } from '../support/pairings.ts';
+import type { Make } from '../support/lab/pairings.ts';
 import { expectSeesBreaking } from './breaking.ts';
 import { ContainerRealm, dumpFile } from './realm.ts';
 

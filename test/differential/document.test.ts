@@ -3,7 +3,7 @@ import { join } from 'node:path';
 
 import { expect, test } from 'vitest';
 
-import { packageRoot } from '../support/lab.ts';
+import { packageRoot } from '../support/lab/lab.ts';
 import { deviations } from './deviations.ts';
 import { kpropScenarios, kpropdScenarios } from './scenarios.ts';
 

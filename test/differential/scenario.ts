@@ -3,7 +3,7 @@ import { lstatSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-import type { LabProcess, Outcome } from '../support/lab-process.ts';
+import type { LabProcess, Outcome } from '../support/lab/lab-process.ts';
 import { dumpPath } from './realm.ts';
 import type { Make, Run, World } from './world.ts';
 

@@ -2,12 +2,12 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 
 import { concat } from '../../src/protocol/bytes.ts';
-import { makeChecksum, verifyChecksum } from '../../src/protocol/crypto/checksum.ts';
-import { CipherChain } from '../../src/protocol/crypto/cipher.ts';
-import { decrypt, encrypt } from '../../src/protocol/crypto/encrypt.ts';
-import { isKpropError } from '../../src/protocol/errors.ts';
-import { seededAmbient } from '../support/fixed-ambient.ts';
-import { allEnctypes, someKey } from '../support/forge.ts';
+import { makeChecksum, verifyChecksum } from '../../src/protocol/krb5/crypto/checksum.ts';
+import { CipherChain } from '../../src/protocol/krb5/crypto/cipher.ts';
+import { decrypt, encrypt } from '../../src/protocol/krb5/crypto/encrypt.ts';
+import { isKpropError } from '../../src/errors/kprop-error.ts';
+import { seededAmbient } from '../support/wire/fixed-ambient.ts';
+import { allEnctypes, someKey } from '../support/wire/forge.ts';
 
 const plaintexts = fc.uint8Array({ maxLength: 200 });
 const usages = fc.constantFrom(1, 2, 3, 11, 12, 13, 15, 56, 1024);

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 
-import { nameBytes, nameText, Principal } from '../../src/protocol/messages/principal.ts';
+import { nameBytes, nameText, Principal } from '../../src/protocol/krb5/messages/principal.ts';
 import { Acl } from '../../src/server/acl.ts';
 
 // What fuzzing has found, one test for each: the seed is gone, the case stays.

@@ -1,19 +1,19 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 
-import { decode, encode } from '../../src/protocol/asn1/schema.ts';
+import { decode, encode } from '../../src/protocol/der/schema.ts';
 import { concat } from '../../src/protocol/bytes.ts';
-import { isKpropError } from '../../src/protocol/errors.ts';
+import { isKpropError } from '../../src/errors/kprop-error.ts';
 import {
   encKrbPrivPart,
   krbPriv,
   openPriv,
   openPrivPart,
   privWriter,
-} from '../../src/protocol/messages/priv.ts';
-import { decodeSize, encodeSize } from '../../src/protocol/messages/size.ts';
-import { codecs } from '../protocol/messages/codecs.ts';
-import { arbitraryMessages, someOctets, uint32 } from '../support/arbitrary-messages.ts';
+} from '../../src/protocol/krb5/messages/priv.ts';
+import { decodeSize, encodeSize } from '../../src/protocol/kprop/size.ts';
+import { codecs } from '../protocol/krb5/messages/codecs.ts';
+import { arbitraryMessages, someOctets, uint32 } from '../support/wire/arbitrary-messages.ts';
 
 test('every codec has its values', () => {
   expect(Object.keys(arbitraryMessages).sort()).toEqual(Object.keys(codecs).sort());

@@ -5,7 +5,7 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
 import { fileReplayCache } from '../../src/host/replay-file.ts';
-import { codeOf } from '../support/code-of.ts';
+import { codeOf } from '../support/wire/code-of.ts';
 
 describe('the replay cache on disk', () => {
   let folder: string;

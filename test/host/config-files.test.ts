@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
 import { loadKrb5Config } from '../../src/host/config-files.ts';
-import { KpropError } from '../../src/protocol/errors.ts';
+import { KpropError } from '../../src/errors/kprop-error.ts';
 
 const klist = '/usr/bin/klist';
 const nobody = 65_534;

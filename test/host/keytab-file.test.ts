@@ -8,8 +8,8 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
 import { readCcache } from '../../src/host/ccache-file.ts';
 import { keytabReader, readKeytab } from '../../src/host/keytab-file.ts';
-import { formatKeytab, type KeytabFields } from '../../src/protocol/formats/keytab.ts';
-import { Principal } from '../../src/protocol/messages/principal.ts';
+import { formatKeytab, type KeytabFields } from '../../src/protocol/krb5/formats/keytab.ts';
+import { Principal } from '../../src/protocol/krb5/messages/principal.ts';
 
 const klist = '/usr/bin/klist';
 const ktutil = '/usr/bin/ktutil';

@@ -5,7 +5,7 @@ import { afterAll, expect, test } from 'vitest';
 import { fileReplayCache } from '../../src/host/replay-file.ts';
 import { sipHash24 } from '../../src/host/siphash.ts';
 import { concat } from '../../src/protocol/bytes.ts';
-import { holdLock } from '../support/lock-holder.ts';
+import { holdLock } from '../support/lab/lock-holder.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'kprop-replay-'));
 afterAll(() => rmSync(folder, { recursive: true }));

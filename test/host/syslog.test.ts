@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
 import { openSyslog } from '../../src/host/syslog.ts';
-import { ProcessTable } from '../support/lab-process.ts';
-import { startLogSocket } from '../support/log-socket.ts';
+import { ProcessTable } from '../support/lab/lab-process.ts';
+import { startLogSocket } from '../support/lab/log-socket.ts';
 
 let folder: string;
 let table: ProcessTable;

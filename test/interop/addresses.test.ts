@@ -3,15 +3,15 @@ import { networkInterfaces } from 'node:os';
 
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
-import { Lab } from '../support/lab.ts';
-import type { Kpropd } from '../support/lab-options.ts';
+import { Lab } from '../support/lab/lab.ts';
+import type { Kpropd } from '../support/lab/lab-options.ts';
 import {
   expectReplicaHas,
   pairings,
   runKprop,
   startKpropd,
   succeeded,
-} from '../support/pairings.ts';
+} from '../support/lab/pairings.ts';
 
 const hasIpv6Loopback = () =>
   Object.values(networkInterfaces()).some((one) => one?.some(({ address }) => address === '::1'));

@@ -3,10 +3,10 @@ import { join } from 'node:path';
 
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
-import { boundByModes, bothFail, bothFailUnder, type Failure } from '../support/both-kprops.ts';
-import { Lab } from '../support/lab.ts';
-import type { KpropOptions, Kpropd } from '../support/lab-options.ts';
-import { succeeded } from '../support/pairings.ts';
+import { boundByModes, bothFail, bothFailUnder, type Failure } from '../support/lab/both-kprops.ts';
+import { Lab } from '../support/lab/lab.ts';
+import type { KpropOptions, Kpropd } from '../support/lab/lab-options.ts';
+import { succeeded } from '../support/lab/pairings.ts';
 
 let lab: Lab;
 let kpropd: Kpropd;

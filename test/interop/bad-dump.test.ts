@@ -21,13 +21,13 @@ import {
   bothFailUnder,
   type Failure,
   oursFails,
-} from '../support/both-kprops.ts';
-import { Lab } from '../support/lab.ts';
-import type { Kpropd } from '../support/lab-options.ts';
-import type { Outcome } from '../support/lab-process.ts';
-import { runKprop, startKpropd, succeeded } from '../support/pairings.ts';
-import { makeSyntheticDump } from '../support/synthetic-dump.ts';
-import { startProxy } from '../support/tcp-proxy.ts';
+} from '../support/lab/both-kprops.ts';
+import { Lab } from '../support/lab/lab.ts';
+import type { Kpropd } from '../support/lab/lab-options.ts';
+import type { Outcome } from '../support/lab/lab-process.ts';
+import { runKprop, startKpropd, succeeded } from '../support/lab/pairings.ts';
+import { makeSyntheticDump } from '../support/lab/synthetic-dump.ts';
+import { startProxy } from '../support/rig/tcp-proxy.ts';
 
 let lab: Lab;
 let kpropd: Kpropd;

@@ -4,12 +4,12 @@ import { type AddressInfo, createServer } from 'node:net';
 
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
-import { bothFail, type Failure, oursFails } from '../support/both-kprops.ts';
-import { Lab } from '../support/lab.ts';
-import type { KpropOptions, Kpropd } from '../support/lab-options.ts';
-import { freePort } from '../support/lab-process.ts';
-import { succeeded } from '../support/pairings.ts';
-import { startProxy } from '../support/tcp-proxy.ts';
+import { bothFail, type Failure, oursFails } from '../support/lab/both-kprops.ts';
+import { Lab } from '../support/lab/lab.ts';
+import type { KpropOptions, Kpropd } from '../support/lab/lab-options.ts';
+import { freePort } from '../support/lab/lab-process.ts';
+import { succeeded } from '../support/lab/pairings.ts';
+import { startProxy } from '../support/rig/tcp-proxy.ts';
 
 let lab: Lab;
 beforeAll(async () => {

@@ -3,10 +3,10 @@ import { join } from 'node:path';
 
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
-import { bothFail, type Failure } from '../support/both-kprops.ts';
-import { Lab } from '../support/lab.ts';
-import type { KpropOptions } from '../support/lab-options.ts';
-import { freePort } from '../support/lab-process.ts';
+import { bothFail, type Failure } from '../support/lab/both-kprops.ts';
+import { Lab } from '../support/lab/lab.ts';
+import type { KpropOptions } from '../support/lab/lab-options.ts';
+import { freePort } from '../support/lab/lab-process.ts';
 
 let lab: Lab;
 const path = (name: string) => join(lab.primary.folder, name);

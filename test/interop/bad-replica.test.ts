@@ -3,10 +3,10 @@ import { join } from 'node:path';
 
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 
-import { bothFail, type Failure } from '../support/both-kprops.ts';
-import { Lab } from '../support/lab.ts';
-import type { Kpropd, KpropdOptions } from '../support/lab-options.ts';
-import { type Make, startKpropd } from '../support/pairings.ts';
+import { bothFail, type Failure } from '../support/lab/both-kprops.ts';
+import { Lab } from '../support/lab/lab.ts';
+import type { Kpropd, KpropdOptions } from '../support/lab/lab-options.ts';
+import { type Make, startKpropd } from '../support/lab/pairings.ts';
 
 let lab: Lab;
 let kpropd: Kpropd | undefined;

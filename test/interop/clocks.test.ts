@@ -8,10 +8,10 @@ import { propagate } from '../../src/client/propagate.ts';
 import { loadKrb5Config } from '../../src/host/config-files.ts';
 import { type Ambient, shiftedAmbient, systemAmbient } from '../../src/protocol/ambient.ts';
 import { type KpropServer, serveKprop } from '../../src/server/serve.ts';
-import { bothFail } from '../support/both-kprops.ts';
-import { Lab } from '../support/lab.ts';
-import type { Kpropd } from '../support/lab-options.ts';
-import { asPrimary, expectReplicaHas, runKprop, succeeded } from '../support/pairings.ts';
+import { bothFail } from '../support/lab/both-kprops.ts';
+import { Lab } from '../support/lab/lab.ts';
+import type { Kpropd } from '../support/lab/lab-options.ts';
+import { asPrimary, expectReplicaHas, runKprop, succeeded } from '../support/lab/pairings.ts';
 
 const ahead = (hours: number): Ambient => shiftedAmbient(systemAmbient(), hours * 3_600_000_000);
 

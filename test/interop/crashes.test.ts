@@ -3,11 +3,11 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 
-import { comparable, type Kpropd, Lab, type LabProcess, ourProgram } from '../support/lab.ts';
-import { processesOf } from '../support/replica-rig.ts';
-import { seededRandom } from '../support/seeded-random.ts';
-import { makeSyntheticDump } from '../support/synthetic-dump.ts';
-import { startProxy } from '../support/tcp-proxy.ts';
+import { comparable, type Kpropd, Lab, type LabProcess, ourProgram } from '../support/lab/lab.ts';
+import { processesOf } from '../support/rig/replica-rig.ts';
+import { seededRandom } from '../support/wire/seeded-random.ts';
+import { makeSyntheticDump } from '../support/lab/synthetic-dump.ts';
+import { startProxy } from '../support/rig/tcp-proxy.ts';
 
 // Kills one of those who take part in a propagation, at a random moment, again and again: the
 // replica's database is always the old one or the new one, whole, and the next propagation passes.

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
 import { propagate } from '../../src/client/propagate.ts';
-import { frames, honest, startMiddleman, stranger } from '../support/attacker.ts';
-import { Lab } from '../support/lab.ts';
+import { frames, honest, startMiddleman, stranger } from '../support/rig/attacker.ts';
+import { Lab } from '../support/lab/lab.ts';
 import {
   asPrimary,
   expectReplicaHas,
@@ -10,7 +10,7 @@ import {
   runKprop,
   startKpropd,
   succeeded,
-} from '../support/pairings.ts';
+} from '../support/lab/pairings.ts';
 
 const enctypes = [
   'des3-cbc-sha1',

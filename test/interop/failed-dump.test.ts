@@ -5,9 +5,9 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 
 import { propagate } from '../../src/client/propagate.ts';
 import { loadKrb5Config } from '../../src/host/config-files.ts';
-import { Lab } from '../support/lab.ts';
-import type { Kpropd } from '../support/lab-options.ts';
-import { makeSyntheticDump } from '../support/synthetic-dump.ts';
+import { Lab } from '../support/lab/lab.ts';
+import type { Kpropd } from '../support/lab/lab-options.ts';
+import { makeSyntheticDump } from '../support/lab/synthetic-dump.ts';
 
 let lab: Lab;
 let kpropd: Kpropd;

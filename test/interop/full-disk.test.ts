@@ -2,9 +2,9 @@ import { mkdirSync, readFileSync, rmSync, statfsSync, writeFileSync } from 'node
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
-import { isKpropError } from '../../src/protocol/errors.ts';
-import { comparable } from '../support/lab.ts';
-import { kdb5Util, ReplicaRig, type RigServer } from '../support/replica-rig.ts';
+import { isKpropError } from '../../src/errors/kprop-error.ts';
+import { comparable } from '../support/lab/lab.ts';
+import { kdb5Util, ReplicaRig, type RigServer } from '../support/rig/replica-rig.ts';
 
 // The disk that holds the database has room for some pages, and the load needs more, or not: at each
 // size of that room in steps of 4 KiB, from none to enough.

@@ -3,9 +3,9 @@ import { join } from 'node:path';
 
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 
-import { IpropLab } from '../support/iprop-lab.ts';
-import { comparable, type LabProcess, ourProgram } from '../support/lab.ts';
-import { freePort } from '../support/lab-process.ts';
+import { IpropLab } from '../support/lab/iprop-lab.ts';
+import { comparable, type LabProcess, ourProgram } from '../support/lab/lab.ts';
+import { freePort } from '../support/lab/lab-process.ts';
 
 const ourKprop = ourProgram('kprop');
 

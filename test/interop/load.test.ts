@@ -5,11 +5,11 @@ import { pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
 import { propagate } from '../../src/client/propagate.ts';
-import { isKpropError } from '../../src/protocol/errors.ts';
-import { comparable, Lab, packageRoot } from '../support/lab.ts';
-import { asPrimary, expectReplicaHas } from '../support/pairings.ts';
-import { residentBytes } from '../support/process-status.ts';
-import { makeSyntheticDump } from '../support/synthetic-dump.ts';
+import { isKpropError } from '../../src/errors/kprop-error.ts';
+import { comparable, Lab, packageRoot } from '../support/lab/lab.ts';
+import { asPrimary, expectReplicaHas } from '../support/lab/pairings.ts';
+import { residentBytes } from '../support/lab/process-status.ts';
+import { makeSyntheticDump } from '../support/lab/synthetic-dump.ts';
 
 let lab: Lab;
 beforeAll(async () => {

@@ -1,11 +1,11 @@
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
-import { isKpropError } from '../../src/protocol/errors.ts';
-import { type FileCall, FaultyLoader, fileCalls } from '../support/faulty-loader.ts';
-import { comparable } from '../support/lab.ts';
-import { ReplicaRig, type RigServer } from '../support/replica-rig.ts';
-import { leftOvers } from '../support/streams.ts';
+import { isKpropError } from '../../src/errors/kprop-error.ts';
+import { type FileCall, FaultyLoader, fileCalls } from '../support/lab/faulty-loader.ts';
+import { comparable } from '../support/lab/lab.ts';
+import { ReplicaRig, type RigServer } from '../support/rig/replica-rig.ts';
+import { leftOvers } from '../support/wire/streams.ts';
 
 // Each system call by which kdb5_util makes files fails once: success is never said over a database
 // that is not the new one, and the next propagation passes without help.

@@ -3,13 +3,13 @@ import { join } from 'node:path';
 
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 
-import { bothFail } from '../support/both-kprops.ts';
-import { comparable, Lab } from '../support/lab.ts';
-import type { Kpropd, KpropdOptions, KpropOptions } from '../support/lab-options.ts';
-import { holdLock } from '../support/lock-holder.ts';
-import { type Make, runKprop, startKpropd, succeeded } from '../support/pairings.ts';
-import { makeSyntheticDump } from '../support/synthetic-dump.ts';
-import { type Proxy as SlowLine, startProxy } from '../support/tcp-proxy.ts';
+import { bothFail } from '../support/lab/both-kprops.ts';
+import { comparable, Lab } from '../support/lab/lab.ts';
+import type { Kpropd, KpropdOptions, KpropOptions } from '../support/lab/lab-options.ts';
+import { holdLock } from '../support/lab/lock-holder.ts';
+import { type Make, runKprop, startKpropd, succeeded } from '../support/lab/pairings.ts';
+import { makeSyntheticDump } from '../support/lab/synthetic-dump.ts';
+import { type Proxy as SlowLine, startProxy } from '../support/rig/tcp-proxy.ts';
 
 const makes: readonly Make[] = ['our', 'MIT'];
 const other = (make: Make): Make => (make === 'our' ? 'MIT' : 'our');

@@ -6,17 +6,17 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
 import { dial } from '../../src/client/dial.ts';
-import { channelOver } from '../../src/protocol/channel.ts';
-import { applicationVersion } from '../../src/protocol/kprop.ts';
-import { hostAddressOf } from '../../src/protocol/messages/address.ts';
-import type { HostAddress } from '../../src/protocol/messages/parts.ts';
-import { readFrame, writeFrame } from '../../src/protocol/session/frame.ts';
-import { recvauth } from '../../src/protocol/session/sendauth.ts';
-import { labCredential, openInsider } from '../support/attacker.ts';
-import { propagateOver } from '../support/conversation.ts';
-import { acceptor, forgeCredential } from '../support/forge.ts';
-import { comparable, Lab } from '../support/lab.ts';
-import { pairingsOfOurs, runKprop, startKpropd, succeeded } from '../support/pairings.ts';
+import { channelOver } from '../../src/protocol/channel/channel.ts';
+import { applicationVersion } from '../../src/protocol/kprop/conversation.ts';
+import { hostAddressOf } from '../../src/protocol/krb5/messages/address.ts';
+import type { HostAddress } from '../../src/protocol/krb5/messages/parts.ts';
+import { readFrame, writeFrame } from '../../src/protocol/channel/frame.ts';
+import { recvauth } from '../../src/protocol/krb5/session/sendauth.ts';
+import { labCredential, openInsider } from '../support/rig/attacker.ts';
+import { propagateOver } from '../support/wire/conversation.ts';
+import { acceptor, forgeCredential } from '../support/wire/forge.ts';
+import { comparable, Lab } from '../support/lab/lab.ts';
+import { pairingsOfOurs, runKprop, startKpropd, succeeded } from '../support/lab/pairings.ts';
 
 let lab: Lab;
 beforeAll(async () => {

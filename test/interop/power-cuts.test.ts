@@ -2,12 +2,12 @@ import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
-import { Db2Files } from '../../src/server/db2-files.ts';
-import { comparable, ourProgram } from '../support/lab.ts';
-import { freePort } from '../support/lab-process.ts';
-import { PowerCuts, powerCutTrace } from '../support/power-cut.ts';
-import { kdb5Util, ReplicaRig } from '../support/replica-rig.ts';
-import { seededRandom } from '../support/seeded-random.ts';
+import { Db2Files } from '../../src/kdb/db2/live-files.ts';
+import { comparable, ourProgram } from '../support/lab/lab.ts';
+import { freePort } from '../support/lab/lab-process.ts';
+import { PowerCuts, powerCutTrace } from '../support/lab/power-cut.ts';
+import { kdb5Util, ReplicaRig } from '../support/rig/replica-rig.ts';
+import { seededRandom } from '../support/wire/seeded-random.ts';
 
 // A propagation is recorded, system call by system call. Then the power is cut after any of them, and
 // the next kpropd must find the old database or the new one; once it was confirmed, the new one.

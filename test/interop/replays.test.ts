@@ -4,11 +4,11 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
 import { systemAmbient } from '../../src/protocol/ambient.ts';
-import { makeApReq } from '../../src/protocol/session/ap-exchange.ts';
-import type { Credential } from '../../src/protocol/session/credential.ts';
-import { labCredential, presentApReq } from '../support/attacker.ts';
-import { Lab } from '../support/lab.ts';
-import { type Make, startKpropd } from '../support/pairings.ts';
+import { makeApReq } from '../../src/protocol/krb5/session/ap-exchange.ts';
+import type { Credential } from '../../src/protocol/krb5/session/credential.ts';
+import { labCredential, presentApReq } from '../support/rig/attacker.ts';
+import { Lab } from '../support/lab/lab.ts';
+import { type Make, startKpropd } from '../support/lab/pairings.ts';
 
 const replay = { number: 34, text: 'Request is a replay' };
 

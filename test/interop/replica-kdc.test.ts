@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
-import { Lab } from '../support/lab.ts';
-import { pairingsOfOurs, runKprop, startKpropd, succeeded } from '../support/pairings.ts';
+import { Lab } from '../support/lab/lab.ts';
+import { pairingsOfOurs, runKprop, startKpropd, succeeded } from '../support/lab/pairings.ts';
 
 let lab: Lab;
 beforeAll(async () => {

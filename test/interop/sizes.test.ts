@@ -3,7 +3,7 @@ import { join } from 'node:path';
 
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
-import { Lab } from '../support/lab.ts';
+import { Lab } from '../support/lab/lab.ts';
 import {
   expectReplicaHas,
   pairings,
@@ -11,9 +11,9 @@ import {
   runKprop,
   startKpropd,
   succeeded,
-} from '../support/pairings.ts';
-import type { Make } from '../support/pairings.ts';
-import { makeSyntheticDump } from '../support/synthetic-dump.ts';
+} from '../support/lab/pairings.ts';
+import type { Make } from '../support/lab/pairings.ts';
+import { makeSyntheticDump } from '../support/lab/synthetic-dump.ts';
 
 const block = 32_768;
 

@@ -4,15 +4,15 @@ import { join } from 'node:path';
 
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 
-import { Lab, packageRoot, ourProgram } from '../support/lab.ts';
-import { expectReplicaHas, type Make, runKprop, succeeded } from '../support/pairings.ts';
+import { Lab, packageRoot, ourProgram } from '../support/lab/lab.ts';
+import { expectReplicaHas, type Make, runKprop, succeeded } from '../support/lab/pairings.ts';
 import {
   type ServerLine,
   startSuperServer,
   type SuperServer,
   type SuperServerName,
-} from '../support/super-server.ts';
-import { startProxy } from '../support/tcp-proxy.ts';
+} from '../support/lab/super-server.ts';
+import { startProxy } from '../support/rig/tcp-proxy.ts';
 
 const programs: Record<Make, string> = {
   MIT: '/usr/sbin/kpropd',

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
-import { Principal } from '../../src/protocol/messages/principal.ts';
+import { Principal } from '../../src/protocol/krb5/messages/principal.ts';
 import { Acl } from '../../src/server/acl.ts';
 
 const name = 'host/vm@EXAMPLE.ORG';

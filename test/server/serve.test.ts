@@ -6,9 +6,9 @@ import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 
 import { loadKrb5Config } from '../../src/host/config-files.ts';
 import { type ServerEvent, serveSocket } from '../../src/server/serve.ts';
-import { labCredential, openInsider, stranger } from '../support/attacker.ts';
-import { holdLock } from '../support/lock-holder.ts';
-import { ReplicaRig } from '../support/replica-rig.ts';
+import { labCredential, openInsider, stranger } from '../support/rig/attacker.ts';
+import { holdLock } from '../support/lab/lock-holder.ts';
+import { ReplicaRig } from '../support/rig/replica-rig.ts';
 
 let rig: ReplicaRig;
 beforeAll(async () => {

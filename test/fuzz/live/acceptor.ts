@@ -2,20 +2,20 @@ import { existsSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:
 import { join } from 'node:path';
 import { fileReplayCache } from '../../../src/host/replay-file.ts';
 import { systemAmbient } from '../../../src/protocol/ambient.ts';
-import { KpropError } from '../../../src/protocol/errors.ts';
-import { acceptApReq, makeApReq } from '../../../src/protocol/session/ap-exchange.ts';
-import { memoryReplayCache } from '../../../src/protocol/session/replay.ts';
+import { KpropError } from '../../../src/errors/kprop-error.ts';
+import { acceptApReq, makeApReq } from '../../../src/protocol/krb5/session/ap-exchange.ts';
+import { memoryReplayCache } from '../../../src/protocol/krb5/session/replay.ts';
 import {
   acceptor,
   allEnctypes,
   forgeApReq,
   forgeCredential,
   nowSeconds,
-} from '../../support/forge.ts';
-import { damaged, mutated, type Random } from '../../support/mutations.ts';
+} from '../../support/wire/forge.ts';
+import { damaged, mutated, type Random } from '../../support/wire/mutations.ts';
 import { type Keep, type Part, someOf } from './part.ts';
 import { temporaryFolder } from './process.ts';
-import { codeOf } from '../../support/code-of.ts';
+import { codeOf } from '../../support/wire/code-of.ts';
 
 const skewSeconds = 300;
 

@@ -1,15 +1,15 @@
 import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { decode } from '../../../src/protocol/asn1/schema.ts';
+import { decode } from '../../../src/protocol/der/schema.ts';
 import { concat } from '../../../src/protocol/bytes.ts';
-import { encKrbPrivPart } from '../../../src/protocol/messages/priv.ts';
-import { encodeSize } from '../../../src/protocol/messages/size.ts';
-import type { Credential } from '../../../src/protocol/session/credential.ts';
-import { framed } from '../../../src/protocol/session/frame.ts';
-import { labCredential } from '../../support/attacker.ts';
-import { comparable, type Kpropd, Lab } from '../../support/lab.ts';
-import { damaged, mutated, noise, type Random } from '../../support/mutations.ts';
-import { residentBytes } from '../../support/process-status.ts';
+import { encKrbPrivPart } from '../../../src/protocol/krb5/messages/priv.ts';
+import { encodeSize } from '../../../src/protocol/kprop/size.ts';
+import type { Credential } from '../../../src/protocol/krb5/session/credential.ts';
+import { framed } from '../../../src/protocol/channel/frame.ts';
+import { labCredential } from '../../support/rig/attacker.ts';
+import { comparable, type Kpropd, Lab } from '../../support/lab/lab.ts';
+import { damaged, mutated, noise, type Random } from '../../support/wire/mutations.ts';
+import { residentBytes } from '../../support/lab/process-status.ts';
 import { InsiderWire } from './insider-wire.ts';
 import { type Keep, type Part, type Stand, someOf } from './part.ts';
 

@@ -1,4 +1,4 @@
-import type { Random } from '../../support/mutations.ts';
+import type { Random } from '../../support/wire/mutations.ts';
 
 /** A kind of fuzzing, which runs in a process of its own. */
 export interface Part {

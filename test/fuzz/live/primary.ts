@@ -3,19 +3,24 @@ import { connect, createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { hostname } from 'node:os';
 import { type PropagateReport, propagate } from '../../../src/client/propagate.ts';
-import { channelOver } from '../../../src/protocol/channel.ts';
-import { KpropError } from '../../../src/protocol/errors.ts';
-import { formatKeytab } from '../../../src/protocol/formats/keytab.ts';
-import { Krb5Config } from '../../../src/protocol/formats/krb5-config.ts';
-import { parseProfile } from '../../../src/protocol/formats/profile.ts';
-import { nameOf, principalOf } from '../../../src/protocol/messages/parts.ts';
-import { Principal } from '../../../src/protocol/messages/principal.ts';
-import { type Alter, messageTap, serveOver, someBytes } from '../../support/conversation.ts';
-import { clientAddress, serverAddress } from '../../support/channel-pair.ts';
-import { seededAmbient } from '../../support/fixed-ambient.ts';
-import { acceptor, entry, holding, nowMicros, realm, someKey } from '../../support/forge.ts';
-import { mutated, noise, type Random } from '../../support/mutations.ts';
-import { asReplyTo, closeKdcs, preauthRequired, scriptedKdc } from '../../support/scripted-kdc.ts';
+import { channelOver } from '../../../src/protocol/channel/channel.ts';
+import { KpropError } from '../../../src/errors/kprop-error.ts';
+import { formatKeytab } from '../../../src/protocol/krb5/formats/keytab.ts';
+import { Krb5Config } from '../../../src/protocol/krb5/formats/krb5-config.ts';
+import { parseProfile } from '../../../src/protocol/krb5/formats/profile.ts';
+import { nameOf, principalOf } from '../../../src/protocol/krb5/messages/parts.ts';
+import { Principal } from '../../../src/protocol/krb5/messages/principal.ts';
+import { type Alter, messageTap, serveOver, someBytes } from '../../support/wire/conversation.ts';
+import { clientAddress, serverAddress } from '../../support/wire/channel-pair.ts';
+import { seededAmbient } from '../../support/wire/fixed-ambient.ts';
+import { acceptor, entry, holding, nowMicros, realm, someKey } from '../../support/wire/forge.ts';
+import { mutated, noise, type Random } from '../../support/wire/mutations.ts';
+import {
+  asReplyTo,
+  closeKdcs,
+  preauthRequired,
+  scriptedKdc,
+} from '../../support/kdc/scripted-kdc.ts';
 import type { Keep, Part } from './part.ts';
 import { temporaryFolder } from './process.ts';
 

@@ -1,0 +1,120 @@
+import { resolve } from 'node:path';
+
+import { type LoadMode, loadModes } from '../../server/options.ts';
+import { getopt } from '../getopt.ts';
+import { type LimitOptions, limitHelp, limitNames, readLimits } from './limits.ts';
+import { packageVersion } from '../version.ts';
+
+export const program = 'kpropd';
+
+const defaultLogRate = 20;
+
+const usage = `
+Usage: ${program} [-r realm] [-s keytab] [-d] [-D] [-S]
+\t[-f replica_file] [-F kerberos_db_file ]
+\t[-p kdb5_util_pathname] [-x db_args]* [-P port]
+\t[-a acl_file] [-A admin_server] [--pid-file=pid_file]
+`;
+
+const additions = `
+Further options:
+\t--load=auto|streamed|complete\tload a dump while it arrives, or when it is complete
+\t-t\t\t\tserve one connection, then leave
+\t--require-enctype=LIST\trefuse tickets and session keys of other encryption types
+\t--log-rate=N\t\tlog at most N lines a second about strangers; 0: no limit (${defaultLogRate})
+\t--user=NAME\t\tbecome this user when the port is bound
+${limitHelp}\t--help, --version
+`;
+
+/** What kpropd's command line says. */
+export interface Arguments {
+  readonly realm: string | undefined;
+  readonly keytab: string | undefined;
+  readonly debug: boolean;
+  readonly foreground: boolean;
+  readonly once: boolean;
+  readonly file: string | undefined;
+  readonly database: string | undefined;
+  readonly kdb5Util: string | undefined;
+  readonly port: string | undefined;
+  readonly acl: string | undefined;
+  readonly pidFile: string | undefined;
+  readonly load: LoadMode | undefined;
+  readonly requireEnctype: string | undefined;
+  readonly limits: LimitOptions;
+  /** Lines a second about each kind of event that strangers can cause; 0 is without a limit. */
+  readonly logRate: number;
+  /** Whom kpropd becomes when it has its port. */
+  readonly user: string | undefined;
+}
+
+/** What the command line says, or the exit status where that is all. */
+export function readArguments(args: readonly string[]): Arguments | number {
+  const line = getopt(args, 'A:f:F:p:P:r:s:DdSa:tx:', {
+    'pid-file': true,
+    load: true,
+    'require-enctype': true,
+    ...limitNames,
+    'log-rate': true,
+    user: true,
+    help: false,
+    version: false,
+  });
+  const value = (name: string) => line.options.findLast((option) => option.name === name)?.value;
+  const has = (name: string) => line.options.some((option) => option.name === name);
+  if (has('help')) {
+    process.stdout.write(usage + additions);
+    return 0;
+  }
+  if (has('version')) {
+    process.stdout.write(`${program} ${packageVersion()}\n`);
+    return 0;
+  }
+  if (line.complaints.length > 0 || line.operands.length > 0) {
+    const complaint = line.complaints[0];
+    if (complaint !== undefined) process.stderr.write(`${program}: ${complaint}\n`);
+    process.stderr.write(usage);
+    return 1;
+  }
+  const load = loadModes.find((mode) => mode === value('load'));
+  if (has('load') && load === undefined) {
+    process.stderr.write(`${program}: --load is one of ${loadModes.join(', ')}\n${usage}`);
+    return 1;
+  }
+  const limits = readLimits(line.options);
+  if (typeof limits === 'string') {
+    process.stderr.write(`${program}: ${limits}\n${usage}`);
+    return 1;
+  }
+  const logRate = Number(value('log-rate') ?? defaultLogRate);
+  if (!/^\d+$/.test(value('log-rate') ?? '0')) {
+    process.stderr.write(`${program}: --log-rate is a number of lines a second\n${usage}`);
+    return 1;
+  }
+  const absolute = (path: string | undefined) => (path === undefined ? undefined : resolve(path));
+  return {
+    realm: value('r'),
+    debug: has('d'),
+    foreground: has('D'),
+    once: has('t'),
+    // A daemon changes to "/": what was meant relative to here must not move with it.
+    keytab: absoluteKeytab(value('s') ?? process.env.KRB5_KTNAME),
+    file: absolute(value('f')),
+    database: value('F'),
+    kdb5Util: absolute(value('p')),
+    port: value('P'),
+    acl: absolute(value('a')),
+    pidFile: absolute(value('pid-file')),
+    load,
+    requireEnctype: value('require-enctype'),
+    limits,
+    logRate,
+    user: value('user'),
+  };
+}
+
+/** The same keytab as seen from another directory. */
+function absoluteKeytab(name: string | undefined): string | undefined {
+  if (name?.startsWith('FILE:')) return `FILE:${resolve(name.slice('FILE:'.length))}`;
+  return name && !name.includes(':') ? resolve(name) : name;
+}

@@ -1,0 +1,46 @@
+import { accessSync, constants } from 'node:fs';
+
+import { userByName } from '../../host/users.ts';
+import { errnoOf, errnoText } from '../../errors/com-err.ts';
+import { KpropError } from '../../errors/kprop-error.ts';
+
+/** What a kpropd must be able to do with a file or a folder, in words for an administrator. */
+export interface Need {
+  readonly path: string;
+  readonly access: 'read' | 'write' | 'execute';
+}
+
+/** In Node since 0.9; the package of Node's types lacks it. */
+interface ProcessWithGroups {
+  initgroups(user: string, extraGroup: number): void;
+}
+
+/**
+ * Gives up root for good: from now on the process is this user, with the user's groups.
+ * @throws config.user if there is no such user, it may not be done, or a need is not met then
+ */
+export function becomeUser(user: string, needs: readonly Need[]): void {
+  const fault = (reason: string, cause?: unknown) =>
+    new KpropError('config.user', { user, reason }, { cause }).during(
+      'configuration',
+      'while changing the user',
+    );
+  const found = userByName(user);
+  if (found === undefined) throw fault('there is no such user');
+  try {
+    (process as unknown as ProcessWithGroups).initgroups(user, found.gid);
+    process.setgid?.(found.gid);
+    process.setuid?.(found.uid);
+  } catch (cause) {
+    throw fault(errnoText(errnoOf(cause)), cause);
+  }
+  const { R_OK, W_OK, X_OK } = constants;
+  const modes = { read: R_OK, write: R_OK | W_OK | X_OK, execute: R_OK | X_OK };
+  for (const { path, access } of needs) {
+    try {
+      accessSync(path, modes[access]);
+    } catch (cause) {
+      throw fault(`it cannot ${access} ${path}: ${errnoText(errnoOf(cause))}`, cause);
+    }
+  }
+}

@@ -1,0 +1,245 @@
+import type { DescriptorOutlet } from '../../host/descriptor-outlet.ts';
+import type { Syslog } from '../../host/syslog.ts';
+import { errnoText } from '../../errors/com-err.ts';
+import { isKpropError, KpropError } from '../../errors/kprop-error.ts';
+import type { DroppedEvent } from '../../server/listen/drop-tally.ts';
+import type { ServerEvent } from '../../server/serve.ts';
+import type { LineKind, LineLimit } from './line-limit.ts';
+import { asLine, hintLine, mitLines, mitText, strangerLine } from '../report.ts';
+
+export interface KpropdLogOptions {
+  readonly program: string;
+  readonly debug: boolean;
+  /** Nothing is waited for after the first connection. */
+  readonly once: boolean;
+  readonly syslog: Syslog;
+  readonly stdout: DescriptorOutlet;
+  readonly stderr: DescriptorOutlet;
+  readonly limit: LineLimit;
+}
+
+/** What is known of a connection that is open. */
+interface Connection {
+  /** Its lines came too fast; they are held until it turns out to be one that may propagate. */
+  quiet: boolean;
+  permitted: boolean;
+  readonly held: (() => void)[];
+}
+
+/**
+ * What kpropd says, in MIT's words: debug lines on stderr with -d, and the system's log. Log
+ * watchers and test suites match these (krb5 src/kprop/kpropd.c). What strangers can cause is
+ * limited; what a propagation says is not.
+ */
+export class KpropdLog {
+  readonly #o: KpropdLogOptions;
+  readonly #connections = new Map<number, Connection>();
+  #report: NodeJS.Timeout | undefined;
+
+  constructor(options: KpropdLogOptions) {
+    this.#o = options;
+  }
+
+  waiting(): void {
+    this.#debugLine('waiting for a kprop connection');
+  }
+
+  event(event: ServerEvent): void {
+    if (event.kind === 'connected') {
+      const quiet = !this.#allows('connection');
+      this.#connections.set(event.connection, { quiet, permitted: false, held: [] });
+    }
+    const connection = this.#connections.get(event.connection);
+    if (event.kind === 'receiving' && connection !== undefined) this.#permit(connection);
+    const say = () => this.#say(event, connection?.permitted ?? false);
+    if (connection?.quiet !== true || event.kind === 'failed' || event.kind === 'denied') say();
+    else if (connection.held.length < heldLimit) connection.held.push(say);
+    if (event.kind === 'closed') this.#connections.delete(event.connection);
+  }
+
+  #say(event: ServerEvent, permitted: boolean): void {
+    switch (event.kind) {
+      case 'connected':
+        this.#o.syslog.log('info', `Connection from ${event.address}`);
+        break;
+      case 'denied':
+        // The debug line is the same one.
+        if (!this.#allows('denied')) return;
+        this.#o.syslog.log('warning', asLine(debugLineOf(event) ?? ''));
+        break;
+      case 'failed':
+        this.#failure(event.error, permitted ? undefined : kindOf(event.error));
+        break;
+      case 'notice':
+        this.note(asLine(event.text));
+        break;
+      case 'dropped':
+        this.note(droppedText(event));
+        break;
+      case 'loader-output':
+        // MIT's loader inherits both. A daemon's are /dev/null; the hint has the words too.
+        this.#o[event.to].write(event.text);
+        break;
+      default:
+    }
+    const line = debugLineOf(event);
+    if (line !== undefined) this.#debugLine(asLine(line));
+    if (event.kind === 'closed' && !this.#o.once) this.waiting();
+  }
+
+  /** Now nobody can say any more that it is a stranger's. */
+  #permit(connection: Connection): void {
+    connection.permitted = true;
+    connection.quiet = false;
+    for (const say of connection.held.splice(0)) say();
+  }
+
+  /** A failure: where MIT's kpropd would say it, with the remedy behind it. */
+  failure(error: unknown): void {
+    this.#failure(error, undefined);
+  }
+
+  /** Of a kind that is limited, if any. */
+  #failure(error: unknown, kind: LineKind | undefined): void {
+    const cut = kind === undefined ? asLine : strangerLine;
+    const { texts, to } = failureLines(this.#o.program, error);
+    const hint = hintLine(error, cut);
+    const lines = texts.length + (hint === undefined ? 0 : 1);
+    if (kind !== undefined && !this.#allows(kind, lines)) return;
+    for (const text of texts.map((each) => cut(each))) {
+      if (to === 'stderr') this.#o.stderr.write(`${text}\n`);
+      else this.#complain(text, to);
+    }
+    if (hint === undefined) return;
+    if (!this.#o.debug || to === 'syslog') this.#o.syslog.log('info', hint);
+    this.#debugLine(hint);
+  }
+
+  /** An error line that goes to the log even with -d, and without the program's name there. */
+  complain(text: string): void {
+    this.#o.syslog.log('err', text);
+    this.#debugLine(`${this.#o.program}: ${text}`);
+  }
+
+  /** Something that an administrator should know, and no error. */
+  note(text: string, priority: 'notice' | 'warning' = 'notice'): void {
+    this.#o.syslog.log(priority, text);
+    this.#debugLine(text);
+  }
+
+  /** Says how many lines were suppressed, if any were and it has not been said. */
+  tellSuppressed(): void {
+    clearTimeout(this.#report);
+    this.#report = undefined;
+    const count = this.#o.limit.takeSuppressed();
+    if (count > 0) this.note(`${count} lines about connections suppressed (--log-rate)`);
+  }
+
+  /** The lines of a failure for a terminal that has not seen it yet. */
+  linesOf(error: unknown, o: { readonly all: boolean }): readonly string[] {
+    const { texts, to } = failureLines(this.#o.program, error);
+    const hint = hintLine(error);
+    return [
+      ...(to === 'stderr' && !o.all ? [] : texts.map((each) => asLine(each))),
+      ...(hint === undefined ? [] : [hint]),
+    ];
+  }
+
+  #allows(kind: LineKind, lines?: number): boolean {
+    const allowed = this.#o.limit.allows(kind, lines);
+    if (!allowed) this.#report ??= setTimeout(() => this.tellSuppressed(), reportMillis).unref();
+    return allowed;
+  }
+
+  #complain(text: string, to: 'syslog' | 'com_err'): void {
+    if (!this.#o.debug || to === 'syslog') this.#o.syslog.log('err', text);
+    this.#debugLine(text);
+  }
+
+  #debugLine(text: string): void {
+    if (this.#o.debug) this.#o.stderr.write(`${text}\n`);
+  }
+}
+
+function droppedText({ count, from, fromCount, millis }: DroppedEvent): string {
+  const seconds = Math.max(Math.round(millis / 1000), 1);
+  return `dropped ${count} unauthenticated connections in ${seconds} s, ${fromCount} of them from ${from}`;
+}
+
+const reportMillis = 10_000;
+/** "connected", "authenticating", "authenticated": more is not to be held of one connection. */
+const heldLimit = 3;
+
+/** What a failure is about that came before its peer had proved that it may propagate. */
+function kindOf(error: unknown): LineKind {
+  if (isKpropError(error, 'auth.denied')) return 'denied';
+  const others = error instanceof KpropError && /^(peer|network)$/.test(error.fault);
+  return others || isKpropError(error, 'aborted') ? 'refusal' : 'fault';
+}
+
+/**
+ * What MIT's kpropd says of a failure, and where: as com_err does, which is on stderr with -d and in
+ * the system's log without; or always in that log; or always on stderr.
+ */
+function failureLines(
+  program: string,
+  error: unknown,
+): { readonly texts: readonly string[]; readonly to: 'com_err' | 'syslog' | 'stderr' } {
+  if (!(error instanceof KpropError)) return { texts: mitLines(program, error), to: 'com_err' };
+  const exec = (path: string, status: number) =>
+    `${program}: ${path} returned a bad exit status (${status})`;
+  // It has its own line, a warning.
+  if (isKpropError(error, 'auth.denied')) return { texts: [], to: 'syslog' };
+  if (isKpropError(error, 'server.timeout')) {
+    return { texts: ['Full propagation timed out'], to: 'stderr' };
+  }
+  if (error.phase === 'authenticate') {
+    const text = error.comErrText ?? error.message;
+    return { texts: [`Error in krb5_recvauth: ${text}`], to: 'syslog' };
+  }
+  if (isKpropError(error, 'network.unresolved')) {
+    return { texts: [`getaddrinfo: ${error.comErrText}`], to: 'stderr' };
+  }
+  // Before it knows how to log.
+  const to = error.doing === 'while initializing krb5' ? 'stderr' : 'com_err';
+  if (isKpropError(error, 'loader.missing')) {
+    const text = `${program}: ${error.comErrText}`;
+    return { texts: [text, exec(error.detail.path, 1)], to };
+  }
+  if (isKpropError(error, 'loader.failed')) {
+    return { texts: [exec(error.detail.path, error.detail.status)], to };
+  }
+  if (isKpropError(error, 'loader.killed')) {
+    return { texts: [`${program}: ${error.detail.path} load terminated`], to };
+  }
+  if (isKpropError(error, 'spool.busy')) {
+    return { texts: [`${program}: ${errnoText('EAGAIN')} ${error.doing}`], to };
+  }
+  return { texts: [`${program}: ${mitText(error)}`], to };
+}
+
+/** The line that MIT's kpropd prints with -d; the descriptor is that of the socket. */
+function debugLineOf(event: ServerEvent): string | undefined {
+  switch (event.kind) {
+    case 'connected':
+      return `Connection from ${event.address}`;
+    case 'authenticating':
+      return `krb5_recvauth(${event.descriptor}, kprop5_01, ${event.service}, ...)`;
+    case 'authenticated':
+      return `authenticated client: ${event.client} (etype == ${event.enctype})`;
+    case 'denied':
+      return `Rejected connection from unauthorized principal ${event.client}`;
+    case 'receiving':
+      return 'Full propagation transfer started.';
+    case 'received':
+      return 'Full propagation transfer finished.';
+    case 'loading':
+      return 'calling kdb5_util to load database';
+    case 'loader-started':
+      return `Load PID is ${event.pid}`;
+    case 'closed':
+      return 'Database load process for full propagation completed.';
+    default:
+      return undefined;
+  }
+}

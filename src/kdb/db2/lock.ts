@@ -1,0 +1,43 @@
+import { constants, open } from 'node:fs/promises';
+import { lockFileAsync } from '../../host/libc.ts';
+import { errnoOf } from '../../errors/com-err.ts';
+import { isSameFile, statOf } from '../../host/file-identity.ts';
+
+export interface Db2Lock {
+  readonly kind: 'shared' | 'exclusive';
+  /** How long another may have it before it is given up. */
+  readonly patienceMillis: number;
+  /** Whether the file is made where there is none. */
+  readonly create?: boolean;
+}
+
+/**
+ * Does the work with MIT's lock on a file, and says whether it did: not if another kept it locked.
+ * @throws errno if the file is there and cannot be opened
+ */
+export async function withDb2Lock(
+  path: string,
+  o: Db2Lock,
+  work: () => Promise<void>,
+): Promise<boolean> {
+  const flags = constants.O_RDWR | constants.O_NOFOLLOW | (o.create ? constants.O_CREAT : 0);
+  const file = await open(path, flags, 0o600).catch((error: unknown) => {
+    // Without that file there is no database, either.
+    if (errnoOf(error) === 'ENOENT') return undefined;
+    throw error;
+  });
+  if (file === undefined) return work().then(() => true);
+  try {
+    const signal = AbortSignal.timeout(o.patienceMillis);
+    const free = await lockFileAsync(file.fd, o.kind, { signal }).then(
+      () => true,
+      () => false,
+    );
+    // Its holder may have removed it meanwhile, as kdb5_util does.
+    if (!free || !isSameFile(await file.stat(), await statOf(path))) return false;
+    await work();
+    return true;
+  } finally {
+    await file.close();
+  }
+}

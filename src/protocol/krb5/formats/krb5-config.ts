@@ -1,0 +1,247 @@
+import { parseEnctypeList } from '../crypto/enctype-list.ts';
+import { KpropError } from '../../../errors/kprop-error.ts';
+import { type ProfileTree, profileValues } from './profile.ts';
+import { parseBoolean, parseDuration, parseInteger } from './values.ts';
+
+/**
+ * What krb5.conf and kdc.conf say, with MIT's defaults for what they leave out. Of several values
+ * the first counts, save for what MIT reads through its administration library: there the last.
+ * Paths are as written: see expandTokens.
+ * @see krb5.conf(5), kdc.conf(5)
+ */
+export class Krb5Config {
+  /** The files that were read, in order of precedence. */
+  readonly files: readonly string[];
+  readonly #trees: readonly ProfileTree[];
+
+  // What MIT's krb5_init_context refuses to start with is read at once, so that we refuse it too.
+  readonly ignoreAcceptorHostname: boolean;
+  /** Which of the deprecated enctypes may be used. */
+  readonly allow: { readonly des3: boolean; readonly rc4: boolean };
+  readonly canonicalizeHostname: 'true' | 'false' | 'fallback';
+
+  /** @throws config.value for a value with which no Kerberos program would start */
+  constructor(trees: readonly ProfileTree[], files: readonly string[]) {
+    this.#trees = trees;
+    this.files = files;
+    const weak = this.#strictBoolean('allow_weak_crypto');
+    this.allow = {
+      des3: this.#strictBoolean('allow_des3') || weak,
+      rc4: this.#strictBoolean('allow_rc4') || weak,
+    };
+    this.ignoreAcceptorHostname = this.#strictBoolean('ignore_acceptor_hostname');
+    this.canonicalizeHostname = this.#canonicalizeHostname();
+  }
+
+  /** All values of a relation, in order of precedence. */
+  values(...path: readonly string[]): readonly string[] {
+    return profileValues(this.#trees, path);
+  }
+
+  first(...path: readonly string[]): string | undefined {
+    return this.values(...path)[0];
+  }
+
+  last(...path: readonly string[]): string | undefined {
+    return this.values(...path).at(-1);
+  }
+
+  /** @throws config.no-realm */
+  get defaultRealm(): string {
+    const realm = this.first('libdefaults', 'default_realm');
+    if (realm === undefined) throw new KpropError('config.no-realm', { files: this.files });
+    return realm;
+  }
+
+  get clockSkewSeconds(): number {
+    return this.#lenientInteger('clockskew', 300);
+  }
+
+  /** Whether the initiator adopts the KDC's clock. */
+  get kdcTimesync(): boolean {
+    return this.#lenientInteger('kdc_timesync', 1) !== 0;
+  }
+
+  /** Whether KDCs that krb5.conf does not name are looked up in DNS. */
+  get dnsLookupKdc(): boolean {
+    const text =
+      this.first('libdefaults', 'dns_lookup_kdc') ?? this.first('libdefaults', 'dns_fallback');
+    // Measured with 1.20.1: here, unlike for dns_uri_lookup, a word that is no boolean means no.
+    return text === undefined || parseBoolean(text) === true;
+  }
+
+  /** Whether that look-up tries URI records before SRV records. */
+  get dnsUriLookup(): boolean {
+    return this.#lenientBoolean('dns_uri_lookup', true);
+  }
+
+  /** Whether an address is resolved back to a name, where names are canonicalized at all. */
+  get rdns(): boolean {
+    return this.#lenientBoolean('rdns', true);
+  }
+
+  /** The suffix of host names without a dot; '' is none, undefined the resolver's search domain. */
+  get qualifyShortname(): string | undefined {
+    return this.first('libdefaults', 'qualify_shortname');
+  }
+
+  /** In order of preference. @throws crypto.no-enctypes */
+  get permittedEnctypes(): readonly number[] {
+    return this.#enctypes('permitted_enctypes');
+  }
+
+  /** What an AS-REQ asks for, in order of preference. @throws crypto.no-enctypes */
+  get ticketEnctypes(): readonly number[] {
+    const own = this.first('libdefaults', 'default_tkt_enctypes') !== undefined;
+    return this.#enctypes(own ? 'default_tkt_enctypes' : 'permitted_enctypes');
+  }
+
+  /** @throws config.value */
+  ticketLifetimeSeconds(realm: string): number {
+    return this.#realmDuration(realm, 'ticket_lifetime', 24 * 3600);
+  }
+
+  /** Zero: not renewable. @throws config.value */
+  renewLifetimeSeconds(realm: string): number {
+    return this.#realmDuration(realm, 'renew_lifetime', 0);
+  }
+
+  forwardable(realm: string): boolean {
+    return this.#realmBoolean(realm, 'forwardable');
+  }
+
+  proxiable(realm: string): boolean {
+    return this.#realmBoolean(realm, 'proxiable');
+  }
+
+  /** Bits of KDCOptions (RFC 4120 §5.4.1) as the flag word; renewable-ok unless configured. */
+  get kdcDefaultOptions(): number {
+    return this.#lenientInteger('kdc_default_options', 0x10);
+  }
+
+  /** Requests longer than this many bytes go over TCP first. @throws config.value */
+  get udpPreferenceLimit(): number {
+    const text = this.first('libdefaults', 'udp_preference_limit');
+    const bytes = text === undefined ? DEFAULT_UDP_LIMIT_BYTES : parseInteger(text);
+    if (bytes === undefined) throw badValue('udp_preference_limit', text, 'is not an integer');
+    return bytes < 0 ? DEFAULT_UDP_LIMIT_BYTES : Math.min(bytes, HARD_UDP_LIMIT_BYTES);
+  }
+
+  /** For one question to all KDCs of a realm; zero: no limit. */
+  get requestTimeoutSeconds(): number {
+    return parseDuration(this.first('libdefaults', 'request_timeout') ?? '') ?? 0;
+  }
+
+  get defaultKeytabName(): string | undefined {
+    return this.first('libdefaults', 'default_keytab_name');
+  }
+
+  get defaultRcacheName(): string | undefined {
+    return this.first('libdefaults', 'default_rcache_name');
+  }
+
+  /** KDC locations as written: `host`, `host:port`, `[v6]:port`, `https://…` or `/path`. */
+  kdcs(realm: string): readonly string[] {
+    return this.values('realms', realm, 'kdc');
+  }
+
+  /** The KDCs that know a password change first, for the second try. */
+  primaryKdcs(realm: string): readonly string[] {
+    const named = this.values('realms', realm, 'primary_kdc');
+    return named.length > 0 ? named : this.values('realms', realm, 'master_kdc');
+  }
+
+  adminServer(realm: string): string | undefined {
+    return this.last('realms', realm, 'admin_server');
+  }
+
+  ipropEnable(realm: string): boolean {
+    const text = this.last('realms', realm, 'iprop_enable') ?? '';
+    // The administration library knows one word more, f, for what is false anyway.
+    return parseBoolean(text) ?? false;
+  }
+
+  /** The longest that one whole propagation may take; zero: no limit. */
+  ipropResyncTimeoutSeconds(realm: string): number {
+    return parseDuration(this.last('realms', realm, 'iprop_resync_timeout') ?? '') ?? 300;
+  }
+
+  /** The path of the database in [realms], from which the update log takes its name. */
+  databaseName(realm: string): string | undefined {
+    return this.last('realms', realm, 'database_name');
+  }
+
+  /** Where kdb5_util looks for a db2 database; undefined: in a place that was compiled into it. */
+  databasePath(realm: string): string | undefined {
+    return (
+      this.first('dbmodules', this.dbModule(realm), 'database_name') ??
+      this.first('realms', realm, 'database_name')
+    );
+  }
+
+  /** The subsection of [dbmodules] that describes the realm's database. */
+  dbModule(realm: string): string {
+    return this.first('realms', realm, 'database_module') ?? realm;
+  }
+
+  /** `db2`, `klmdb` or `kldap`. */
+  dbLibrary(realm: string): string {
+    return this.first('dbmodules', this.dbModule(realm), 'db_library') ?? 'db2';
+  }
+
+  #canonicalizeHostname(): 'true' | 'false' | 'fallback' {
+    const text = this.first('libdefaults', 'dns_canonicalize_hostname') ?? 'true';
+    if (text.toLowerCase() === 'fallback') return 'fallback';
+    const value = parseBoolean(text);
+    if (value === undefined) {
+      throw badValue('dns_canonicalize_hostname', text, 'is neither a boolean nor fallback');
+    }
+    return value ? 'true' : 'false';
+  }
+
+  /** False unless configured. */
+  #strictBoolean(name: string): boolean {
+    const text = this.first('libdefaults', name);
+    const value = text === undefined ? false : parseBoolean(text);
+    if (value === undefined) throw badValue(name, text, 'is not a boolean');
+    return value;
+  }
+
+  #lenientBoolean(name: string, otherwise: boolean): boolean {
+    return parseBoolean(this.first('libdefaults', name) ?? '') ?? otherwise;
+  }
+
+  #lenientInteger(name: string, otherwise: number): number {
+    return parseInteger(this.first('libdefaults', name) ?? '') ?? otherwise;
+  }
+
+  #enctypes(name: 'permitted_enctypes' | 'default_tkt_enctypes'): readonly number[] {
+    const text = this.first('libdefaults', name) ?? 'DEFAULT';
+    const enctypes = parseEnctypeList(text, this.allow);
+    if (enctypes.length === 0) throw new KpropError('crypto.no-enctypes', { relation: name });
+    return enctypes;
+  }
+
+  #realmText(realm: string, name: string): string | undefined {
+    return this.first('libdefaults', realm, name) ?? this.first('libdefaults', name);
+  }
+
+  /** False unless configured, and for what is no boolean. */
+  #realmBoolean(realm: string, name: string): boolean {
+    return parseBoolean(this.#realmText(realm, name) ?? '') === true;
+  }
+
+  #realmDuration(realm: string, name: string, otherwise: number): number {
+    const text = this.#realmText(realm, name);
+    const seconds = text === undefined ? otherwise : parseDuration(text);
+    if (seconds === undefined) throw badValue(name, text, 'is not a duration');
+    return seconds;
+  }
+}
+
+const DEFAULT_UDP_LIMIT_BYTES = 1465;
+const HARD_UDP_LIMIT_BYTES = 32_700;
+
+function badValue(relation: string, value: string | undefined, reason: string): KpropError {
+  return new KpropError('config.value', { relation, value: value ?? '', reason });
+}

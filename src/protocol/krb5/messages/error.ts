@@ -1,0 +1,94 @@
+import { int32, kerberosTime, microseconds, octets, stringOctets } from '../../der/primitives.ts';
+import {
+  type Decoded,
+  application,
+  decode,
+  encode,
+  field,
+  optional,
+  sequence,
+} from '../../der/schema.ts';
+import { textOf, utf8 } from '../../bytes.ts';
+import { tags } from './numbers.ts';
+import { nameOf, principalName, kerberosString, versionNumber } from './parts.ts';
+import type { Principal } from './principal.ts';
+
+/**
+ * KRB-ERROR, RFC 4120 §5.9.1. The text is octets here: MIT ends it with a NUL, and it need not be
+ * UTF-8.
+ */
+export const krbError = application(
+  tags.error,
+  sequence('KRB-ERROR', {
+    pvno: field(0, versionNumber),
+    msgType: field(1, int32),
+    ctime: optional(2, kerberosTime),
+    cusec: optional(3, microseconds),
+    stime: field(4, kerberosTime),
+    susec: field(5, microseconds),
+    errorCode: field(6, int32),
+    crealm: optional(7, kerberosString),
+    cname: optional(8, principalName),
+    realm: field(9, kerberosString),
+    sname: field(10, principalName),
+    eText: optional(11, stringOctets),
+    eData: optional(12, octets),
+  }),
+);
+export type KrbError = Decoded<typeof krbError>;
+
+/** Whether a message of the conversation is a KRB-ERROR: its first octet tells. */
+export function isKrbError(message: Uint8Array): boolean {
+  return message[0] === (0x60 | tags.error);
+}
+
+/** A KRB-ERROR in words. */
+export interface ErrorNotice {
+  /** error-code, 0 to 127 from well-behaved peers. */
+  readonly number: number;
+  readonly text: string;
+}
+
+/** What a KRB-ERROR says, MIT's final NUL taken off. @throws decode.*, message.bad-version */
+export function readKrbError(message: Uint8Array): ErrorNotice & { readonly message: KrbError } {
+  const error = decode(krbError, message);
+  return { number: error.errorCode, text: printable(textOf(error.eText ?? empty)), message: error };
+}
+
+/**
+ * A KRB-ERROR about a failure. `from` is the side that speaks: kprop fills ctime, kpropd stime, and
+ * MIT leaves the other one at 1970. The text ends in a NUL, as MIT's readers expect.
+ */
+export function makeKrbError(o: {
+  readonly from: 'client' | 'server';
+  readonly nowMicros: number;
+  readonly number: number;
+  readonly text: string;
+  readonly server: Principal;
+  readonly client?: Principal | undefined;
+}): Uint8Array {
+  const seconds = Math.floor(o.nowMicros / 1_000_000);
+  const micros = o.nowMicros % 1_000_000;
+  return encode(krbError, {
+    pvno: 5,
+    msgType: tags.error,
+    ...(o.from === 'client' ? { ctime: seconds, cusec: micros } : {}),
+    stime: o.from === 'server' ? seconds : 0,
+    susec: o.from === 'server' ? micros : 0,
+    errorCode: o.number,
+    ...(o.client && { crealm: o.client.realm, cname: nameOf(o.client) }),
+    realm: o.server.realm,
+    sname: nameOf(o.server),
+    eText: utf8(`${o.text}\0`),
+  });
+}
+
+/** A stranger's text on one line: it goes to terminals and logs. */
+function printable(text: string): string {
+  return text
+    .replace(/\0+$/, '')
+    .replace(/\p{Cc}+/gu, ' ')
+    .slice(0, 2048);
+}
+
+const empty = new Uint8Array(0);

@@ -1,0 +1,90 @@
+import { constants, open, rename, unlink } from 'node:fs/promises';
+import { errnoOf } from '../../errors/com-err.ts';
+import { KpropError } from '../../errors/kprop-error.ts';
+
+/** What a replica remembers from one propagation, or process, to the next. Times: ISO 8601, UTC. */
+export interface ReplicaState {
+  /** The propagation whose database is live. */
+  readonly lastLoaded?: {
+    readonly client: string;
+    /** The authenticator's time, by the clock of the client and its KDC. */
+    readonly authenticated: string;
+    /** When it was live, by our clock. */
+    readonly at: string;
+    readonly bytes: number;
+  };
+  /** For each client the authenticator's time of its newest propagation that was loaded. */
+  readonly newest?: Readonly<Record<string, string>>;
+}
+
+const sizeLimitBytes = 64 * 1024;
+
+/**
+ * The state in a file; an empty one where there is no file. Keys that are unknown here are kept.
+ * @throws spool.state if it cannot be read or is not ours
+ */
+export async function readState(path: string): Promise<ReplicaState> {
+  const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
+  try {
+    const file = await open(path, flags);
+    try {
+      const { size, uid } = await file.stat();
+      if (uid !== process.geteuid?.()) throw unusable(path, 'EPERM');
+      if (size > sizeLimitBytes) throw unusable(path, 'EFBIG');
+      const state: unknown = JSON.parse(await file.readFile('utf8'));
+      if (!isState(state)) throw unusable(path, 'EINVAL');
+      return state;
+    } finally {
+      await file.close();
+    }
+  } catch (cause) {
+    if (cause instanceof KpropError) throw cause;
+    const errno = errnoOf(cause) || 'EINVAL';
+    if (errno === 'ENOENT') return {};
+    throw unusable(path, errno, cause);
+  }
+}
+
+function isState(value: unknown): value is ReplicaState {
+  if (typeof value !== 'object' || value === null) return false;
+  const { newest } = value as ReplicaState;
+  return newest === undefined || (typeof newest === 'object' && newest !== null);
+}
+
+/** Replaces the file as a whole, for its owner alone. @throws spool.state */
+export async function writeState(path: string, state: ReplicaState): Promise<void> {
+  const fresh = `${path}.new`;
+  try {
+    await unlink(fresh).catch(() => undefined);
+    const file = await open(fresh, 'wx', 0o600);
+    try {
+      // The umask may have taken even that away.
+      await file.chmod(0o600);
+      await file.writeFile(`${JSON.stringify(state, undefined, 2)}\n`);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await rename(fresh, path);
+  } catch (cause) {
+    throw unusable(path, errnoOf(cause), cause);
+  }
+}
+
+/** Such as 2026-11-22T13:47:19.516321Z. */
+export function isoMicros(micros: number): string {
+  const below = String(micros % 1000).padStart(3, '0');
+  return new Date(Math.floor(micros / 1000)).toISOString().replace('Z', `${below}Z`);
+}
+
+/** The reverse of `isoMicros`; undefined for anything else. */
+export function microsOf(text: unknown): number | undefined {
+  const parts = /^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3})(\d{3})Z$/.exec(String(text));
+  if (parts === null) return undefined;
+  const millis = Date.parse(`${parts[1]}Z`);
+  return Number.isNaN(millis) ? undefined : millis * 1000 + Number(parts[2]);
+}
+
+function unusable(path: string, errno: string, cause?: unknown): KpropError {
+  return new KpropError('spool.state', { path, errno }, { cause });
+}

@@ -1,0 +1,286 @@
+import type { Ambient } from '../protocol/ambient.ts';
+import { decode, encode } from '../protocol/der/schema.ts';
+import { Key } from '../protocol/krb5/crypto/key.ts';
+import { isKpropError, KpropError } from '../errors/kprop-error.ts';
+import type { Keytab } from '../protocol/krb5/formats/keytab.ts';
+import type { Krb5Config } from '../protocol/krb5/formats/krb5-config.ts';
+import { asRep, asReq, etypeInfo, etypeInfo2, paEncTsEnc } from '../protocol/krb5/messages/as.ts';
+import { isKrbError, type KrbError, readKrbError } from '../protocol/krb5/messages/error.ts';
+import {
+  kdcOptions,
+  krbErrors,
+  padataTypes,
+  tags,
+  usages,
+} from '../protocol/krb5/messages/numbers.ts';
+import { encryptedData, methodData, nameOf, type PaData } from '../protocol/krb5/messages/parts.ts';
+import type { Principal } from '../protocol/krb5/messages/principal.ts';
+import { keyOf } from '../protocol/krb5/session/ap-exchange.ts';
+import type { Credential } from '../protocol/krb5/session/credential.ts';
+import { sealPart } from '../protocol/krb5/session/enc-part.ts';
+import { openAsReply, type SentAsReq } from './as-reply.ts';
+import { askKdc, type KdcServer } from './kdc.ts';
+import { isPrimaryKdc } from './locate-kdc.ts';
+
+export interface TicketOptions {
+  readonly client: Principal;
+  readonly server: Principal;
+  readonly keytab: Keytab;
+  readonly config: Krb5Config;
+  readonly ambient: Ambient;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * How far the clock in a KRB-ERROR, which nothing protects, may be from ours: a day. It serves the
+ * next request alone; what lasts is the offset of the AS-REP, which the reply key protects.
+ */
+const believedOffsetMicros = 86_400 * 1_000_000;
+
+/** MIT's clients give up after so many requests (krb5 get_in_tkt.c). */
+const requestLimit = 16;
+
+/**
+ * A ticket straight for the service, in one AS exchange with a key of the keytab: no TGT, no
+ * credential cache. @throws keytab.no-key, kdc.*, crypto.*, decode.*
+ */
+export async function requestServiceTicket(options: TicketOptions): Promise<Credential> {
+  const etypes = etypesToAsk(options);
+  const first = new AsExchange(options, etypes, false);
+  try {
+    return await first.run();
+  } catch (error) {
+    // A replica KDC may lag behind: the primary's word counts, if there is one to ask.
+    const answered = first.server;
+    const { server, config } = options;
+    if (answered === undefined || isUnreachable(error)) throw error;
+    if (await isPrimaryKdc(answered, server.realm, config)) throw error;
+    try {
+      return await new AsExchange(options, etypes, true).run();
+    } catch (second) {
+      throw isUnreachable(second) ? error : second;
+    }
+  }
+}
+
+/** One run through the exchange: what the KDC has asked for so far shapes the next request. */
+class AsExchange {
+  /** The KDC that answered last. */
+  server: KdcServer | undefined;
+  readonly #o: TicketOptions;
+  readonly #etypes: readonly number[];
+  readonly #primaryOnly: boolean;
+  #tcpOnly = false;
+  #negotiate = true;
+  #preauth: readonly PaData[] | undefined;
+  #clockOffsetMicros = 0;
+
+  constructor(options: TicketOptions, etypes: readonly number[], primaryOnly: boolean) {
+    this.#o = options;
+    this.#etypes = etypes;
+    this.#primaryOnly = primaryOnly;
+  }
+
+  async run(): Promise<Credential> {
+    for (let requests = 0; requests < requestLimit; requests += 1) {
+      const sentMicros = this.#o.ambient.nowMicros();
+      const sent = this.#makeRequest();
+      const message = await this.#ask(sent.message);
+      if (!isKrbError(message)) return this.#accept(message, sent, sentMicros);
+      this.#heed(readKrbError(message));
+    }
+    throw new KpropError('kdc.looping', { requests: requestLimit });
+  }
+
+  async #ask(message: Uint8Array): Promise<Uint8Array> {
+    const { server, config, signal } = this.#o;
+    const answer = await askKdc(message, {
+      realm: server.realm,
+      config,
+      tcpOnly: this.#tcpOnly,
+      primaryOnly: this.#primaryOnly,
+      ...(signal && { signal }),
+      isReply,
+      accept: (reply) => !isServiceUnavailable(reply),
+    });
+    this.server = answer.server;
+    return answer.reply;
+  }
+
+  #makeRequest(): SentAsReq {
+    const { client, server, config, ambient } = this.#o;
+    const nowSeconds = Math.floor(this.#kdcMicros() / 1_000_000);
+    const renewSeconds = config.renewLifetimeSeconds(client.realm);
+    const till = nowSeconds + config.ticketLifetimeSeconds(client.realm);
+    const random = ambient.random(4);
+    const nonce = new DataView(random.buffer, random.byteOffset).getUint32(0) & 0x7fffffff;
+    const negotiation = this.#negotiate ? negotiationPadata : [];
+    const padata = [...(this.#preauth ?? []), ...negotiation];
+    const message = encode(asReq, {
+      pvno: 5,
+      msgType: tags.asReq,
+      ...(padata.length > 0 && { padata }),
+      reqBody: {
+        kdcOptions: optionsToAsk(config, client.realm, renewSeconds > 0),
+        cname: nameOf(client),
+        realm: server.realm,
+        sname: nameOf(server),
+        till,
+        ...(renewSeconds > 0 && { rtime: nowSeconds + renewSeconds }),
+        nonce,
+        etype: this.#etypes,
+      },
+    });
+    return {
+      message,
+      client,
+      server,
+      etypes: this.#etypes,
+      nonce,
+      till,
+      renewAsked: renewSeconds > 0,
+    };
+  }
+
+  /** Prepares the next request as a KRB-ERROR demands. @throws kdc.error */
+  #heed(answer: ReturnType<typeof readKrbError>): void {
+    const { client, server } = this.#o;
+    const { number } = answer;
+    if (number === krbErrors.responseTooBig && !this.#tcpOnly) {
+      this.#tcpOnly = true;
+      return;
+    }
+    if (number === krbErrors.preauthRequired && this.#preauth === undefined) {
+      this.#preauth = this.#preauthFor(answer.message);
+      if (this.#preauth !== undefined) return;
+    }
+    if (number === krbErrors.preauthFailed && this.#preauth === undefined && this.#negotiate) {
+      // KDCs older than RFC 6806 stumble over the negotiation items.
+      this.#negotiate = false;
+      return;
+    }
+    const detail = { number, text: answer.text, client: `${client}`, server: `${server}` };
+    throw new KpropError('kdc.error', detail);
+  }
+
+  /** PA-ENC-TIMESTAMP behind the KDC's cookie; undefined if the KDC does not offer it. */
+  #preauthFor(error: KrbError): readonly PaData[] | undefined {
+    const { config, ambient } = this.#o;
+    const offered = decode(methodData, error.eData ?? emptySequence);
+    if (!offered.some(({ padataType }) => padataType === padataTypes.encTimestamp)) {
+      return undefined;
+    }
+    if (config.kdcTimesync) {
+      const offsetMicros = error.stime * 1_000_000 + error.susec - ambient.nowMicros();
+      // Past this bound our own clock stays: if it is wrong, the KDC will say so.
+      if (Math.abs(offsetMicros) <= believedOffsetMicros) this.#clockOffsetMicros = offsetMicros;
+    }
+    const nowMicros = this.#kdcMicros();
+    const stamp = {
+      patimestamp: Math.floor(nowMicros / 1_000_000),
+      pausec: nowMicros % 1_000_000,
+    };
+    const key = this.#replyKey(chosenEtype(offered, this.#etypes));
+    const sealed = sealPart(paEncTsEnc, stamp, key, usages.asReqTimestamp, { ambient });
+    const cookies = offered.filter(({ padataType }) => padataType === padataTypes.fxCookie);
+    const padataValue = encode(encryptedData, sealed);
+    return [...cookies, { padataType: padataTypes.encTimestamp, padataValue }];
+  }
+
+  #accept(message: Uint8Array, sent: SentAsReq, sentMicros: number): Credential {
+    const { client, server, config } = this.#o;
+    const { ticket, part } = openAsReply(message, sent, (enctype) => this.#replyKey(enctype));
+    const startTime = part.starttime ?? part.authtime;
+    const sentSeconds = Math.floor(sentMicros / 1_000_000);
+    const seconds = Math.abs(startTime - sentSeconds);
+    if (!config.kdcTimesync && seconds > config.clockSkewSeconds) {
+      throw new KpropError('kdc.skew', { seconds });
+    }
+    return {
+      client,
+      server,
+      sessionKey: keyOf(part.key),
+      ticket,
+      startTime,
+      endTime: part.endtime,
+      clockOffsetMicros: config.kdcTimesync ? (part.authtime - sentSeconds) * 1_000_000 : 0,
+    };
+  }
+
+  /** The kvno of the reply is ignored: the keytab's newest key of the enctype is meant. */
+  #replyKey(enctype: number): Key {
+    return Key.of(enctype, this.#o.keytab.find(this.#o.client, 0, enctype).key);
+  }
+
+  /** The KDC's time, as far as it is known. */
+  #kdcMicros(): number {
+    return this.#o.ambient.nowMicros() + this.#clockOffsetMicros;
+  }
+}
+
+/** The permitted enctypes, those of the keytab's newest keys first. @throws keytab.no-key */
+function etypesToAsk({ client, keytab, config }: TicketOptions): readonly number[] {
+  const permitted = config.ticketEnctypes;
+  const held = keytab.enctypesOf(client);
+  const usable = permitted.filter((enctype) => held.includes(enctype));
+  if (usable.length === 0) {
+    throw new KpropError('keytab.no-key', { principal: `${client}`, keytab: keytab.name });
+  }
+  return [...usable, ...permitted.filter((enctype) => !held.includes(enctype))];
+}
+
+function optionsToAsk(config: Krb5Config, realm: string, renew: boolean): number {
+  let options = config.kdcDefaultOptions;
+  if (renew) options = (options & ~kdcOptions.renewableOk) | kdcOptions.renewable;
+  if (config.forwardable(realm)) options |= kdcOptions.forwardable;
+  if (config.proxiable(realm)) options |= kdcOptions.proxiable;
+  return options >>> 0;
+}
+
+/** The first enctype of our list that the KDC's hints name; without hints, our first. */
+function chosenEtype(offered: readonly PaData[], etypes: readonly number[]): number {
+  const hintOf = (type: number) =>
+    offered.find(({ padataType }) => padataType === type)?.padataValue;
+  const newHint = hintOf(padataTypes.etypeInfo2);
+  const oldHint = hintOf(padataTypes.etypeInfo);
+  const hints =
+    newHint !== undefined
+      ? decode(etypeInfo2, newHint)
+      : oldHint !== undefined
+        ? decode(etypeInfo, oldHint)
+        : etypes.map((etype) => ({ etype }));
+  const chosen = etypes.find((etype) => hints.some((hint) => hint.etype === etype));
+  if (chosen === undefined) throw new KpropError('kdc.enctype', { enctype: hints[0]?.etype ?? 0 });
+  return chosen;
+}
+
+/** Whether it has the form of an answer. Whose answer it is, only its enc-part can tell. */
+function isReply(bytes: Uint8Array): boolean {
+  try {
+    if (isKrbError(bytes)) readKrbError(bytes);
+    else decode(asRep, bytes);
+    return true;
+  } catch (error) {
+    // An answer that says another version is one.
+    return isKpropError(error, 'message.bad-version');
+  }
+}
+
+function isServiceUnavailable(reply: Uint8Array): boolean {
+  return isKrbError(reply) && readKrbError(reply).number === krbErrors.serviceUnavailable;
+}
+
+function isUnreachable(error: unknown): boolean {
+  return (
+    isKpropError(error, 'kdc.unreachable') ||
+    isKpropError(error, 'kdc.unresolved') ||
+    isKpropError(error, 'kdc.unknown-realm')
+  );
+}
+
+const emptyValue = new Uint8Array(0);
+const negotiationPadata: readonly PaData[] = [
+  { padataType: padataTypes.asFreshness, padataValue: emptyValue },
+  { padataType: padataTypes.reqEncPaRep, padataValue: emptyValue },
+];
+const emptySequence = Uint8Array.of(0x30, 0);

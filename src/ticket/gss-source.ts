@@ -1,0 +1,67 @@
+import { execFile } from 'node:child_process';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { withoutInspector } from '../host/inspector.ts';
+import { abortError, KpropError } from '../errors/kprop-error.ts';
+import type { Principal } from '../protocol/krb5/messages/principal.ts';
+import type { Credential } from '../protocol/krb5/session/credential.ts';
+
+export interface GssRequest {
+  readonly client: Principal;
+  readonly server: Principal;
+  /** Keytab name for KRB5_CLIENT_KTNAME. */
+  readonly keytab: string;
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Exit status of the worker when the package `kerberos` is not there or not built. */
+const UNAVAILABLE = 3;
+
+/**
+ * Lets the system's Kerberos put a ticket for the server into a private credential cache, which
+ * `read` then reads; the cache is gone afterwards.
+ * @throws gss.unavailable, gss.failed, and what `read` throws
+ */
+export async function fetchThroughGss(
+  request: GssRequest,
+  read: (ccacheName: string) => Credential,
+): Promise<Credential> {
+  const folder = await mkdtemp(join(tmpdir(), 'kprop-gss-'));
+  try {
+    const ccacheName = `FILE:${join(folder, 'ccache')}`;
+    await runWorker(request, ccacheName);
+    return read(ccacheName);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+function runWorker(request: GssRequest, ccacheName: string): Promise<void> {
+  const { client, server, keytab, environment, signal } = request;
+  const [service = 'host', host = ''] = server.components;
+  // This way it is found from the bundled program in dist/bin, too.
+  const worker = fileURLToPath(new URL('../ticket/gss-worker.js', import.meta.url));
+  const options = {
+    env: { ...environment, KRB5_CLIENT_KTNAME: keytab, KRB5CCNAME: ccacheName },
+    timeout: 120_000,
+    ...(signal && { signal }),
+  };
+  return new Promise((resolve, reject) => {
+    const child = execFile(
+      process.execPath,
+      [...withoutInspector, worker, `${service}@${host}`, `${client}`],
+      options,
+      (error, out) => {
+        if (error === null) return resolve();
+        if (signal?.aborted) return reject(abortError(signal.reason));
+        const reason = out || error.message;
+        const code = child.exitCode === UNAVAILABLE ? 'gss.unavailable' : 'gss.failed';
+        const doing = `${reason} while getting initial credentials`;
+        reject(new KpropError(code, { reason }).during('credentials', doing));
+      },
+    );
+  });
+}

@@ -1,0 +1,158 @@
+import { once } from 'node:events';
+import { type AddressInfo, createServer } from 'node:net';
+
+import { expect, test } from 'vitest';
+
+import { dial } from '../../../src/client/dial.ts';
+import { type Channel, channelOver } from '../../../src/protocol/channel/channel.ts';
+import { KpropError } from '../../../src/errors/kprop-error.ts';
+import {
+  applicationVersion,
+  confirmDump,
+  sendFailure,
+} from '../../../src/protocol/kprop/conversation.ts';
+import { readFrame } from '../../../src/protocol/channel/frame.ts';
+import { recvauth } from '../../../src/protocol/krb5/session/sendauth.ts';
+import { channelPair, serverAddress } from '../../support/wire/channel-pair.ts';
+import { dumpOf, propagateOver, someBytes } from '../../support/wire/conversation.ts';
+import { acceptor } from '../../support/wire/forge.ts';
+
+const full = new KpropError('spool.write', { path: '/from_master', errno: 'ENOSPC' });
+full.during('blocks', 'while writing database block starting at offset 0');
+const refused = {
+  code: 'peer.refused',
+  phase: 'blocks',
+  detail: {
+    number: 60,
+    text: 'No space left on device while writing database block starting at offset 0',
+  },
+};
+const idleMillis = 5_000;
+
+/** A replica whose disk is full once it has read so many messages. */
+async function fullReplica(channel: Channel, messages: number): Promise<void> {
+  channel.during('playing a replica', idleMillis);
+  const { session } = await recvauth(channel, { ...acceptor(), application: applicationVersion });
+  for (let read = 0; read < messages; read += 1) await readFrame(channel, 'message', 1 << 20);
+  await sendFailure(channel, session, 'server', full);
+}
+
+test.each([1, 2, 9, 40])('a replica that refuses after %i messages is heard', async (messages) => {
+  const { client, server } = channelPair();
+  const replica = fullReplica(server, messages).then(() => server.close());
+  const sent = propagateOver(client, { dump: someBytes(100 * 32_768), idleMillis });
+  await expect(sent).rejects.toMatchObject(refused);
+  await replica;
+});
+
+test('a replica that refuses and is gone before the next write is heard', async () => {
+  const { client, server } = channelPair();
+  let gone = () => {};
+  const replicaGone = new Promise<void>((resolve) => {
+    gone = resolve;
+  });
+  const replica = fullReplica(server, 1).then(() => {
+    server.close();
+    gone();
+  });
+  const dump = {
+    bytes: 2 * 32_768 * 8,
+    async *blocks() {
+      yield someBytes(32_768 * 8);
+      await replicaGone;
+      yield someBytes(32_768 * 8);
+    },
+  };
+  await expect(propagateOver(client, { dump, idleMillis })).rejects.toMatchObject(refused);
+  await replica;
+});
+
+test('over TCP the reason arrives, not a broken pipe', async () => {
+  const failures: unknown[] = [];
+  const listener = createServer({ allowHalfOpen: true }, (socket) => {
+    const ends = { local: serverAddress, remote: serverAddress, peer: 'kprop' };
+    const channel = channelOver(socket, ends);
+    fullReplica(channel, 3)
+      .then(() => channel.finish({ lingerMillis: idleMillis, lingerBytes: 1 << 30 }))
+      .catch((error: unknown) => failures.push(error));
+  }).listen(0, '127.0.0.1');
+  await once(listener, 'listening');
+  const { port } = listener.address() as AddressInfo;
+  const dump = someBytes(64 * 32_768);
+  try {
+    for (let round = 0; round < 20; round += 1) {
+      const channel = await dial('127.0.0.1', port, { connectMillis: 2_000 });
+      // What was sent may all lie in the kernel when the reason comes, so the phase may be a later one.
+      const { code, detail } = refused;
+      const sent = propagateOver(channel, { dump, idleMillis });
+      await expect(sent).rejects.toMatchObject({ code, detail });
+    }
+  } finally {
+    listener.close();
+  }
+  expect(failures).toEqual([]);
+});
+
+test('a replica that says something else than KRB-ERROR amid the blocks is not believed', async () => {
+  const { client, server } = channelPair();
+  const replica = (async () => {
+    server.during('playing a replica', idleMillis);
+    const { session } = await recvauth(server, { ...acceptor(), application: applicationVersion });
+    await readFrame(server, 'size', 1 << 20);
+    await confirmDump(server, session, 100 * 32_768);
+  })();
+  const sent = propagateOver(client, { dump: someBytes(100 * 32_768), idleMillis });
+  await expect(sent).rejects.toMatchObject({ code: 'session.bad-response', phase: 'blocks' });
+  await replica;
+});
+
+test.each([
+  ['nothing', []],
+  ['one block', [someBytes(100)]],
+])('a confirmation that is there as soon as %s is sent is one', async (_title, pieces) => {
+  const { client, server } = channelPair();
+  const dump = dumpOf(pieces);
+  const replica = (async () => {
+    server.during('playing a replica', idleMillis);
+    const { session } = await recvauth(server, { ...acceptor(), application: applicationVersion });
+    for (let read = 0; read <= pieces.length; read += 1) await readFrame(server, 'it', 1 << 20);
+    await confirmDump(server, session, dump.bytes);
+  })();
+  // Each write of the primary ends only when the replica's answer, if there is one, has arrived.
+  const slow: Channel = Object.create(client, {
+    write: {
+      value: async (...parts: readonly Uint8Array[]) => {
+        await client.write(...parts);
+        await new Promise((resolve) => setTimeout(resolve, 20));
+      },
+    },
+    local: { value: client.local },
+    peer: { value: client.peer },
+    arrived: { get: () => client.arrived },
+    ...Object.fromEntries(
+      (['read', 'peek', 'take', 'during', 'waitFor', 'close'] as const).map((name) => [
+        name,
+        { value: (client[name] as () => unknown).bind(client) },
+      ]),
+    ),
+  });
+  await propagateOver(slow, { dump, idleMillis });
+  await replica;
+});
+
+test('another size in the confirmation is an error', async () => {
+  const { client, server } = channelPair();
+  const replica = (async () => {
+    server.during('playing a replica', idleMillis);
+    const { session } = await recvauth(server, { ...acceptor(), application: applicationVersion });
+    for (let read = 0; read < 2; read += 1) await readFrame(server, 'it', 1 << 20);
+    await confirmDump(server, session, 99);
+  })();
+  const sent = propagateOver(client, { dump: someBytes(100), idleMillis });
+  await expect(sent).rejects.toMatchObject({
+    code: 'kprop.wrong-confirmation',
+    message: 'Kpropd sent database size 99, expecting 100',
+    phase: 'confirm',
+  });
+  await replica;
+});

@@ -1,0 +1,30 @@
+import { expect, test } from 'vitest';
+
+import { utf8 } from '../../../../src/protocol/bytes.ts';
+import { md4, Rc4 } from '../../../../src/protocol/krb5/crypto/rc4.ts';
+import { fromHex, toHex, vectors } from './vectors.ts';
+
+interface Rc4Vector {
+  readonly source: string;
+  readonly key: string;
+  readonly offset: number;
+  readonly expect: string;
+}
+
+test.each(vectors<Rc4Vector>('rc4'))('RC4 keystream of $key at $offset', (row) => {
+  const keystream = new Rc4(fromHex(row.key));
+  keystream.apply(new Uint8Array(row.offset));
+  const octets = new Uint8Array(row.expect.length / 2);
+  keystream.apply(octets);
+  expect(toHex(octets)).toBe(row.expect);
+});
+
+interface Md4Vector {
+  readonly source: string;
+  readonly text: string;
+  readonly expect: string;
+}
+
+test.each(vectors<Md4Vector>('md4'))('MD4 of "$text"', (row) => {
+  expect(toHex(md4(utf8(row.text)))).toBe(row.expect);
+});
