@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+
 import { residentBytes, wakeUps } from '../test/support/lab/process-status.ts';
-import { type Part, megabytes } from './part.ts';
+import { megabytes, type Part } from './part.ts';
 
 /** Some eight seconds after the last work V8 collects garbage once more; then nothing moves. */
 const settleMillis = 15_000;

@@ -1,8 +1,9 @@
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { openSharedDump } from '../src/client/shared-dump.ts';
+
 import { propagate } from '../src/client/propagate.ts';
+import { openSharedDump } from '../src/client/shared-dump.ts';
 import { loadKrb5Config } from '../src/host/config-files.ts';
 import { serveKprop } from '../src/server/serve.ts';
 import { untilToldToEnd } from './roles.ts';

@@ -1,7 +1,7 @@
 import type { Lab } from '../test/support/lab/lab.ts';
 import type { SyntheticDump } from '../test/support/lab/synthetic-dump.ts';
 import type { ReceiversSettings, SendersReport, SendersSettings } from './fan-out-roles.ts';
-import { type Bench, type Part, median, megabytes, rate, times } from './part.ts';
+import { type Bench, median, megabytes, type Part, rate, times } from './part.ts';
 import { touchMemory } from './propagation.ts';
 import { startRole } from './roles.ts';
 import { table } from './table.ts';

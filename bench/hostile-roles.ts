@@ -1,4 +1,5 @@
 import { connect, createServer, type Socket } from 'node:net';
+
 import { worstApReq } from '../test/support/rig/worst-ap-req.ts';
 import { untilToldToEnd } from './roles.ts';
 

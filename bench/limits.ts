@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { createCipheriv, createHmac } from 'node:crypto';
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer } from 'node:net';
+
 import { type Part, rate } from './part.ts';
 import { startRole } from './roles.ts';
 
@@ -18,7 +19,7 @@ export const limits: Part = {
     const sha256 = await openssl(['-hmac', 'sha256'], () => hmacSpeed('sha256'));
     const sha384 = await openssl(['-hmac', 'sha384'], () => hmacSpeed('sha384'));
     const loopback = await loopbackBytesPerSecond();
-    // Every octet is enciphered once and covered by a MAC once, on each side.
+    // Every byte is enciphered once and covered by a MAC once, on each side.
     const floor = 1 / (1 / aes256 + 1 / sha1);
     const raw = { aes256, aes128, sha1, sha256, sha384, loopback, floor };
     const figure = (what: string, value: number) => ({ what, result: rate(value) });
@@ -72,7 +73,7 @@ function speedOf(work: () => unknown): number {
   return (blocks * blockBytes) / ((performance.now() - started) / 1000);
 }
 
-/** How fast Node passes octets from one process to another, with nothing done to them. */
+/** How fast Node passes bytes from one process to another, with nothing done to them. */
 async function loopbackBytesPerSecond(): Promise<number> {
   const total = 1 << 30;
   const sink = startRole('sink', { total });

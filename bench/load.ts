@@ -1,4 +1,4 @@
-import { type Part, median, seconds, times } from './part.ts';
+import { median, type Part, seconds, times } from './part.ts';
 import {
   allMit,
   allOurs,

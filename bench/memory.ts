@@ -8,8 +8,9 @@ import {
   writeSync,
 } from 'node:fs';
 import { join } from 'node:path';
+
 import type { Lab } from '../test/support/lab/lab.ts';
-import { type Part, megabytes, seconds } from './part.ts';
+import { megabytes, type Part, seconds } from './part.ts';
 import { allOurs, lineOf, noLoad, propagateOnce } from './propagation.ts';
 
 const hugeBytes = 10_000_000_000;

@@ -1,5 +1,6 @@
 import { closeSync, openSync, rmSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
+
 import { type Lab, ourProgram } from '../test/support/lab/lab.ts';
 import type { SyntheticDump } from '../test/support/lab/synthetic-dump.ts';
 import { type Observation, observe } from './observe.ts';

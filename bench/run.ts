@@ -8,6 +8,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+
 import { Lab, packageRoot } from '../test/support/lab/lab.ts';
 import { makeSyntheticDump, type SyntheticDump } from '../test/support/lab/synthetic-dump.ts';
 import { atRest } from './at-rest.ts';

@@ -1,4 +1,4 @@
-import { type Part, median, times } from './part.ts';
+import { median, type Part, times } from './part.ts';
 import { allOurs, noLoad, propagateOnce } from './propagation.ts';
 import { table } from './table.ts';
 

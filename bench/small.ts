@@ -1,4 +1,4 @@
-import { type Figure, type Part, median, times } from './part.ts';
+import { type Figure, median, type Part, times } from './part.ts';
 import {
   allMit,
   allOurs,

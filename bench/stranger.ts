@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
+
 import { keytabReader } from '../src/host/keytab-file.ts';
 import { flags, int32 } from '../src/protocol/der/primitives.ts';
 import { application, encode, field, sequence } from '../src/protocol/der/schema.ts';

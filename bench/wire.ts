@@ -1,5 +1,5 @@
 import { aesBytesPerSecond } from './limits.ts';
-import { type Bench, type Figure, type Part, median, megabytes, rate, times } from './part.ts';
+import { type Bench, type Figure, median, megabytes, type Part, rate, times } from './part.ts';
 import {
   allMit,
   allOurs,

@@ -8,6 +8,7 @@
 import { randomInt } from 'node:crypto';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+
 import { acceptors } from '../test/fuzz/live/acceptor.ts';
 import { codecs } from '../test/fuzz/live/codecs.ts';
 import { insider } from '../test/fuzz/live/insider.ts';

@@ -1,4 +1,3 @@
-export type { CredentialSource } from './ticket/credentials.ts';
 export {
   type DumpStream,
   type PropagateEvent,
@@ -8,10 +7,6 @@ export {
   propagate,
 } from './client/propagate.ts';
 export { openSharedDump, type SharedDump } from './client/shared-dump.ts';
-export { type ConfigFiles, loadKrb5Config } from './host/config-files.ts';
-export { chooseReplayCache, type ReplayVariables } from './host/replay-choice.ts';
-export { fileReplayCache, type ReplayFileOptions } from './host/replay-file.ts';
-export { type Ambient, systemAmbient } from './protocol/ambient.ts';
 export {
   type Detail,
   type ErrorCode,
@@ -19,10 +14,14 @@ export {
   KpropError,
   type Phase,
 } from './errors/kprop-error.ts';
+export { type ConfigFiles, loadKrb5Config } from './host/config-files.ts';
+export { chooseReplayCache, type ReplayVariables } from './host/replay-choice.ts';
+export { fileReplayCache, type ReplayFileOptions } from './host/replay-file.ts';
+export type { DumpKind } from './kdb/dump/completeness.ts';
+export { type Ambient, systemAmbient } from './protocol/ambient.ts';
 export type { Krb5Config } from './protocol/krb5/formats/krb5-config.ts';
 export { memoryReplayCache, type ReplayCache } from './protocol/krb5/session/replay.ts';
 export type { ServeLimits } from './server/connection.ts';
-export type { DumpKind } from './kdb/dump/completeness.ts';
 export type { LoadRun } from './server/load/loader.ts';
 export type { LoadMode } from './server/options.ts';
 export {
@@ -31,3 +30,4 @@ export {
   type ServerEvent,
   serveKprop,
 } from './server/serve.ts';
+export type { CredentialSource } from './ticket/credentials.ts';

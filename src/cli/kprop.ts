@@ -1,14 +1,14 @@
 #!/usr/bin/env node
 import './ignore-sigusr1.ts';
 
-import type { CredentialSource } from '../ticket/credentials.ts';
 import { type PropagateEvent, propagate } from '../client/propagate.ts';
+import { errnoOf, errnoText } from '../errors/com-err.ts';
+import { inPhase } from '../errors/kprop-error.ts';
 import { loadKrb5Config } from '../host/config-files.ts';
 import { keepFreedMemory } from '../host/memory.ts';
 import { writeOwnFile } from '../host/own-file.ts';
-import { errnoOf, errnoText } from '../errors/com-err.ts';
-import { inPhase } from '../errors/kprop-error.ts';
 import { parseKeytabName } from '../protocol/krb5/formats/keytab.ts';
+import type { CredentialSource } from '../ticket/credentials.ts';
 import { readDefaultPaths } from './defaults.ts';
 import { exposureOf, keytabPath } from './exposed-files.ts';
 import { getopt } from './getopt.ts';

@@ -5,6 +5,9 @@ import './ignore-sighup.ts';
 import { fstatSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { dirname } from 'node:path';
+
+import { errnoOf, errnoText } from '../errors/com-err.ts';
+import { inPhase } from '../errors/kprop-error.ts';
 import { loadKrb5Config } from '../host/config-files.ts';
 import { openDescriptorOutlet } from '../host/descriptor-outlet.ts';
 import { moveOffStdio } from '../host/libc.ts';
@@ -12,18 +15,16 @@ import { keepFreedMemory, releaseMemory } from '../host/memory.ts';
 import { writeOwnFile } from '../host/own-file.ts';
 import { chooseReplayCache } from '../host/replay-choice.ts';
 import { openSyslog } from '../host/syslog.ts';
-import { errnoOf, errnoText } from '../errors/com-err.ts';
-import { inPhase } from '../errors/kprop-error.ts';
 import type { Krb5Config } from '../protocol/krb5/formats/krb5-config.ts';
 import { loaderEnvironment } from '../server/load/loader-environment.ts';
 import { type KpropServer, type ServeOptions, serveKprop, serveSocket } from '../server/serve.ts';
-import { becomeUser, type Need } from './kpropd/become-user.ts';
-import { isDaemonChild, startDaemon, tellParent } from './kpropd/daemon.ts';
 import { type DefaultPaths, readDefaultPaths } from './defaults.ts';
 import { ExposureWatch, keytabPath } from './exposed-files.ts';
 import { type Arguments, program, readArguments } from './kpropd/arguments.ts';
-import { KpropdLog } from './kpropd/log.ts';
+import { becomeUser, type Need } from './kpropd/become-user.ts';
+import { isDaemonChild, startDaemon, tellParent } from './kpropd/daemon.ts';
 import { LineLimit } from './kpropd/line-limit.ts';
+import { KpropdLog } from './kpropd/log.ts';
 import { activatedDescriptor, notify, takeActivation } from './kpropd/systemd.ts';
 
 const noIprop =

@@ -1,8 +1,9 @@
 import { lookup } from 'node:dns/promises';
 import { Socket } from 'node:net';
-import { type Channel, channelOver } from '../protocol/channel/channel.ts';
+
 import { errnoOf } from '../errors/com-err.ts';
 import { abortError, KpropError } from '../errors/kprop-error.ts';
+import { type Channel, channelOver } from '../protocol/channel/channel.ts';
 import { directionalAddress, hostAddressOf } from '../protocol/krb5/messages/address.ts';
 import { untilAborted } from '../ticket/until-aborted.ts';
 

@@ -1,7 +1,8 @@
 import { type FileHandle, open, stat } from 'node:fs/promises';
-import { lockFile } from '../host/libc.ts';
+
 import { errnoOf } from '../errors/com-err.ts';
 import { KpropError } from '../errors/kprop-error.ts';
+import { lockFile } from '../host/libc.ts';
 import type { Dump } from '../protocol/kprop/conversation.ts';
 
 /** An open, locked dump. Each call of `blocks()` reads it from the start, on its own. */
@@ -61,7 +62,7 @@ export async function openDumpFile(path: string): Promise<DumpFile> {
 }
 
 /**
- * kdb5_util empties `.dump_ok` under a lock when it starts, and writes one octet into it when all is
+ * kdb5_util empties `.dump_ok` under a lock when it starts, and writes one byte into it when all is
  * done: while it works the dump from before is good to send, but if it died nobody was told.
  * @see krb5 src/kadmin/dbutil/dump.c, prep_ok_file
  */

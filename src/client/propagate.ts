@@ -1,17 +1,17 @@
+import { errnoOf } from '../errors/com-err.ts';
+import { abortError, inPhase, KpropError, type Phase } from '../errors/kprop-error.ts';
 import { loadKrb5Config } from '../host/config-files.ts';
 import { canonicalNames, localHostName } from '../host/names.ts';
 import { propagationPort } from '../host/port.ts';
 import { type Ambient, shiftedAmbient, systemAmbient } from '../protocol/ambient.ts';
-import { errnoOf } from '../errors/com-err.ts';
-import { abortError, inPhase, KpropError, type Phase } from '../errors/kprop-error.ts';
-import type { Krb5Config } from '../protocol/krb5/formats/krb5-config.ts';
 import { applicationVersion, type Dump, sendDump } from '../protocol/kprop/conversation.ts';
+import type { Krb5Config } from '../protocol/krb5/formats/krb5-config.ts';
 import { nameTypes, Principal } from '../protocol/krb5/messages/principal.ts';
 import { sendauth } from '../protocol/krb5/session/sendauth.ts';
 import { type CredentialSource, obtainCredential } from '../ticket/credentials.ts';
+import { untilAborted } from '../ticket/until-aborted.ts';
 import { dial } from './dial.ts';
 import { type DumpFile, openDumpFile } from './dump-file.ts';
-import { untilAborted } from '../ticket/until-aborted.ts';
 
 /** A dump that is not a file: its size in bytes, and its bytes. A Readable serves. */
 export interface DumpStream {

@@ -82,7 +82,7 @@ function includableFiles(directory: string): readonly string[] {
     .map((name) => join(directory, name));
 }
 
-/** The text of a file, line by line, so that one odd octet changes the reading of its own line only. */
+/** The text of a file, line by line, so that one odd byte changes the reading of its own line only. */
 function profileText(bytes: Uint8Array): string {
   const lines: string[] = [];
   let start = 0;

@@ -1,4 +1,5 @@
 import { open } from 'node:fs/promises';
+
 import { errnoOf } from '../errors/com-err.ts';
 
 /** Resolves when the disk has the file's content. @throws errno */

@@ -1,8 +1,8 @@
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 
-import { concat } from '../protocol/bytes.ts';
 import { errnoOf } from '../errors/com-err.ts';
 import { KpropError } from '../errors/kprop-error.ts';
+import { concat } from '../protocol/bytes.ts';
 import { lockFile } from './libc.ts';
 
 const LIMIT_BYTES = 64 * 1024 * 1024;

@@ -47,7 +47,7 @@ function principalForm(host: string, found: string | undefined, o: HostNameRules
   // Only names that DNS did not answer for are completed, be the answer as short as it may; and
   // "vm." counts as having a dot, so that it stays "vm".
   const whole = found ?? (host.includes('.') ? host : qualified(host, o));
-  // ASCII only: C's tolower() in the C locale leaves other octets alone.
+  // ASCII only: C's tolower() in the C locale leaves other bytes alone.
   return whole.replace(/[A-Z]/g, (letter) => letter.toLowerCase()).replace(/\.$/, '');
 }
 

@@ -1,4 +1,5 @@
 import { getSystemErrorName } from 'node:util';
+
 import { libc } from './libc.ts';
 
 /** Both ends of a pipe(7), as descriptors that no child inherits unless it is given them. */
@@ -31,7 +32,7 @@ export function openPipe(roomBytes: number): Pipe {
 const usualRoomBytes = 64 * 1024;
 
 /**
- * A write of so many octets into a pipe happens as a whole or not at all, also if the writer dies
+ * A write of so many bytes into a pipe happens as a whole or not at all, also if the writer dies
  * meanwhile (pipe(7), PIPE_BUF).
  */
 export const atomicWriteBytes = 4096;

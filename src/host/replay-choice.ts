@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+
 import { KpropError } from '../errors/kprop-error.ts';
 import type { Krb5Config } from '../protocol/krb5/formats/krb5-config.ts';
 import { expandTokens } from '../protocol/krb5/formats/values.ts';

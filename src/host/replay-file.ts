@@ -1,7 +1,8 @@
 import { constants, type FileHandle, open } from 'node:fs/promises';
-import { concat, equalBytes } from '../protocol/bytes.ts';
+
 import { errnoOf } from '../errors/com-err.ts';
 import { KpropError } from '../errors/kprop-error.ts';
+import { concat, equalBytes } from '../protocol/bytes.ts';
 import type { ReplayCache } from '../protocol/krb5/session/replay.ts';
 import { lockFileAsync } from './libc.ts';
 import { sipHash24 } from './siphash.ts';

@@ -1,7 +1,7 @@
 const mask = 0xffff_ffff_ffff_ffffn;
 
 /**
- * SipHash-2-4 of a message under a key of 16 octets, a number of 64 bits: the hash of MIT's replay
+ * SipHash-2-4 of a message under a key of 16 bytes, a number of 64 bits: the hash of MIT's replay
  * cache. @see Aumasson and Bernstein, SipHash: a fast short-input PRF
  */
 export function sipHash24(key: Uint8Array, message: Uint8Array): bigint {

@@ -4,7 +4,7 @@ import { randomFillSync } from 'node:crypto';
 export interface Ambient {
   /** Microseconds since 1970-01-01 UTC; no value twice, unless the clock was set back. */
   nowMicros(): number;
-  /** Fresh unpredictable octets. */
+  /** Fresh unpredictable bytes. */
   random(byteCount: number): Uint8Array;
 }
 
@@ -17,7 +17,7 @@ const aheadLimitMicros = 1_000_000;
  */
 export function systemAmbient(clockMillis: () => number = Date.now): Ambient {
   let last = 0;
-  // Confounders are 16 octets a block: drawing them from a pool spares a system call for each.
+  // Confounders are 16 bytes a block: drawing them from a pool spares a system call for each.
   let pool = new Uint8Array(0);
   return {
     nowMicros(): number {

@@ -124,12 +124,12 @@ export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
   return a.length === b.length && a.every((byte, index) => byte === b[index]);
 }
 
-/** UTF-8 octets of a text. */
+/** UTF-8 bytes of a text. */
 export function utf8(text: string): Uint8Array {
   return encoder.encode(text);
 }
 
-/** The text of UTF-8 octets; malformed sequences become U+FFFD, so never use it to compare names. */
+/** The text of UTF-8 bytes; malformed sequences become U+FFFD, so never use it to compare names. */
 export function textOf(bytes: Uint8Array): string {
   return decoder.decode(bytes);
 }

@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs';
+
 import { errnoOf, errnoText } from '../errors/com-err.ts';
-import { enctypeByName, enctypeName } from '../protocol/krb5/crypto/profiles.ts';
 import { KpropError } from '../errors/kprop-error.ts';
+import { enctypeByName, enctypeName } from '../protocol/krb5/crypto/profiles.ts';
 import { nameBytes, type Principal } from '../protocol/krb5/messages/principal.ts';
 
 /**

@@ -1,4 +1,5 @@
 import { type Server, Socket } from 'node:net';
+
 import { duplicate } from '../host/libc.ts';
 import type { Intake } from '../protocol/channel/channel.ts';
 

@@ -1,27 +1,27 @@
+import { inPhase, isKpropError, KpropError } from '../errors/kprop-error.ts';
+import { checkDump } from '../kdb/dump/completeness.ts';
 import type { Ambient } from '../protocol/ambient.ts';
 import type { Channel } from '../protocol/channel/channel.ts';
-import { enctypeName } from '../protocol/krb5/crypto/profiles.ts';
-import { inPhase, isKpropError, KpropError } from '../errors/kprop-error.ts';
-import type { Keytab } from '../protocol/krb5/formats/keytab.ts';
 import {
   applicationVersion,
   confirmDump,
   receiveDump,
   sendFailure,
 } from '../protocol/kprop/conversation.ts';
+import { enctypeName } from '../protocol/krb5/crypto/profiles.ts';
+import type { Keytab } from '../protocol/krb5/formats/keytab.ts';
 import type { Principal } from '../protocol/krb5/messages/principal.ts';
 import type { ReplayCache } from '../protocol/krb5/session/replay.ts';
 import { recvauth } from '../protocol/krb5/session/sendauth.ts';
 import type { Session } from '../protocol/krb5/session/session.ts';
 import type { Acl } from './acl.ts';
 import type { LoadGuard } from './load/load-guard.ts';
-import { checkDump } from '../kdb/dump/completeness.ts';
-import type { LoadOrder } from './load/order.ts';
 import type { LoadRun } from './load/loader.ts';
 import type { Loads } from './load/loads.ts';
+import type { LoadOrder } from './load/order.ts';
+import type { StreamedLoad, StreamedLoadOptions } from './load/streamed-load.ts';
 import { receiveInto } from './reception.ts';
 import type { SpoolRoom } from './spool/spool.ts';
-import type { StreamedLoad, StreamedLoadOptions } from './load/streamed-load.ts';
 
 /** What happened on a connection, in the order in which it happens. */
 export type ConnectionEvent =

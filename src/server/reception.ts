@@ -1,9 +1,9 @@
-import type { Channel } from '../protocol/channel/channel.ts';
 import { KpropError } from '../errors/kprop-error.ts';
-import type { ReceivedDump } from '../protocol/kprop/conversation.ts';
 import { type DumpKind, headKind } from '../kdb/dump/completeness.ts';
-import type { Spool } from './spool/spool.ts';
+import type { Channel } from '../protocol/channel/channel.ts';
+import type { ReceivedDump } from '../protocol/kprop/conversation.ts';
 import type { StreamedLoad } from './load/streamed-load.ts';
+import type { Spool } from './spool/spool.ts';
 
 /** Longer than any header of a dump: what has no line so far is none. */
 const headBytes = 256;

@@ -1,24 +1,25 @@
 import { basename } from 'node:path';
+
+import { inPhase, KpropError } from '../errors/kprop-error.ts';
 import { loadKrb5Config } from '../host/config-files.ts';
 import { defaultKeytabName, keytabReader } from '../host/keytab-file.ts';
 import { requireLibc } from '../host/libc.ts';
 import { canonicalNames, localHostName } from '../host/names.ts';
+import { Db2Files } from '../kdb/db2/live-files.ts';
 import { systemAmbient } from '../protocol/ambient.ts';
 import { parseEnctypeList } from '../protocol/krb5/crypto/enctype-list.ts';
-import { inPhase, KpropError } from '../errors/kprop-error.ts';
 import type { Krb5Config } from '../protocol/krb5/formats/krb5-config.ts';
 import { nameTypes, Principal } from '../protocol/krb5/messages/principal.ts';
 import { memoryReplayCache } from '../protocol/krb5/session/replay.ts';
 import { Acl } from './acl.ts';
 import type { Replica } from './connection.ts';
-import { Db2Files } from '../kdb/db2/live-files.ts';
 import { type LoadGuard, noGuard } from './load/load-guard.ts';
-import { LoadOrder } from './load/order.ts';
 import { type LoadRun, loadDump } from './load/loader.ts';
 import { Loads } from './load/loads.ts';
+import { LoadOrder } from './load/order.ts';
+import { StreamedLoad } from './load/streamed-load.ts';
 import { type ServeOptions, tell } from './options.ts';
 import { SpoolRoom } from './spool/spool.ts';
-import { StreamedLoad } from './load/streamed-load.ts';
 
 /** All that its connections share, as the options and the configuration say. @throws config.* */
 export async function describeReplica(options: ServeOptions): Promise<Replica> {

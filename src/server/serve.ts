@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net';
+
 import { readingInto } from './adopt.ts';
 import type { Replica } from './connection.ts';
 import { ConnectionRegistry } from './listen/connections.ts';

@@ -1,7 +1,7 @@
+import { isKpropError, KpropError } from '../errors/kprop-error.ts';
 import type { Ambient } from '../protocol/ambient.ts';
 import { decode, encode } from '../protocol/der/schema.ts';
 import { Key } from '../protocol/krb5/crypto/key.ts';
-import { isKpropError, KpropError } from '../errors/kprop-error.ts';
 import type { Keytab } from '../protocol/krb5/formats/keytab.ts';
 import type { Krb5Config } from '../protocol/krb5/formats/krb5-config.ts';
 import { asRep, asReq, etypeInfo, etypeInfo2, paEncTsEnc } from '../protocol/krb5/messages/as.ts';

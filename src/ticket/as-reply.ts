@@ -1,7 +1,7 @@
+import { KpropError } from '../errors/kprop-error.ts';
 import { decode } from '../protocol/der/schema.ts';
 import { verifyChecksum } from '../protocol/krb5/crypto/checksum.ts';
 import type { Key } from '../protocol/krb5/crypto/key.ts';
-import { KpropError } from '../errors/kprop-error.ts';
 import {
   type AsRep,
   asRep,
@@ -11,7 +11,7 @@ import {
 import { padataTypes, tags, ticketFlags, usages } from '../protocol/krb5/messages/numbers.ts';
 import { checksum, principalOf } from '../protocol/krb5/messages/parts.ts';
 import type { Principal } from '../protocol/krb5/messages/principal.ts';
-import { firstOctet } from '../protocol/krb5/session/ap-exchange.ts';
+import { firstByte } from '../protocol/krb5/session/ap-exchange.ts';
 import { openPart } from '../protocol/krb5/session/enc-part.ts';
 
 /** The AS-REQ that was sent last, and what its reply must agree with. Times in seconds. */
@@ -44,7 +44,7 @@ export function openAsReply(
 ): AsReply {
   const wanted = 'AS-REP or KRB-ERROR';
   if (message[0] !== (0x60 | tags.asRep)) {
-    throw new KpropError('message.unexpected', { wanted, found: firstOctet(message) });
+    throw new KpropError('message.unexpected', { wanted, found: firstByte(message) });
   }
   const reply = decode(asRep, message);
   if (reply.msgType !== tags.asRep) {

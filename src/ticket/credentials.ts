@@ -1,9 +1,9 @@
+import { KpropError, unreachable } from '../errors/kprop-error.ts';
 import { readCcache } from '../host/ccache-file.ts';
 import { defaultKeytabName, readKeytab } from '../host/keytab-file.ts';
 import type { Ambient } from '../protocol/ambient.ts';
 import { decode } from '../protocol/der/schema.ts';
 import { Key } from '../protocol/krb5/crypto/key.ts';
-import { KpropError, unreachable } from '../errors/kprop-error.ts';
 import type { CachedCredential } from '../protocol/krb5/formats/ccache.ts';
 import type { Krb5Config } from '../protocol/krb5/formats/krb5-config.ts';
 import { principalOf } from '../protocol/krb5/messages/parts.ts';

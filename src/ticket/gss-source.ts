@@ -3,8 +3,9 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { withoutInspector } from '../host/inspector.ts';
+
 import { abortError, KpropError } from '../errors/kprop-error.ts';
+import { withoutInspector } from '../host/inspector.ts';
 import type { Principal } from '../protocol/krb5/messages/principal.ts';
 import type { Credential } from '../protocol/krb5/session/credential.ts';
 

@@ -1,8 +1,8 @@
 import { createSocket } from 'node:dgram';
 import { connect } from 'node:net';
 
-import { ByteReader, ByteWriter, concat } from '../protocol/bytes.ts';
 import { abortError, KpropError } from '../errors/kprop-error.ts';
+import { ByteReader, ByteWriter, concat } from '../protocol/bytes.ts';
 import {
   type KdcAddress,
   type KdcConfig,

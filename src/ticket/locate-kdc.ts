@@ -1,9 +1,9 @@
 import { ADDRCONFIG } from 'node:dns';
 import { lookup, Resolver } from 'node:dns/promises';
 
+import { KpropError } from '../errors/kprop-error.ts';
 import { dnsAnswer } from '../host/libc.ts';
 import { ByteReader, textOf } from '../protocol/bytes.ts';
-import { KpropError } from '../errors/kprop-error.ts';
 
 /** What finding and asking a KDC needs to know of krb5.conf. */
 export interface KdcConfig {

@@ -3,6 +3,7 @@ import { readFileSync, symlinkSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
 import { Lab, ourProgram } from '../support/lab/lab.ts';
@@ -10,8 +11,8 @@ import { freePort, type LabProcess, listens } from '../support/lab/lab-process.t
 import { listeningSockets } from '../support/lab/listening-sockets.ts';
 import { succeeded } from '../support/lab/pairings.ts';
 import { textOf } from '../support/lab/process-status.ts';
-import { textOnceThere } from '../support/rig/replica-rig.ts';
 import { startSuperServer } from '../support/lab/super-server.ts';
+import { textOnceThere } from '../support/rig/replica-rig.ts';
 
 // SIGUSR1 makes a Node process listen for a debugger: whoever connects to that is the process's user.
 

@@ -14,7 +14,7 @@ import { join } from 'node:path';
 
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 
-import { Lab, packageRoot, ourProgram } from '../support/lab/lab.ts';
+import { Lab, ourProgram, packageRoot } from '../support/lab/lab.ts';
 import type { Kpropd } from '../support/lab/lab-options.ts';
 import type { Outcome } from '../support/lab/lab-process.ts';
 import { expectReplicaHas, type Make, runKprop, succeeded } from '../support/lab/pairings.ts';
@@ -132,7 +132,7 @@ describe('the .last_prop file', () => {
     expect(statSync(path()).mode & 0o777).toBe(0o600);
   });
 
-  test('is named by the host as typed, and cut to its one octet', async () => {
+  test('is named by the host as typed, and cut to its one byte', async () => {
     const typed = `${lab.dumpFile}.LocalHost.last_prop`;
     for (const make of ['MIT', 'our'] as const) {
       writeFileSync(typed, 'much longer');

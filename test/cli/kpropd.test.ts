@@ -2,9 +2,10 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 
-import { type LabProcess, packageRoot, type RunOptions, ourProgram } from '../support/lab/lab.ts';
+import { type LabProcess, ourProgram, packageRoot, type RunOptions } from '../support/lab/lab.ts';
 import { freePort, listens } from '../support/lab/lab-process.ts';
 import { ReplicaRig, textOnceThere } from '../support/rig/replica-rig.ts';
 

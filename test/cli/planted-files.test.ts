@@ -8,9 +8,10 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
+
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 
-import { exposureOf, ExposureWatch } from '../../src/cli/exposed-files.ts';
+import { ExposureWatch, exposureOf } from '../../src/cli/exposed-files.ts';
 import { writeOwnFile } from '../../src/host/own-file.ts';
 import { Lab, ourProgram } from '../support/lab/lab.ts';
 import { freePort } from '../support/lab/lab-process.ts';

@@ -6,9 +6,9 @@ import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 
 import { dial } from '../../src/client/dial.ts';
 import type { Channel } from '../../src/protocol/channel/channel.ts';
+import { hostAddressOf } from '../../src/protocol/krb5/messages/address.ts';
 import { descriptorOf } from '../../src/server/adopt.ts';
 import { IPPROTO_TCP, socketOption, TCP_NODELAY } from '../support/lab/socket-option.ts';
-import { hostAddressOf } from '../../src/protocol/krb5/messages/address.ts';
 
 let server: Server;
 let port: number;

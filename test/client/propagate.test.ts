@@ -12,8 +12,8 @@ import {
   type PropagateOptions,
   propagate,
 } from '../../src/client/propagate.ts';
-import { loadKrb5Config } from '../../src/host/config-files.ts';
 import type { KpropError } from '../../src/errors/kprop-error.ts';
+import { loadKrb5Config } from '../../src/host/config-files.ts';
 import { type KpropServer, type ServerEvent, serveKprop } from '../../src/server/serve.ts';
 import { Lab } from '../support/lab/lab.ts';
 import { asPrimary, expectReplicaHas, startKpropd } from '../support/lab/pairings.ts';

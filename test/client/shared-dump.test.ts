@@ -15,9 +15,9 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 
 import { type PropagateOptions, propagate } from '../../src/client/propagate.ts';
 import { openSharedDump, type SharedDump } from '../../src/client/shared-dump.ts';
+import { KpropError } from '../../src/errors/kprop-error.ts';
 import { loadKrb5Config } from '../../src/host/config-files.ts';
 import { lockFile } from '../../src/host/libc.ts';
-import { KpropError } from '../../src/errors/kprop-error.ts';
 import { type KpropServer, serveKprop } from '../../src/server/serve.ts';
 import { Lab } from '../support/lab/lab.ts';
 import { makeSyntheticDump } from '../support/lab/synthetic-dump.ts';
@@ -168,9 +168,9 @@ describe('readers', () => {
   test('that keep pace read the file once between them', async () => {
     const contents = pieces(24);
     const dump = await opened(file('once', contents));
-    const before = octetsRead();
+    const before = bytesRead();
     const all = await Promise.all(Array.from({ length: 20 }, () => bytesOf(dump.stream)));
-    const read = octetsRead() - before;
+    const read = bytesRead() - before;
     expect(all.every((one) => one.equals(contents))).toBe(true);
     expect(read).toBeLessThan(2 * contents.length);
   });
@@ -249,6 +249,6 @@ test('it is a dump like any other: the same rules hold', async () => {
 });
 
 /** What this process has read from files so far; the sockets of the replicas are not in use. */
-function octetsRead(): number {
+function bytesRead(): number {
   return Number(/^rchar: (\d+)/m.exec(readFileSync('/proc/self/io', 'latin1'))?.[1]);
 }

@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
-import { stranger } from '../support/rig/attacker.ts';
 import { Lab } from '../support/lab/lab.ts';
 import { freePort, listens } from '../support/lab/lab-process.ts';
 import { type Make, runKprop, succeeded } from '../support/lab/pairings.ts';
 import { SystemdHost } from '../support/lab/systemd-host.ts';
+import { stranger } from '../support/rig/attacker.ts';
 
 // A real systemd, our real units with their whole hardening: what they forbid must not be needed.
 

@@ -5,7 +5,7 @@ import { expect, test } from 'vitest';
 
 import { packageRoot } from '../support/lab/lab.ts';
 import { deviations } from './deviations.ts';
-import { kpropScenarios, kpropdScenarios } from './scenarios.ts';
+import { kpropdScenarios, kpropScenarios } from './scenarios.ts';
 
 const text = readFileSync(join(packageRoot, 'docs/deviations.md'), 'utf8');
 /** Heading → what stands under it. */

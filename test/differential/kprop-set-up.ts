@@ -1,4 +1,5 @@
 import { chmodSync, rmSync, writeFileSync } from 'node:fs';
+
 import { kprop, lonelyKprop } from './kprop-command.ts';
 import { dumpPath, krb5Conf } from './realm.ts';
 import type { Scenario } from './scenario.ts';

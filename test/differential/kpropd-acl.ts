@@ -37,6 +37,6 @@ export const kpropdAcl: readonly Scenario[] = [
   acl('a NUL in front', `\0${client}\n`),
   acl('a line with a NUL before', `\0\n${client}\n`),
   acl('a byte order mark', `\xef\xbb\xbf${client}\n`),
-  acl('behind 1023 other octets', `${'x'.repeat(1023)}${client}\n`),
+  acl('behind 1023 other bytes', `${'x'.repeat(1023)}${client}\n`),
   acl('a very long line before', `${'x'.repeat(5000)}\n${client}\n`),
 ];

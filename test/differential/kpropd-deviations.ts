@@ -114,7 +114,7 @@ export const kpropdDeviations: readonly Deviation[] = [
   {
     id: 'Long lines of the ACL are not split',
     where: {
-      'ACL: behind 1023 other octets': ({ stderr, files }) => ({
+      'ACL: behind 1023 other bytes': ({ stderr, files }) => ({
         stderr: stderr.replace(
           /Full propagation transfer started\.\n[\s\S]*Load PID is PID\n/,
           `Rejected connection from unauthorized principal ${client}\n`,

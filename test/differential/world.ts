@@ -2,8 +2,8 @@ import { cpSync, mkdirSync, readdirSync, readFileSync, readlinkSync, rmSync } fr
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-import { LabProcess, type Outcome } from '../support/lab/lab-process.ts';
 import { ourProgram } from '../support/lab/lab.ts';
+import { LabProcess, type Outcome } from '../support/lab/lab-process.ts';
 
 /** Whose programs are under test. */
 export type Make = 'mit' | 'ours';

@@ -1,11 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 
+import { isKpropError } from '../../src/errors/kprop-error.ts';
 import { concat } from '../../src/protocol/bytes.ts';
 import { makeChecksum, verifyChecksum } from '../../src/protocol/krb5/crypto/checksum.ts';
 import { CipherChain } from '../../src/protocol/krb5/crypto/cipher.ts';
 import { decrypt, encrypt } from '../../src/protocol/krb5/crypto/encrypt.ts';
-import { isKpropError } from '../../src/errors/kprop-error.ts';
 import { seededAmbient } from '../support/wire/fixed-ambient.ts';
 import { allEnctypes, someKey } from '../support/wire/forge.ts';
 

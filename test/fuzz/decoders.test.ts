@@ -1,15 +1,15 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 
-import { decode, encode } from '../../src/protocol/der/schema.ts';
 import { isKpropError, KpropError } from '../../src/errors/kprop-error.ts';
+import { decode, encode } from '../../src/protocol/der/schema.ts';
 import { acceptApReq } from '../../src/protocol/krb5/session/ap-exchange.ts';
+import { survives } from '../support/rig/survives.ts';
 import { type DecoderTarget, decoderTargets } from '../support/wire/decoder-targets.ts';
 import { type Element, parseTree, writeTree } from '../support/wire/der-tree.ts';
 import { seededRandom } from '../support/wire/fixed-ambient.ts';
 import { acceptor, allEnctypes, forgeApReq, forgeCredential } from '../support/wire/forge.ts';
 import { mutated } from '../support/wire/mutations.ts';
-import { survives } from '../support/rig/survives.ts';
 
 /** One of the seeds with something wrong: which, and what, follows from two numbers. */
 function mutations({ seeds }: Pick<DecoderTarget, 'seeds'>): fc.Arbitrary<Uint8Array> {

@@ -3,8 +3,8 @@ import { describe, expect, test } from 'vitest';
 
 import { parseDefaultPaths } from '../../src/cli/defaults.ts';
 import { getopt } from '../../src/cli/getopt.ts';
-import { ByteWriter } from '../../src/protocol/bytes.ts';
 import { isKpropError } from '../../src/errors/kprop-error.ts';
+import { ByteWriter } from '../../src/protocol/bytes.ts';
 import { parseCcache } from '../../src/protocol/krb5/formats/ccache.ts';
 import { formatKeytab, parseKeytab } from '../../src/protocol/krb5/formats/keytab.ts';
 import { parseProfile, profileValues } from '../../src/protocol/krb5/formats/profile.ts';

@@ -1,9 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 
-import { decode, encode } from '../../src/protocol/der/schema.ts';
-import { concat } from '../../src/protocol/bytes.ts';
 import { isKpropError } from '../../src/errors/kprop-error.ts';
+import { concat } from '../../src/protocol/bytes.ts';
+import { decode, encode } from '../../src/protocol/der/schema.ts';
+import { decodeSize, encodeSize } from '../../src/protocol/kprop/size.ts';
 import {
   encKrbPrivPart,
   krbPriv,
@@ -11,9 +12,8 @@ import {
   openPrivPart,
   privWriter,
 } from '../../src/protocol/krb5/messages/priv.ts';
-import { decodeSize, encodeSize } from '../../src/protocol/kprop/size.ts';
 import { codecs } from '../protocol/krb5/messages/codecs.ts';
-import { arbitraryMessages, someOctets, uint32 } from '../support/wire/arbitrary-messages.ts';
+import { arbitraryMessages, someBytes, uint32 } from '../support/wire/arbitrary-messages.ts';
 
 test('every codec has its values', () => {
   expect(Object.keys(arbitraryMessages).sort()).toEqual(Object.keys(codecs).sort());
@@ -43,7 +43,7 @@ describe.each(Object.entries(codecs))('%s', (name, codec) => {
 });
 
 describe('the flat codec of blocks', () => {
-  const address = fc.record({ addrType: fc.constantFrom(2, 3, 24), address: someOctets });
+  const address = fc.record({ addrType: fc.constantFrom(2, 3, 24), address: someBytes });
   const etypes = fc.constantFrom(16, 17, 18, 19, 20, 23, 25, 26);
 
   test('writes what the schema writes, and reads it', () => {
@@ -99,17 +99,17 @@ describe('the size of a dump', () => {
     const sizes = fc.oneof(fc.maxSafeNat(), uint32, fc.constantFrom(0, 0xffffffff, 0x100000000));
     fc.assert(
       fc.property(sizes, (bytes) => {
-        const octets = encodeSize(bytes);
-        expect(octets).toHaveLength(bytes > 0 && bytes <= 0xffffffff ? 4 : 12);
-        expect(decodeSize(octets)).toBe(bytes);
+        const encoded = encodeSize(bytes);
+        expect(encoded).toHaveLength(bytes > 0 && bytes <= 0xffffffff ? 4 : 12);
+        expect(decodeSize(encoded)).toBe(bytes);
       }),
     );
-    const octets = fc.oneof(
+    const encodings = fc.oneof(
       fc.uint8Array({ minLength: 4, maxLength: 4 }),
       fc.uint8Array({ minLength: 12, maxLength: 12 }).map((some) => some.fill(0, 0, 5)),
     );
     fc.assert(
-      fc.property(octets, (some) => {
+      fc.property(encodings, (some) => {
         let bytes: number;
         try {
           bytes = decodeSize(some);

@@ -1,14 +1,14 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 
-import { concat } from '../../src/protocol/bytes.ts';
 import { isKpropError } from '../../src/errors/kprop-error.ts';
-import { Inbox } from '../../src/protocol/channel/inbox.ts';
-import { framed, readFrame } from '../../src/protocol/channel/frame.ts';
-import { TagCursor } from '../../src/protocol/der/tag-cursor.ts';
 import { faultOf } from '../../src/kdb/dump/completeness.ts';
-import { channelPair } from '../support/wire/channel-pair.ts';
+import { concat } from '../../src/protocol/bytes.ts';
+import { framed, readFrame } from '../../src/protocol/channel/frame.ts';
+import { Inbox } from '../../src/protocol/channel/inbox.ts';
+import { TagCursor } from '../../src/protocol/der/tag-cursor.ts';
 import { cutsOf, header, isSafe, policy, princ } from '../support/rig/feeding.ts';
+import { channelPair } from '../support/wire/channel-pair.ts';
 
 describe('the inbox', () => {
   const sizes = fc.oneof(fc.nat(50), fc.nat(9000));

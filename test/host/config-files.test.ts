@@ -2,10 +2,11 @@ import { spawnSync } from 'node:child_process';
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
+
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
-import { loadKrb5Config } from '../../src/host/config-files.ts';
 import { KpropError } from '../../src/errors/kprop-error.ts';
+import { loadKrb5Config } from '../../src/host/config-files.ts';
 
 const klist = '/usr/bin/klist';
 const nobody = 65_534;
@@ -163,7 +164,7 @@ test('a file that includes itself is refused', () => {
   expect(ours('include-itself')).toBe('Improper format of Kerberos configuration file');
 });
 
-test('an octet that is no UTF-8 changes nothing on other lines', () => {
+test('a byte that is no UTF-8 changes nothing on other lines', () => {
   const path = join(dir, 'latin1');
   const bytes = Buffer.from('# M\xfcller\n[realms]\nX = {\nkdc = ', 'latin1');
   writeFileSync(path, Buffer.concat([bytes, Buffer.from('kdc.müller.example\n}\n')]));

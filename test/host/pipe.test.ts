@@ -2,6 +2,7 @@ import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, readSync, writeSync } from 'node:fs';
 import type { Readable } from 'node:stream';
+
 import { expect, test } from 'vitest';
 
 import { atomicWriteBytes, openPipe } from '../../src/host/pipe.ts';

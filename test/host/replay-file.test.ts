@@ -1,7 +1,9 @@
 import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+
 import { afterAll, expect, test } from 'vitest';
+
 import { fileReplayCache } from '../../src/host/replay-file.ts';
 import { sipHash24 } from '../../src/host/siphash.ts';
 import { concat } from '../../src/protocol/bytes.ts';

@@ -36,7 +36,7 @@ async function thwarted(
     dump,
     idleMillis: 60,
     ...(alter.toServer && { toServer: messageTap(alter.toServer) }),
-    ...(alter.toClient && { toClient: messageTap(alter.toClient, { bareOctets: 1 }) }),
+    ...(alter.toClient && { toClient: messageTap(alter.toClient, { bareBytes: 1 }) }),
     ...o,
   });
   for (const error of [outcome.clientError, outcome.serverError]) {
@@ -56,12 +56,12 @@ const at =
   (message, position) =>
     position === index ? alter(message, position) : [message];
 
-/** One bit of the octet at this fraction of the message. */
+/** One bit of the byte at this fraction of the message. */
 const flip =
   (fraction: number, bit: number): Alter =>
   (message) => {
-    const octet = Math.min(message.length - 1, Math.floor(message.length * fraction));
-    return [message.with(octet, (message[octet] as number) ^ (1 << bit))];
+    const byte = Math.min(message.length - 1, Math.floor(message.length * fraction));
+    return [message.with(byte, (message[byte] as number) ^ (1 << bit))];
   };
 
 describe.each(fromClient.map((what, index) => ({ what, index })))(
@@ -95,12 +95,12 @@ describe.each(fromClient.map((what, index) => ({ what, index })))(
       await thwarted({ toServer: at(index, ({ length }) => ({ cutAfterBytes: 4 + length })) });
     });
 
-    test.each([0, 1, 4, 5])('cut after %i octets', async (cutAfterBytes) => {
+    test.each([0, 1, 4, 5])('cut after %i bytes', async (cutAfterBytes) => {
       const outcome = await thwarted({ toServer: at(index, () => ({ cutAfterBytes })) });
       expect(outcome.serverError).toMatchObject({ code: 'network.closed' });
     });
 
-    test('cut before its last octet', async () => {
+    test('cut before its last byte', async () => {
       const outcome = await thwarted({
         toServer: at(index, ({ length }) => ({ cutAfterBytes: 3 + length })),
       });
@@ -185,9 +185,9 @@ describe.each(allEnctypes)('blocks with enctype %i', (enctype) => {
     ],
     ['one left out', at(5, () => [])],
     ['with a bit flipped in the middle', at(5, flip(0.5, 3))],
-    ['with a bit flipped in the last octet', at(6, flip(1, 0))],
-    ['with the last octet missing', at(5, (message) => [message.subarray(0, -1)])],
-    ['with an octet behind', at(5, (message) => [Uint8Array.of(...message, 0)])],
+    ['with a bit flipped in the last byte', at(6, flip(1, 0))],
+    ['with the last byte missing', at(5, (message) => [message.subarray(0, -1)])],
+    ['with a byte behind', at(5, (message) => [Uint8Array.of(...message, 0)])],
   ])('%s', async (_title, toServer) => {
     const outcome = await thwarted({ toServer }, { enctype });
     expect(outcome.received).toBeUndefined();
@@ -231,7 +231,7 @@ test('nothing altered, the taps let everything pass', async () => {
   const outcome = await converse({
     dump,
     toServer: messageTap(pass),
-    toClient: messageTap(pass, { bareOctets: 1 }),
+    toClient: messageTap(pass, { bareBytes: 1 }),
   });
   expect(outcome.clientError ?? outcome.serverError).toBeUndefined();
 });

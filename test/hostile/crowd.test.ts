@@ -2,11 +2,12 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
-import type { ServeOptions } from '../../src/server/serve.ts';
-import { encodeSize } from '../../src/protocol/kprop/size.ts';
 import { framed, writeFrame } from '../../src/protocol/channel/frame.ts';
+import { encodeSize } from '../../src/protocol/kprop/size.ts';
+import type { ServeOptions } from '../../src/server/serve.ts';
 import { type Insider, labCredential, openInsider } from '../support/rig/attacker.ts';
 import { ReplicaRig, type RigServer } from '../support/rig/replica-rig.ts';
 import { fallSilent } from '../support/rig/silent.ts';

@@ -1,10 +1,11 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
+import { isKpropError, type KpropError } from '../../src/errors/kprop-error.ts';
 import { loadKrb5Config } from '../../src/host/config-files.ts';
 import { shiftedAmbient, systemAmbient } from '../../src/protocol/ambient.ts';
-import { isKpropError, type KpropError } from '../../src/errors/kprop-error.ts';
 import { formatKeytab, parseKeytab } from '../../src/protocol/krb5/formats/keytab.ts';
 import type { ServeOptions } from '../../src/server/serve.ts';
 import {

@@ -1,13 +1,14 @@
 import { readFileSync } from 'node:fs';
+
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
 import { KpropError } from '../../src/errors/kprop-error.ts';
+import { framed, writeFrame } from '../../src/protocol/channel/frame.ts';
 import { encodeSize } from '../../src/protocol/kprop/size.ts';
 import type { Credential } from '../../src/protocol/krb5/session/credential.ts';
-import { framed, writeFrame } from '../../src/protocol/channel/frame.ts';
-import { type Insider, labCredential, openInsider } from '../support/rig/attacker.ts';
 import { comparable, type Kpropd } from '../support/lab/lab.ts';
 import { peakResidentBytes } from '../support/lab/process-status.ts';
+import { type Insider, labCredential, openInsider } from '../support/rig/attacker.ts';
 import { ReplicaRig, type RigServer } from '../support/rig/replica-rig.ts';
 
 let rig: ReplicaRig;
@@ -23,10 +24,10 @@ beforeAll(async () => {
 afterAll(() => rig.close());
 
 const size8 = (bytes: bigint, firstWord = 0) => {
-  const octets = Buffer.alloc(12);
-  octets.writeUInt32BE(firstWord, 0);
-  octets.writeBigUInt64BE(bytes, 4);
-  return octets;
+  const encoded = Buffer.alloc(12);
+  encoded.writeUInt32BE(firstWord, 0);
+  encoded.writeBigUInt64BE(bytes, 4);
+  return encoded;
 };
 
 async function sendBlocks(insider: Insider, bytes: Uint8Array, blockBytes = 32_768) {
@@ -56,16 +57,16 @@ async function answerTo(act: (insider: Insider) => Promise<unknown>): Promise<Kp
 
 describe('a size that is malformed', () => {
   test.each<readonly [string, Uint8Array]>([
-    ['12 octets for a size that fits into 4', size8(100n)],
-    ['12 octets for 2^32 - 1', size8(0xffffffffn)],
+    ['12 bytes for a size that fits into 4', size8(100n)],
+    ['12 bytes for 2^32 - 1', size8(0xffffffffn)],
     ['a first word that is not zero', size8(1n << 40n, 1)],
     ['2^53', size8(1n << 53n)],
     ['2^64 - 1', size8((1n << 64n) - 1n)],
-    ['no octets', new Uint8Array(0)],
-    ['3 octets', new Uint8Array(3)],
-    ['5 octets', new Uint8Array(5)],
-    ['11 octets', new Uint8Array(11)],
-    ['13 octets', new Uint8Array(13)],
+    ['no bytes', new Uint8Array(0)],
+    ['3 bytes', new Uint8Array(3)],
+    ['5 bytes', new Uint8Array(5)],
+    ['11 bytes', new Uint8Array(11)],
+    ['13 bytes', new Uint8Array(13)],
   ])('%s', async (_what, size) => {
     const refusal = await answerTo(({ channel, session }) =>
       writeFrame(channel, session.makeSafe(size)),
@@ -115,8 +116,8 @@ describe('a size that lies', () => {
   });
 
   test.each([
-    ['12 octets', size8(0n)],
-    ['4 octets, as from old peers', new Uint8Array(4)],
+    ['12 bytes', size8(0n)],
+    ['4 bytes, as from old peers', new Uint8Array(4)],
   ])('zero in %s: an empty dump is not loaded', async (_what, size) => {
     const refusal = await answerTo(({ channel, session }) =>
       writeFrame(channel, session.makeSafe(size)),

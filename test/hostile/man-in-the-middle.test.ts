@@ -1,15 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
 import { comparable, type Kpropd, Lab } from '../support/lab/lab.ts';
-import {
-  type Attack,
-  attackKinds,
-  conversation,
-  type Direction,
-  ManInTheMiddle,
-} from '../support/rig/man-in-the-middle.ts';
 import {
   type Make,
   type Pairing,
@@ -18,6 +12,13 @@ import {
   startKpropd,
 } from '../support/lab/pairings.ts';
 import { makeSyntheticDump } from '../support/lab/synthetic-dump.ts';
+import {
+  type Attack,
+  attackKinds,
+  conversation,
+  type Direction,
+  ManInTheMiddle,
+} from '../support/rig/man-in-the-middle.ts';
 
 /** A few attacks on each of ours; MITM=all: each attack on each message of every pairing. */
 const all = process.env.MITM === 'all';

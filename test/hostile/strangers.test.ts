@@ -2,8 +2,8 @@ import { readFileSync } from 'node:fs';
 
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
-import { encodeSize } from '../../src/protocol/kprop/size.ts';
 import { framed, writeFrame } from '../../src/protocol/channel/frame.ts';
+import { encodeSize } from '../../src/protocol/kprop/size.ts';
 import { labCredential, openInsider, stranger } from '../support/rig/attacker.ts';
 import { ReplicaRig, type RigServer } from '../support/rig/replica-rig.ts';
 

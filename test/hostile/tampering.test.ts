@@ -1,5 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
+import type { KpropError } from '../../src/errors/kprop-error.ts';
+import { framed, writeFrame } from '../../src/protocol/channel/frame.ts';
+import { encodeSize } from '../../src/protocol/kprop/size.ts';
 import {
   flipped,
   frames,
@@ -10,9 +13,6 @@ import {
   type Rule,
   startMiddleman,
 } from '../support/rig/attacker.ts';
-import type { KpropError } from '../../src/errors/kprop-error.ts';
-import { encodeSize } from '../../src/protocol/kprop/size.ts';
-import { framed, writeFrame } from '../../src/protocol/channel/frame.ts';
 import { ReplicaRig, type RigServer } from '../support/rig/replica-rig.ts';
 
 let rig: ReplicaRig;

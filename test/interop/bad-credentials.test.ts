@@ -3,9 +3,9 @@ import { join } from 'node:path';
 
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
-import { boundByModes, bothFail, bothFailUnder, type Failure } from '../support/lab/both-kprops.ts';
+import { bothFail, bothFailUnder, boundByModes, type Failure } from '../support/lab/both-kprops.ts';
 import { Lab } from '../support/lab/lab.ts';
-import type { KpropOptions, Kpropd } from '../support/lab/lab-options.ts';
+import type { Kpropd, KpropOptions } from '../support/lab/lab-options.ts';
 import { succeeded } from '../support/lab/pairings.ts';
 
 let lab: Lab;

@@ -16,9 +16,9 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 
 import {
-  boundByModes,
   bothFail,
   bothFailUnder,
+  boundByModes,
   type Failure,
   oursFails,
 } from '../support/lab/both-kprops.ts';
@@ -154,7 +154,7 @@ describe.each(['our', 'MIT'] as const)('sent to %s kpropd', (make) => {
 
   test.each([
     ['shrinks', (file: string) => truncateSync(file, 40 * 32_768 + 7)],
-    ['grows by an octet', (file: string) => appendFileSync(file, 'x')],
+    ['grows by a byte', (file: string) => appendFileSync(file, 'x')],
     ['grows by much', (file: string) => appendFileSync(file, Buffer.alloc(3_000_000))],
   ])('a dump that %s meanwhile', async (_, change) => {
     const file = copied('changing');

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
 import { bothFail, type Failure, oursFails } from '../support/lab/both-kprops.ts';
 import { Lab } from '../support/lab/lab.ts';
-import type { KpropOptions, Kpropd } from '../support/lab/lab-options.ts';
+import type { Kpropd, KpropOptions } from '../support/lab/lab-options.ts';
 import { freePort } from '../support/lab/lab-process.ts';
 import { succeeded } from '../support/lab/pairings.ts';
 import { startProxy } from '../support/rig/tcp-proxy.ts';
@@ -100,7 +100,7 @@ describe('the connection ends', () => {
 
   const authenticating = 'while authenticating to server';
   const confirming = 'while reading response from server';
-  // Of what a replica sends: 1 octet, an empty frame, the AP-REP, the confirmation.
+  // Of what a replica sends: 1 byte, an empty frame, the AP-REP, the confirmation.
   const cuts = [
     ['before an answer', 'server', () => 0, authenticating],
     ['after the versions', 'server', () => 1, authenticating],

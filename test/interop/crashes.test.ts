@@ -1,13 +1,14 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 
 import { comparable, type Kpropd, Lab, type LabProcess, ourProgram } from '../support/lab/lab.ts';
-import { processesOf } from '../support/rig/replica-rig.ts';
-import { seededRandom } from '../support/wire/seeded-random.ts';
 import { makeSyntheticDump } from '../support/lab/synthetic-dump.ts';
+import { processesOf } from '../support/rig/replica-rig.ts';
 import { startProxy } from '../support/rig/tcp-proxy.ts';
+import { seededRandom } from '../support/wire/seeded-random.ts';
 
 // Kills one of those who take part in a propagation, at a random moment, again and again: the
 // replica's database is always the old one or the new one, whole, and the next propagation passes.
@@ -111,7 +112,7 @@ async function disturb(victim: Victim, dump: Held): Promise<string> {
   else proxy.release();
   const { status } = await sender.ended;
   if (!lost) await proxy.close();
-  const moment = byPlace ? `at octet ${afterBytes} + ${delayMillis} ms` : `at ${delayMillis} ms`;
+  const moment = byPlace ? `at byte ${afterBytes} + ${delayMillis} ms` : `at ${delayMillis} ms`;
   return `${moment}, kprop ended with ${status}`;
 }
 

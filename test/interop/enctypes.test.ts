@@ -1,7 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
 import { propagate } from '../../src/client/propagate.ts';
-import { frames, honest, startMiddleman, stranger } from '../support/rig/attacker.ts';
 import { Lab } from '../support/lab/lab.ts';
 import {
   asPrimary,
@@ -11,6 +10,7 @@ import {
   startKpropd,
   succeeded,
 } from '../support/lab/pairings.ts';
+import { frames, honest, startMiddleman, stranger } from '../support/rig/attacker.ts';
 
 const enctypes = [
   'des3-cbc-sha1',

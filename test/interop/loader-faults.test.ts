@@ -1,8 +1,9 @@
 import { readFileSync } from 'node:fs';
+
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
 import { isKpropError } from '../../src/errors/kprop-error.ts';
-import { type FileCall, FaultyLoader, fileCalls } from '../support/lab/faulty-loader.ts';
+import { FaultyLoader, type FileCall, fileCalls } from '../support/lab/faulty-loader.ts';
 import { comparable } from '../support/lab/lab.ts';
 import { ReplicaRig, type RigServer } from '../support/rig/replica-rig.ts';
 import { leftOvers } from '../support/wire/streams.ts';

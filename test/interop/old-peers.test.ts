@@ -7,16 +7,16 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
 import { dial } from '../../src/client/dial.ts';
 import { channelOver } from '../../src/protocol/channel/channel.ts';
+import { readFrame, writeFrame } from '../../src/protocol/channel/frame.ts';
 import { applicationVersion } from '../../src/protocol/kprop/conversation.ts';
 import { hostAddressOf } from '../../src/protocol/krb5/messages/address.ts';
 import type { HostAddress } from '../../src/protocol/krb5/messages/parts.ts';
-import { readFrame, writeFrame } from '../../src/protocol/channel/frame.ts';
 import { recvauth } from '../../src/protocol/krb5/session/sendauth.ts';
+import { comparable, Lab } from '../support/lab/lab.ts';
+import { pairingsOfOurs, runKprop, startKpropd, succeeded } from '../support/lab/pairings.ts';
 import { labCredential, openInsider } from '../support/rig/attacker.ts';
 import { propagateOver } from '../support/wire/conversation.ts';
 import { acceptor, forgeCredential } from '../support/wire/forge.ts';
-import { comparable, Lab } from '../support/lab/lab.ts';
-import { pairingsOfOurs, runKprop, startKpropd, succeeded } from '../support/lab/pairings.ts';
 
 let lab: Lab;
 beforeAll(async () => {
@@ -57,7 +57,7 @@ describe.each(formats)('a dump of $releases ($header)', ({ option, header }) => 
   });
 });
 
-test('a size of 0 in four octets, as kprop sent it up to 1.19, brings no empty database', async () => {
+test('a size of 0 in four bytes, as kprop sent it up to 1.19, brings no empty database', async () => {
   const kpropd = await lab.startOurKpropd();
   const before = await lab.replicaDump();
   const insider = await openInsider(kpropd.port, await labCredential(lab));
@@ -94,7 +94,7 @@ test('a dump of 4 GiB or more is refused by a kpropd up to 1.19, in the middle o
   server.close();
 });
 
-/** It reads the first four octets whatever the length: 0. The empty file fails to load: it leaves. */
+/** It reads the first four bytes whatever the length: 0. The empty file fails to load: it leaves. */
 async function replica1point19(socket: Socket): Promise<void> {
   const address = hostAddressOf('127.0.0.1') as HostAddress;
   const channel = channelOver(socket, { local: address, remote: address, peer: 'kprop' });

@@ -1,5 +1,6 @@
 import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
+
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
 import { Db2Files } from '../../src/kdb/db2/live-files.ts';

@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
 import type { Credential } from '../../src/protocol/krb5/session/credential.ts';
-import { labCredential, presentApReq } from '../support/rig/attacker.ts';
-import { forgeApReq, type RequestFields } from '../support/wire/forge.ts';
 import { Lab } from '../support/lab/lab.ts';
 import type { Kpropd } from '../support/lab/lab-options.ts';
+import { labCredential, presentApReq } from '../support/rig/attacker.ts';
+import { forgeApReq, type RequestFields } from '../support/wire/forge.ts';
 
 let lab: Lab;
 let credential: Credential;

@@ -6,9 +6,9 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { systemAmbient } from '../../src/protocol/ambient.ts';
 import { makeApReq } from '../../src/protocol/krb5/session/ap-exchange.ts';
 import type { Credential } from '../../src/protocol/krb5/session/credential.ts';
-import { labCredential, presentApReq } from '../support/rig/attacker.ts';
 import { Lab } from '../support/lab/lab.ts';
 import { type Make, startKpropd } from '../support/lab/pairings.ts';
+import { labCredential, presentApReq } from '../support/rig/attacker.ts';
 
 const replay = { number: 34, text: 'Request is a replay' };
 

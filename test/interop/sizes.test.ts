@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
 import { Lab } from '../support/lab/lab.ts';
+import type { Make } from '../support/lab/pairings.ts';
 import {
   expectReplicaHas,
   pairings,
@@ -12,17 +13,16 @@ import {
   startKpropd,
   succeeded,
 } from '../support/lab/pairings.ts';
-import type { Make } from '../support/lab/pairings.ts';
 import { makeSyntheticDump } from '../support/lab/synthetic-dump.ts';
 
 const block = 32_768;
 
-/** Octets of the dump; as small as a real one gets where there is none. */
+/** Bytes of the dump; as small as a real one gets where there is none. */
 const sizes = [
   ['one short block', 20_000],
-  ['a block less one octet', block - 1],
+  ['a block less one byte', block - 1],
   ['exactly one block', block],
-  ['a block and one octet', block + 1],
+  ['a block and one byte', block + 1],
   ['exactly two blocks', 2 * block],
   ['many blocks and a rest', 37 * block + 5],
   ['exactly 96 blocks', 96 * block],
@@ -96,7 +96,7 @@ describe.each(pairings)('%s kprop to %s kpropd', (kprop, kpropd) => {
     await expect(lab.replicaDump()).rejects.toThrow('No such entry in the database');
   });
 
-  test('no octet at all travels, and does not become the database', async () => {
+  test('no byte at all travels, and does not become the database', async () => {
     await lab.load(lab.dumpFile);
     const before = await lab.replicaDump();
     const { sent, said } = await propagateText('');

@@ -4,13 +4,13 @@ import { join } from 'node:path';
 
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 
-import { Lab, packageRoot, ourProgram } from '../support/lab/lab.ts';
+import { Lab, ourProgram, packageRoot } from '../support/lab/lab.ts';
 import { expectReplicaHas, type Make, runKprop, succeeded } from '../support/lab/pairings.ts';
 import {
   type ServerLine,
-  startSuperServer,
   type SuperServer,
   type SuperServerName,
+  startSuperServer,
 } from '../support/lab/super-server.ts';
 import { startProxy } from '../support/rig/tcp-proxy.ts';
 
@@ -68,7 +68,7 @@ describe.each(names)('%s', (name) => {
     for (const kprop of kprops) {
       expect(await propagateTo(server, kprop, proxy.port)).toEqual({ ...succeeded(), kpropd: 0 });
     }
-    // One octet, an empty message, AP-REP and KRB-SAFE, twice.
+    // One byte, an empty message, AP-REP and KRB-SAFE, twice.
     expect(proxy.counted.server).toBeLessThan(2 * 300);
     await proxy.close();
   });

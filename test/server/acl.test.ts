@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
 import { Principal } from '../../src/protocol/krb5/messages/principal.ts';
@@ -33,7 +34,7 @@ describe("lines that MIT's kpropd accepts, measured with 1.20.1", () => {
     ['others before and behind it', `a@X\n${name}\nb@X\n`],
     ['a line that starts with NUL before it', `\0nothing\n${name}\n`],
     ['a NUL right behind the name', `${name}\0rubbish\n`],
-    ['octets that are no UTF-8 before it', Buffer.from(`\xff\xfe\n${name}\n`, 'latin1')],
+    ['bytes that are no UTF-8 before it', Buffer.from(`\xff\xfe\n${name}\n`, 'latin1')],
   ])('%s', (_what, text) => expect(permits(text)).toBe(true));
 });
 

@@ -1,11 +1,12 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 
 import type { Kpropd, KpropdOptions } from '../support/lab/lab.ts';
 import { holdLock } from '../support/lab/lock-holder.ts';
-import { ReplicaRig } from '../support/rig/replica-rig.ts';
 import { makeSyntheticDump } from '../support/lab/synthetic-dump.ts';
+import { ReplicaRig } from '../support/rig/replica-rig.ts';
 
 let rig: ReplicaRig;
 let kpropd: Kpropd | undefined;

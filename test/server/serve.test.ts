@@ -2,12 +2,13 @@ import { once } from 'node:events';
 import { existsSync, writeFileSync } from 'node:fs';
 import { connect, createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
+
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 
 import { loadKrb5Config } from '../../src/host/config-files.ts';
 import { type ServerEvent, serveSocket } from '../../src/server/serve.ts';
-import { labCredential, openInsider, stranger } from '../support/rig/attacker.ts';
 import { holdLock } from '../support/lab/lock-holder.ts';
+import { labCredential, openInsider, stranger } from '../support/rig/attacker.ts';
 import { ReplicaRig } from '../support/rig/replica-rig.ts';
 
 let rig: ReplicaRig;

@@ -6,14 +6,6 @@ import { etypeInfo, etypeInfo2, paEncTsEnc } from '../../src/protocol/krb5/messa
 import { encryptedData } from '../../src/protocol/krb5/messages/parts.ts';
 import { openPart } from '../../src/protocol/krb5/session/enc-part.ts';
 import {
-  entry,
-  keytabOf,
-  nowMicros,
-  nowSeconds,
-  primaryName,
-  someKey,
-} from '../support/wire/forge.ts';
-import {
   type Asked,
   asReplyTo,
   closeKdcs,
@@ -21,6 +13,14 @@ import {
   preauthRequired,
   type Script,
 } from '../support/kdc/scripted-kdc.ts';
+import {
+  entry,
+  keytabOf,
+  nowMicros,
+  nowSeconds,
+  primaryName,
+  someKey,
+} from '../support/wire/forge.ts';
 import {
   type Asking,
   ask,

@@ -1,13 +1,13 @@
 import { afterEach, describe, expect, test } from 'vitest';
 
-import { decode } from '../../src/protocol/der/schema.ts';
 import type { Ambient } from '../../src/protocol/ambient.ts';
+import { decode } from '../../src/protocol/der/schema.ts';
 import { paEncTsEnc } from '../../src/protocol/krb5/messages/as.ts';
 import { encryptedData } from '../../src/protocol/krb5/messages/parts.ts';
 import { openPart } from '../../src/protocol/krb5/session/enc-part.ts';
+import { type Asked, asReplyTo, closeKdcs, scriptedKdc } from '../support/kdc/scripted-kdc.ts';
 import { seededAmbient } from '../support/wire/fixed-ambient.ts';
 import { nowMicros, nowSeconds, someKey } from '../support/wire/forge.ts';
-import { type Asked, asReplyTo, closeKdcs, scriptedKdc } from '../support/kdc/scripted-kdc.ts';
 import { ask, demands, gives, says, types } from '../support/wire/ticket-request.ts';
 
 afterEach(closeKdcs);

@@ -3,7 +3,6 @@ import { once } from 'node:events';
 
 import { expect, test } from 'vitest';
 
-import { requestServiceTicket } from '../../src/ticket/as-exchange.ts';
 import { decode } from '../../src/protocol/der/schema.ts';
 import { enctypeName } from '../../src/protocol/krb5/crypto/profiles.ts';
 import { Krb5Config } from '../../src/protocol/krb5/formats/krb5-config.ts';
@@ -13,6 +12,7 @@ import { readKrbError } from '../../src/protocol/krb5/messages/error.ts';
 import { encryptedData } from '../../src/protocol/krb5/messages/parts.ts';
 import { nameTypes, Principal } from '../../src/protocol/krb5/messages/principal.ts';
 import { openPart } from '../../src/protocol/krb5/session/enc-part.ts';
+import { requestServiceTicket } from '../../src/ticket/as-exchange.ts';
 import { fixedAmbient } from '../support/wire/fixed-ambient.ts';
 import {
   confounderOf,
@@ -20,11 +20,11 @@ import {
   openHandshake,
   type Transcript,
   transcriptNames,
-  uint32Octets,
+  uint32Bytes,
 } from '../support/wire/transcripts.ts';
 
 test.each(transcriptNames)(
-  'the AS exchange of MIT krb5, %s, is repeated octet for octet',
+  'the AS exchange of MIT krb5, %s, is repeated byte for byte',
   async (name) => {
     const transcript = loadTranscript(name);
     const heard: Uint8Array[] = [];
@@ -71,9 +71,9 @@ function ambientOf({ kdcExchanges, longTermKey }: Transcript) {
   return fixedAmbient(
     [started, started, started, started + elapsed],
     [
-      uint32Octets(first!.reqBody.nonce),
+      uint32Bytes(first!.reqBody.nonce),
       confounderOf(longTermKey, 1, sealed.cipher),
-      uint32Octets(second!.reqBody.nonce),
+      uint32Bytes(second!.reqBody.nonce),
     ],
   );
 }

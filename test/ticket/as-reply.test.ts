@@ -2,17 +2,17 @@ import { readFileSync } from 'node:fs';
 
 import { describe, expect, test } from 'vitest';
 
-import { openAsReply, type SentAsReq } from '../../src/ticket/as-reply.ts';
+import { KpropError } from '../../src/errors/kprop-error.ts';
 import { decode, encode } from '../../src/protocol/der/schema.ts';
 import { Key } from '../../src/protocol/krb5/crypto/key.ts';
-import { KpropError } from '../../src/errors/kprop-error.ts';
 import { asRep, asReq, encAsRepPart, paEncTsEnc } from '../../src/protocol/krb5/messages/as.ts';
 import { krbError, readKrbError } from '../../src/protocol/krb5/messages/error.ts';
 import { encryptedData, methodData, principalOf } from '../../src/protocol/krb5/messages/parts.ts';
 import { Principal } from '../../src/protocol/krb5/messages/principal.ts';
 import { openPart } from '../../src/protocol/krb5/session/enc-part.ts';
-import { nowSeconds, primaryName, replicaName, someKey } from '../support/wire/forge.ts';
+import { openAsReply, type SentAsReq } from '../../src/ticket/as-reply.ts';
 import { asReplyTo, kdcError, type ReplyFields } from '../support/kdc/scripted-kdc.ts';
+import { nowSeconds, primaryName, replicaName, someKey } from '../support/wire/forge.ts';
 import { fromHex, loadTranscript, transcriptNames } from '../support/wire/transcripts.ts';
 
 /** What was sent, as it stands in the request itself. */
@@ -36,7 +36,7 @@ describe.each(transcriptNames)('the AS exchange of MIT krb5, %s', (name) => {
     (typeof kdcExchanges)[0],
   ];
 
-  test('every octet of it is written again', () => {
+  test('every byte of it is written again', () => {
     for (const { request } of kdcExchanges) {
       expect(Buffer.from(encode(asReq, decode(asReq, request))).equals(request)).toBe(true);
     }

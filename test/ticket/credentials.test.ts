@@ -3,11 +3,11 @@ import { join } from 'node:path';
 
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
-import { type CredentialSource, obtainCredential } from '../../src/ticket/credentials.ts';
 import { propagate } from '../../src/client/propagate.ts';
 import { loadKrb5Config } from '../../src/host/config-files.ts';
 import { type Ambient, shiftedAmbient, systemAmbient } from '../../src/protocol/ambient.ts';
 import { nameTypes, Principal } from '../../src/protocol/krb5/messages/principal.ts';
+import { type CredentialSource, obtainCredential } from '../../src/ticket/credentials.ts';
 import { oursFails } from '../support/lab/both-kprops.ts';
 import { Lab } from '../support/lab/lab.ts';
 import type { Kpropd } from '../support/lab/lab-options.ts';

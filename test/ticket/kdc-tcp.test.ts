@@ -42,10 +42,10 @@ describe('a KDC on TCP', () => {
     expect(udp.requests).toHaveLength(1);
   });
 
-  test('may send its reply octet by octet', async () => {
+  test('may send its reply byte by byte', async () => {
     const kdc = await tcpServer(async (socket) => {
-      for (const octet of framed('in pieces')) {
-        socket.write(Uint8Array.of(octet));
+      for (const byte of framed('in pieces')) {
+        socket.write(Uint8Array.of(byte));
         await new Promise((resolve) => setTimeout(resolve, 2));
       }
     });

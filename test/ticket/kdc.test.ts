@@ -1,8 +1,9 @@
 import { createSocket } from 'node:dgram';
+
 import { afterEach, describe, expect, test } from 'vitest';
 
-import { textOf } from '../../src/protocol/bytes.ts';
 import { KpropError } from '../../src/errors/kprop-error.ts';
+import { textOf } from '../../src/protocol/bytes.ts';
 import {
   ask,
   closeServers,
@@ -34,7 +35,7 @@ describe('a KDC on UDP', () => {
     expect(await replyOf(ask([`[::1]:${kdc.port}`]))).toBe('six');
   });
 
-  test('may answer with 60 000 octets', async () => {
+  test('may answer with 60 000 bytes', async () => {
     const kdc = await udpServer(says('x'.repeat(60_000)));
     expect((await ask([`127.0.0.1:${kdc.port}`])).reply).toHaveLength(60_000);
   });

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 
+import { concat, utf8 } from '../../src/protocol/bytes.ts';
 import {
   isPrimaryKdc,
   type KdcConfig,
@@ -8,7 +9,6 @@ import {
   parseUriRecords,
   systemResolver,
 } from '../../src/ticket/locate-kdc.ts';
-import { concat, utf8 } from '../../src/protocol/bytes.ts';
 
 const realm = 'EXAMPLE.ORG';
 

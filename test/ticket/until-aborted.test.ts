@@ -4,8 +4,8 @@ import { expect, test, vi } from 'vitest';
 
 import { dial } from '../../src/client/dial.ts';
 import { propagate } from '../../src/client/propagate.ts';
-import { untilAborted } from '../../src/ticket/until-aborted.ts';
 import { loadKrb5Config } from '../../src/host/config-files.ts';
+import { untilAborted } from '../../src/ticket/until-aborted.ts';
 
 const never = vi.hoisted(() => () => new Promise<never>(() => undefined));
 

@@ -2,8 +2,8 @@ import { resolve } from 'node:path';
 
 import { type LoadMode, loadModes } from '../../server/options.ts';
 import { getopt } from '../getopt.ts';
-import { type LimitOptions, limitHelp, limitNames, readLimits } from './limits.ts';
 import { packageVersion } from '../version.ts';
+import { type LimitOptions, limitHelp, limitNames, readLimits } from './limits.ts';
 
 export const program = 'kpropd';
 

@@ -1,8 +1,8 @@
 import { accessSync, constants } from 'node:fs';
 
-import { userByName } from '../../host/users.ts';
 import { errnoOf, errnoText } from '../../errors/com-err.ts';
 import { KpropError } from '../../errors/kprop-error.ts';
+import { userByName } from '../../host/users.ts';
 
 /** What a kpropd must be able to do with a file or a folder, in words for an administrator. */
 export interface Need {

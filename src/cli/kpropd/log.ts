@@ -1,11 +1,11 @@
-import type { DescriptorOutlet } from '../../host/descriptor-outlet.ts';
-import type { Syslog } from '../../host/syslog.ts';
 import { errnoText } from '../../errors/com-err.ts';
 import { isKpropError, KpropError } from '../../errors/kprop-error.ts';
+import type { DescriptorOutlet } from '../../host/descriptor-outlet.ts';
+import type { Syslog } from '../../host/syslog.ts';
 import type { DroppedEvent } from '../../server/listen/drop-tally.ts';
 import type { ServerEvent } from '../../server/serve.ts';
-import type { LineKind, LineLimit } from './line-limit.ts';
 import { asLine, hintLine, mitLines, mitText, strangerLine } from '../report.ts';
+import type { LineKind, LineLimit } from './line-limit.ts';
 
 export interface KpropdLogOptions {
   readonly program: string;

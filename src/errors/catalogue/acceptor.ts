@@ -1,6 +1,6 @@
-import { adviceForReplicaError } from '../remedies.ts';
 import { errnoText, krb5ErrorTexts } from '../com-err.ts';
-import { config, errno, local, peer, row, theKeytab, type Place } from './row.ts';
+import { adviceForReplicaError } from '../remedies.ts';
+import { config, errno, local, type Place, peer, row, theKeytab } from './row.ts';
 
 /** Why an acceptor does not let a peer in (RFC 4120 §3.2.3), and what a peer says when it does not let us in. */
 export const acceptorRows = {

@@ -4,11 +4,11 @@ import {
   errno,
   local,
   notKerberos,
+  type Place,
   peer,
   programOf,
   row,
   wait,
-  type Place,
 } from './row.ts';
 
 const runDump = 'run kdb5_util dump again and look at its exit status before kprop';

@@ -1,5 +1,5 @@
 import { errnoText, krb5ErrorTexts } from '../com-err.ts';
-import { config, errno, row, theKeytab, type Place } from './row.ts';
+import { config, errno, type Place, row, theKeytab } from './row.ts';
 
 // com_err's texts by the reasons of config.value.
 const configValueTexts: Readonly<Record<string, string | undefined>> = {

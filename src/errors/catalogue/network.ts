@@ -1,5 +1,5 @@
-import { adviceForKdcError } from '../remedies.ts';
 import { errnoText, krb5ErrorText, krb5ErrorTexts, resolverTexts } from '../com-err.ts';
+import { adviceForKdcError } from '../remedies.ts';
 import { config, errno, local, network, peer, row, wait } from './row.ts';
 
 /** What the network, the listener and the KDC do to us. */

@@ -1,6 +1,7 @@
 import { basename } from 'node:path';
-import { inspectDb2 } from './soundness.ts';
+
 import { countRecords, type DumpRecords } from '../dump/record-count.ts';
+import { inspectDb2 } from './soundness.ts';
 
 /** The files of a database: principals, policies. */
 export const databaseParts = ['', '.kadm5'] as const;

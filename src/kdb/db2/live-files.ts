@@ -1,18 +1,19 @@
 import type { Stats } from 'node:fs';
 import { rename, unlink, utimes } from 'node:fs/promises';
 import { dirname } from 'node:path';
+
 import { errnoOf, errnoText } from '../../errors/com-err.ts';
 import { KpropError } from '../../errors/kprop-error.ts';
-import { databaseParts, faultOfDatabase } from './contents.ts';
-import { withDb2Lock } from './lock.ts';
-import { faultOfOpening } from './soundness.ts';
-import { countRecords, type DumpRecords } from '../dump/record-count.ts';
 import { syncFile, syncFolder } from '../../host/durable.ts';
 import { exists, isSameFile, statOf } from '../../host/file-identity.ts';
 import type { LoadGuard } from '../../server/load/load-guard.ts';
 import { LoadLock } from '../../server/load/load-lock.ts';
-import { OldDatabase } from './old-database.ts';
 import { Turns } from '../../server/turn.ts';
+import { countRecords, type DumpRecords } from '../dump/record-count.ts';
+import { databaseParts, faultOfDatabase } from './contents.ts';
+import { withDb2Lock } from './lock.ts';
+import { OldDatabase } from './old-database.ts';
+import { faultOfOpening } from './soundness.ts';
 
 export interface Db2FilesOptions {
   /** Where the dump is that was loaded last, to hold the database against it after a crash. */

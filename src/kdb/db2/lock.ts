@@ -1,7 +1,8 @@
 import { constants, open } from 'node:fs/promises';
-import { lockFileAsync } from '../../host/libc.ts';
+
 import { errnoOf } from '../../errors/com-err.ts';
 import { isSameFile, statOf } from '../../host/file-identity.ts';
+import { lockFileAsync } from '../../host/libc.ts';
 
 export interface Db2Lock {
   readonly kind: 'shared' | 'exclusive';

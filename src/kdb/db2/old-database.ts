@@ -8,11 +8,12 @@ import {
   writeFile,
 } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { lockFile } from '../../host/libc.ts';
+
 import { errnoOf } from '../../errors/com-err.ts';
-import { databaseParts } from './contents.ts';
 import { syncFolder } from '../../host/durable.ts';
 import { exists, isSameFile, statOf } from '../../host/file-identity.ts';
+import { lockFile } from '../../host/libc.ts';
+import { databaseParts } from './contents.ts';
 
 /**
  * The second name that the live database has during a load, `DB.before-load`. Whoever keeps it there

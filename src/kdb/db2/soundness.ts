@@ -1,4 +1,5 @@
 import { type FileHandle, open } from 'node:fs/promises';
+
 import { errnoOf, errnoText } from '../../errors/com-err.ts';
 
 /** What a look at a db2 file gives: what is wrong with it, or how many records it holds. */

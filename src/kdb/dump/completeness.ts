@@ -1,4 +1,5 @@
 import { open } from 'node:fs/promises';
+
 import { errnoOf } from '../../errors/com-err.ts';
 import { KpropError } from '../../errors/kprop-error.ts';
 

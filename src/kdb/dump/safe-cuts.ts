@@ -5,8 +5,8 @@
  * The kernel gives that end whenever the feeding process dies. So at every moment what is in the
  * pipe must end where an end makes the load fail, which leaves a db2 database as it was: inside a
  * record, and neither at its beginning (it would be dropped, and the rest promoted) nor at its end
- * (kdb5_util looks for the end of the line for ever). Measured for every octet of a record
- * (test/kdb/dump/safe-cuts.test.ts); eight octets into one, `princ⇥38` or `policy⇥p`, always will do.
+ * (kdb5_util looks for the end of the line for ever). Measured for every byte of a record
+ * (test/kdb/dump/safe-cuts.test.ts); eight bytes into one, `princ⇥38` or `policy⇥p`, always will do.
  *
  * A line feed ends every record. What a hostile dump puts into a name may look like the beginning of
  * one, and is then inside one all the same.
@@ -16,7 +16,7 @@ export interface FeedState {
   inside: 'nothing' | 'princ' | 'policy' | 'unknown';
 }
 
-/** So many octets to write next; or that more must be there first; or that this cannot be fed. */
+/** So many bytes to write next; or that more must be there first; or that this cannot be fed. */
 export type Piece = number | 'more' | 'unfit';
 
 const intoRecord = 8;
@@ -75,7 +75,7 @@ function insideOf(
   return o.complete ? 'unfit' : 'more';
 }
 
-/** Up to the octet after the word and the white space behind it: so far kdb5_util reads on. */
+/** Up to the byte after the word and the white space behind it: so far kdb5_util reads on. */
 function unknownWord(window: Uint8Array, line: number, limit: number, state: FeedState): Piece {
   let at = line;
   while (at < limit && !isSpace(window[at])) at += 1;
@@ -104,12 +104,12 @@ function begins(bytes: Uint8Array, at: number, word: Uint8Array): boolean {
   return true;
 }
 
-function isSpace(octet: number | undefined): boolean {
-  return octet === 0x20 || (octet !== undefined && octet >= 0x09 && octet <= 0x0d);
+function isSpace(byte: number | undefined): boolean {
+  return byte === 0x20 || (byte !== undefined && byte >= 0x09 && byte <= 0x0d);
 }
 
-function isGraphic(octet: number | undefined): boolean {
-  return octet !== undefined && octet > 0x20 && octet < 0x7f;
+function isGraphic(byte: number | undefined): boolean {
+  return byte !== undefined && byte > 0x20 && byte < 0x7f;
 }
 
 const LF = 0x0a;

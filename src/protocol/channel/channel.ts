@@ -1,4 +1,5 @@
 import type { Duplex } from 'node:stream';
+
 import { abortError, KpropError } from '../../errors/kprop-error.ts';
 import { IdleTimer } from './idle-timer.ts';
 import { Inbox } from './inbox.ts';

@@ -1,7 +1,7 @@
-import type { Channel } from './channel.ts';
 import { KpropError } from '../../errors/kprop-error.ts';
+import type { Channel } from './channel.ts';
 
-/** One message as it travels: its length in 4 octets, big endian, then its pieces in order. */
+/** One message as it travels: its length in 4 bytes, big endian, then its pieces in order. */
 export function framed(...pieces: readonly Uint8Array[]): Uint8Array[] {
   let byteCount = 0;
   for (const piece of pieces) byteCount += piece.length;

@@ -1,4 +1,4 @@
-/** Chunks shorter than this are copied together: a peer may send one octet at a time. */
+/** Chunks shorter than this are copied together: a peer may send one byte at a time. */
 const smallBytes = 4096;
 /** A slab is of the first size, and then twice as large each time: most peers have little to say. */
 const firstSlabBytes = 4096;
@@ -115,7 +115,7 @@ export class Inbox {
   #newSlab(): void {
     this.#closeSlab();
     const byteCount = Math.min(Math.max(this.#slab.length * 2, firstSlabBytes), lastSlabBytes);
-    // Not filled with zeros: nobody sees an octet of it before it was overwritten.
+    // Not filled with zeros: nobody sees a byte of it before it was overwritten.
     this.#slab = new Uint8Array(Buffer.allocUnsafeSlow(byteCount).buffer);
     this.#start = 0;
     this.#end = 0;

@@ -1,6 +1,7 @@
 import { type BaseBlock, fromBER, Primitive } from 'asn1js';
-import { utf8 } from '../bytes.ts';
+
 import { KpropError } from '../../errors/kprop-error.ts';
+import { utf8 } from '../bytes.ts';
 import { parseElement } from './element.ts';
 import { type Codec, primitiveContent } from './schema.ts';
 
@@ -32,15 +33,15 @@ export const seqNumber: Codec<number> = {
 /** Microseconds, 0 to 999999 (RFC 4120 §5.2.4). */
 export const microseconds: Codec<number> = integer('Microseconds', 0n, 999_999n);
 
-/** OCTET STRING. The octets share memory with what they were decoded from. */
-export const octets: Codec<Uint8Array> = {
+/** OCTET STRING. The bytes share memory with what they were decoded from. */
+export const octetString: Codec<Uint8Array> = {
   label: 'OCTET STRING',
   toNode: (value) => leaf(OCTET_STRING, value),
   fromElement: (element, path) => primitiveContent(element, OCTET_STRING, path),
 };
 
-/** The octets of a GeneralString, the type of every Kerberos text (RFC 4120 §5.2.1). */
-export const stringOctets: Codec<Uint8Array> = {
+/** The bytes of a GeneralString, the type of every Kerberos text (RFC 4120 §5.2.1). */
+export const stringBytes: Codec<Uint8Array> = {
   label: 'GeneralString',
   toNode: (value) => leaf(GENERAL_STRING, value),
   fromElement: (element, path) => primitiveContent(element, GENERAL_STRING, path),
@@ -82,13 +83,13 @@ export const flags: Codec<number> = {
   },
 };
 
-/** What a checksum or a peer needs as it came: the exact octets beside the value. */
+/** What a checksum or a peer needs as it came: the exact bytes beside the value. */
 export interface WithRaw<T> {
   readonly raw: Uint8Array;
   readonly value: T;
 }
 
-/** Reads a value and keeps its octets; writes the octets as they are. */
+/** Reads a value and keeps its bytes; writes the bytes as they are. */
 export function withRaw<T>(codec: Codec<T>): Codec<WithRaw<T>> {
   return {
     label: codec.label,
@@ -100,7 +101,7 @@ export function withRaw<T>(codec: Codec<T>): Codec<WithRaw<T>> {
   };
 }
 
-/** The octets as they are. The only place where asn1js reads; octet strings it leaves alone. */
+/** The bytes as they are. The only place where asn1js reads; octet strings it leaves alone. */
 function rawNode(der: Uint8Array, label: string): BaseBlock {
   parseElement(der, label, rawElementLimit);
   const { offset, result } = fromBER(der, { parseEmbedded: false, copyInput: false });
@@ -125,7 +126,7 @@ function integer(label: string, least: bigint, most: bigint): Codec<number> {
         throw new KpropError('decode.bad-value', { what: path, reason: 'is not a DER integer' });
       }
       let value = first & 0x80 ? -1n : 0n;
-      for (const octet of content) value = (value << 8n) | BigInt(octet);
+      for (const byte of content) value = (value << 8n) | BigInt(byte);
       if (value < least || value > most) {
         throw new KpropError('decode.bad-value', {
           what: path,

@@ -1,4 +1,5 @@
 import { type BaseBlock, Constructed, Sequence } from 'asn1js';
+
 import { KpropError } from '../../errors/kprop-error.ts';
 import { type Element, parseElement, tagClasses } from './element.ts';
 
@@ -40,13 +41,13 @@ const SEQUENCE = 16;
 const messageLimitBytes = 1 << 20;
 const elementLimit = 512;
 
-/** DER octets of a value. */
+/** DER bytes of a value. */
 export function encode<T>(codec: Codec<T>, value: T): Uint8Array {
   return new Uint8Array(codec.toNode(value).toBER());
 }
 
 /**
- * The value that DER octets hold: all of them, definite and minimal lengths only, nothing unknown.
+ * The value that DER bytes hold: all of them, definite and minimal lengths only, nothing unknown.
  * `elements` limits how many there may be, of all depths. @throws decode.*, message.too-long
  */
 export function decode<T>(
@@ -149,7 +150,7 @@ export function optional<T>(tag: number, codec: Codec<T>): Field<T, true> {
   return { tag, codec, optional: true };
 }
 
-/** The content octets of a primitive element of this universal tag. */
+/** The content bytes of a primitive element of this universal tag. */
 export function primitiveContent(element: Element, tag: number, path: string): Uint8Array {
   requireTag(element, UNIVERSAL, tag, false, path);
   return element.content;

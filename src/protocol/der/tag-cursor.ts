@@ -14,7 +14,7 @@ export class TagCursor {
     this.#ends = [bytes.length];
   }
 
-  /** The tag octet that comes next in the innermost element, undefined at its end. */
+  /** The tag byte that comes next in the innermost element, undefined at its end. */
   get next(): number | undefined {
     return this.#offset < this.#end ? this.#bytes[this.#offset] : undefined;
   }
@@ -29,7 +29,7 @@ export class TagCursor {
     this.#ends.push(this.#offset + length);
   }
 
-  /** Goes into the outermost element, behind which zero octets may stand. */
+  /** Goes into the outermost element, behind which zero bytes may stand. */
   enterPadded(tag: number): void {
     this.enter(tag);
     const end = this.#end;
@@ -68,7 +68,7 @@ export class TagCursor {
       throw this.#bad('has a number that is not DER');
     }
     let value = first & 0x80 ? -1 : 0;
-    for (const octet of content) value = value * 256 + octet;
+    for (const byte of content) value = value * 256 + byte;
     if (value < least || value > most) throw this.#bad('has a number that is out of range');
     this.leave();
     return value;
@@ -85,8 +85,8 @@ export class TagCursor {
   }
 
   literal(expected: Uint8Array, meaning: string): void {
-    for (const octet of expected) {
-      if (this.#bytes[this.#offset] !== octet) throw this.#bad(`does not say ${meaning}`);
+    for (const byte of expected) {
+      if (this.#bytes[this.#offset] !== byte) throw this.#bad(`does not say ${meaning}`);
       this.#offset += 1;
     }
   }
@@ -109,14 +109,14 @@ export class TagCursor {
     let length = this.#bytes[this.#offset] ?? 0;
     this.#offset += 1;
     if (length >= 0x80) {
-      const octets = length & 0x7f;
-      if (octets === 0 || octets > 4) throw this.#bad('has a length that is not DER');
+      const bytes = length & 0x7f;
+      if (bytes === 0 || bytes > 4) throw this.#bad('has a length that is not DER');
       length = 0;
-      for (let index = 0; index < octets; index += 1) {
+      for (let index = 0; index < bytes; index += 1) {
         length = length * 256 + (this.#bytes[this.#offset] ?? 0);
         this.#offset += 1;
       }
-      if (length < 0x80 || length < 256 ** (octets - 1)) {
+      if (length < 0x80 || length < 256 ** (bytes - 1)) {
         throw this.#bad('has a length that is not DER');
       }
     }

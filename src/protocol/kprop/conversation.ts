@@ -1,11 +1,11 @@
-import type { Channel } from '../channel/channel.ts';
-import { concat } from '../bytes.ts';
 import { inPhase, isKpropError, KpropError } from '../../errors/kprop-error.ts';
-import { isKrbError, makeKrbError } from '../krb5/messages/error.ts';
-import { decodeSize, encodeSize } from './size.ts';
+import { concat } from '../bytes.ts';
+import type { Channel } from '../channel/channel.ts';
 import { framed, readFrame, takeFrame, writeFrame } from '../channel/frame.ts';
+import { isKrbError, makeKrbError } from '../krb5/messages/error.ts';
 import { refusedBy } from '../krb5/session/sendauth.ts';
 import type { Session } from '../krb5/session/session.ts';
+import { decodeSize, encodeSize } from './size.ts';
 
 /** kprop's application version in sendauth; it never changed (krb5 src/kprop/kprop.h). */
 export const applicationVersion = 'kprop5_01';

@@ -2,22 +2,22 @@ import { KpropError } from '../../errors/kprop-error.ts';
 
 // The size of a dump: the user data of the first KRB-SAFE, and of the one that confirms the load.
 
-/** 1 to 2^32 - 1 in 4 octets; 0 and more in 12, the first four zero. @see kprop_util.c */
+/** 1 to 2^32 - 1 in 4 bytes; 0 and more in 12, the first four zero. @see kprop_util.c */
 export function encodeSize(bytes: number): Uint8Array {
   const short = bytes > 0 && bytes <= 0xffffffff;
-  const octets = new Uint8Array(short ? 4 : 12);
-  const view = new DataView(octets.buffer);
+  const encoded = new Uint8Array(short ? 4 : 12);
+  const view = new DataView(encoded.buffer);
   if (short) view.setUint32(0, bytes);
   else view.setBigUint64(4, BigInt(bytes));
-  return octets;
+  return encoded;
 }
 
-/** The size that encodeSize wrote; 0 in 4 octets comes from old peers. @throws kprop.bad-size */
+/** The size that encodeSize wrote; 0 in 4 bytes comes from old peers. @throws kprop.bad-size */
 export function decodeSize(data: Uint8Array): number {
   const view = new DataView(data.buffer, data.byteOffset, data.byteLength);
   if (data.length === 4) return view.getUint32(0);
-  if (data.length !== 12) throw badSize(`it has ${data.length} octets, not 4 or 12`);
-  if (view.getUint32(0) !== 0) throw badSize('its first four octets are not zero');
+  if (data.length !== 12) throw badSize(`it has ${data.length} bytes, not 4 or 12`);
+  if (view.getUint32(0) !== 0) throw badSize('its first four bytes are not zero');
   const bytes = view.getBigUint64(4);
   if (bytes > 0n && bytes <= 0xffffffffn) throw badSize('it is longer than its value needs');
   if (bytes > BigInt(Number.MAX_SAFE_INTEGER)) throw badSize('it is larger than any disk');

@@ -1,15 +1,16 @@
 import type { Socket } from 'node:net';
-import { channelOver, type Channel, type Intake } from '../../protocol/channel/channel.ts';
+
 import { KpropError } from '../../errors/kprop-error.ts';
+import { type Channel, channelOver, type Intake } from '../../protocol/channel/channel.ts';
 import { directionalAddress, hostAddressOf } from '../../protocol/krb5/messages/address.ts';
 import { descriptorOf } from '../adopt.ts';
 import { after } from '../after.ts';
-import { Arrivals } from './arrivals.ts';
 import { type ConnectionEvent, type Replica, serveConnection } from '../connection.ts';
+import { type ServeOptions, tell } from '../options.ts';
+import { Arrivals } from './arrivals.ts';
 import { connectionLimits } from './connection-limits.ts';
 import { DropTally } from './drop-tally.ts';
 import { KnownPeers } from './known-peers.ts';
-import { type ServeOptions, tell } from '../options.ts';
 import { peerGroupOf } from './peer-group.ts';
 import { Propagations } from './propagations.ts';
 import { StrangerPool } from './stranger-pool.ts';

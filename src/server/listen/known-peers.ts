@@ -1,5 +1,6 @@
 import { lookup } from 'node:dns/promises';
 import { statSync } from 'node:fs';
+
 import { errnoOf } from '../../errors/com-err.ts';
 import { Acl } from '../acl.ts';
 import { peerGroupOf } from './peer-group.ts';

@@ -1,8 +1,9 @@
 import { createServer, isIPv4, type Server, type Socket } from 'node:net';
-import { duplicate } from '../../host/libc.ts';
-import { propagationPort } from '../../host/port.ts';
+
 import { errnoOf } from '../../errors/com-err.ts';
 import { KpropError } from '../../errors/kprop-error.ts';
+import { duplicate } from '../../host/libc.ts';
+import { propagationPort } from '../../host/port.ts';
 import { descriptorOf } from '../adopt.ts';
 import type { ServeOptions } from '../options.ts';
 

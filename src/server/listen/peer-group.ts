@@ -1,5 +1,5 @@
-import { addressTypes } from '../../protocol/krb5/messages/numbers.ts';
 import { hostAddressOf } from '../../protocol/krb5/messages/address.ts';
+import { addressTypes } from '../../protocol/krb5/messages/numbers.ts';
 
 /**
  * The addresses that one attacker can be expected to hold, as one name: an IPv4 address (also one

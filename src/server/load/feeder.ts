@@ -1,8 +1,9 @@
 import { closeSync, writeSync } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { atomicWriteBytes, type Pipe } from '../../host/pipe.ts';
+
 import { errnoOf } from '../../errors/com-err.ts';
+import { atomicWriteBytes, type Pipe } from '../../host/pipe.ts';
 import { type FeedState, nextPiece } from '../../kdb/dump/safe-cuts.ts';
 
 const windowBytes = 256 * 1024;
@@ -34,13 +35,13 @@ export class Feeder {
     this.#pipe = pipe;
   }
 
-  /** The spool has so many octets of the dump by now. */
+  /** The spool has so many bytes of the dump by now. */
   grow(bytes: number): void {
     this.#available = Math.max(this.#available, bytes);
     this.#wake?.();
   }
 
-  /** All is there, so many octets, and has been checked: the rest may be fed, and the end. */
+  /** All is there, so many bytes, and has been checked: the rest may be fed, and the end. */
   complete(bytes: number): void {
     this.#total = bytes;
     this.grow(bytes);

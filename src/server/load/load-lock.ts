@@ -1,6 +1,7 @@
 import { constants, type FileHandle, open } from 'node:fs/promises';
-import { lockFile, lockFileAsync } from '../../host/libc.ts';
+
 import { errnoOf } from '../../errors/com-err.ts';
+import { lockFile, lockFileAsync } from '../../host/libc.ts';
 
 /**
  * One load at a time, whichever kpropd of this host does it: under inetd each connection has a

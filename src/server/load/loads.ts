@@ -1,5 +1,5 @@
-import type { StreamedLoad } from './streamed-load.ts';
 import { Turns } from '../turn.ts';
+import type { StreamedLoad } from './streamed-load.ts';
 
 /**
  * The loads of one replica: one at a time, in the order in which their dumps were complete. Who

@@ -1,5 +1,5 @@
-import type { Ambient } from '../../protocol/ambient.ts';
 import { KpropError } from '../../errors/kprop-error.ts';
+import type { Ambient } from '../../protocol/ambient.ts';
 import {
   isoMicros,
   microsOf,

@@ -1,6 +1,7 @@
 import { closeSync } from 'node:fs';
-import { openPipe } from '../../host/pipe.ts';
+
 import { KpropError } from '../../errors/kprop-error.ts';
+import { openPipe } from '../../host/pipe.ts';
 import { Feeder } from './feeder.ts';
 import type { LoadGuard } from './load-guard.ts';
 import { type LoaderOptions, type LoadRun, loadDump } from './loader.ts';
@@ -78,14 +79,14 @@ export class StreamedLoad {
     if (this.#fate === 'failed') throw this.#failure;
   }
 
-  /** The spool has so many octets of the dump by now. */
+  /** The spool has so many bytes of the dump by now. */
   grow(bytes: number): void {
     this.#feeder.grow(bytes);
     this.#waitForMore();
   }
 
   /**
-   * All octets are there, have been checked and lie in the file of this name: the loader gets the
+   * All bytes are there, have been checked and lie in the file of this name: the loader gets the
    * rest, and the end. True when its database is live; false if it has to be loaded from the file.
    * @throws as loadDump
    */

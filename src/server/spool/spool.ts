@@ -1,10 +1,11 @@
-import { type FileHandle, constants, open, readdir, rename, stat, unlink } from 'node:fs/promises';
+import { constants, type FileHandle, open, readdir, rename, stat, unlink } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { lockFile } from '../../host/libc.ts';
+
 import { errnoOf } from '../../errors/com-err.ts';
 import { KpropError } from '../../errors/kprop-error.ts';
-import type { ReceivedDump } from '../../protocol/kprop/conversation.ts';
 import { syncFolder } from '../../host/durable.ts';
+import { lockFile } from '../../host/libc.ts';
+import type { ReceivedDump } from '../../protocol/kprop/conversation.ts';
 
 /** A dump on its way to `path`. Until `publish` the file there is the one from before. */
 export interface Spool {
@@ -13,7 +14,7 @@ export interface Spool {
   readonly temporary: string;
   /** Writes all of the dump into the temporary file, and makes the disk keep it. @throws spool.* */
   fill(dump: ReceivedDump): Promise<void>;
-  /** Who is told how many octets of the dump, from its start, can be read back from that file. */
+  /** Who is told how many bytes of the dump, from its start, can be read back from that file. */
   watch(onWritten: (bytes: number) => void): void;
   /** Puts the temporary file in the place of the last good one. @throws spool.write */
   publish(): Promise<void>;

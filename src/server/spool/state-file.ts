@@ -1,4 +1,5 @@
 import { constants, open, rename, unlink } from 'node:fs/promises';
+
 import { errnoOf } from '../../errors/com-err.ts';
 import { KpropError } from '../../errors/kprop-error.ts';
 

@@ -1,10 +1,11 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
-import { honest, startMiddleman, stranger } from '../../support/rig/attacker.ts';
-import { type LabProcess, type RunOptions, ourProgram } from '../../support/lab/lab.ts';
+import { type LabProcess, ourProgram, type RunOptions } from '../../support/lab/lab.ts';
 import { freePort, listens } from '../../support/lab/lab-process.ts';
+import { honest, startMiddleman, stranger } from '../../support/rig/attacker.ts';
 import { ReplicaRig, textOnceThere } from '../../support/rig/replica-rig.ts';
 
 const program = ourProgram('kpropd');

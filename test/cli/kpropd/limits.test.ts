@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
 import { readLimits } from '../../../src/cli/kpropd/limits.ts';
-import { labCredential, openInsider } from '../../support/rig/attacker.ts';
 import { ourProgram } from '../../support/lab/lab.ts';
 import { freePort } from '../../support/lab/lab-process.ts';
+import { labCredential, openInsider } from '../../support/rig/attacker.ts';
 import { ReplicaRig } from '../../support/rig/replica-rig.ts';
 import { fallSilent } from '../../support/rig/silent.ts';
 import { startProxy } from '../../support/rig/tcp-proxy.ts';

@@ -1,13 +1,14 @@
 import { closeSync, openSync } from 'node:fs';
 import { join } from 'node:path';
+
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
 import { LineLimit } from '../../../src/cli/kpropd/line-limit.ts';
-import { stranger } from '../../support/rig/attacker.ts';
 import { Lab, type LabProcess, ourProgram } from '../../support/lab/lab.ts';
 import { freePort, listens } from '../../support/lab/lab-process.ts';
 import { type LogSocket, startLogSocket } from '../../support/lab/log-socket.ts';
 import { expectReplicaHas, succeeded } from '../../support/lab/pairings.ts';
+import { stranger } from '../../support/rig/attacker.ts';
 
 let lab: Lab;
 beforeAll(async () => {

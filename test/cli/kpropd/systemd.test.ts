@@ -2,9 +2,11 @@ import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+
 import { sendDatagram } from '../../../src/host/libc.ts';
-import { Lab, packageRoot, ourProgram } from '../../support/lab/lab.ts';
+import { Lab, ourProgram, packageRoot } from '../../support/lab/lab.ts';
 import { freePort, listens } from '../../support/lab/lab-process.ts';
 
 /**

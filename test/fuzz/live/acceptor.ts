@@ -1,10 +1,12 @@
 import { existsSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+
+import { KpropError } from '../../../src/errors/kprop-error.ts';
 import { fileReplayCache } from '../../../src/host/replay-file.ts';
 import { systemAmbient } from '../../../src/protocol/ambient.ts';
-import { KpropError } from '../../../src/errors/kprop-error.ts';
 import { acceptApReq, makeApReq } from '../../../src/protocol/krb5/session/ap-exchange.ts';
 import { memoryReplayCache } from '../../../src/protocol/krb5/session/replay.ts';
+import { codeOf } from '../../support/wire/code-of.ts';
 import {
   acceptor,
   allEnctypes,
@@ -15,7 +17,6 @@ import {
 import { damaged, mutated, type Random } from '../../support/wire/mutations.ts';
 import { type Keep, type Part, someOf } from './part.ts';
 import { temporaryFolder } from './process.ts';
-import { codeOf } from '../../support/wire/code-of.ts';
 
 const skewSeconds = 300;
 

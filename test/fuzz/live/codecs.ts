@@ -1,12 +1,12 @@
-import { encode, decode } from '../../../src/protocol/der/schema.ts';
+import { isKpropError } from '../../../src/errors/kprop-error.ts';
+import { decode, encode } from '../../../src/protocol/der/schema.ts';
 import { CipherChain } from '../../../src/protocol/krb5/crypto/cipher.ts';
 import { decrypt, encrypt } from '../../../src/protocol/krb5/crypto/encrypt.ts';
-import { isKpropError } from '../../../src/errors/kprop-error.ts';
+import { survives } from '../../support/rig/survives.ts';
 import { decoderTargets } from '../../support/wire/decoder-targets.ts';
 import { seededAmbient } from '../../support/wire/fixed-ambient.ts';
 import { allEnctypes, someKey } from '../../support/wire/forge.ts';
 import { damaged, mutated, noise, type Random } from '../../support/wire/mutations.ts';
-import { survives } from '../../support/rig/survives.ts';
 import { type Keep, type Part, someOf } from './part.ts';
 
 /** Every codec and parser, in this process. */

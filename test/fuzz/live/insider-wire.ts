@@ -1,22 +1,23 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
+
+import { isKpropError } from '../../../src/errors/kprop-error.ts';
 import { systemAmbient } from '../../../src/protocol/ambient.ts';
-import { decode, encode } from '../../../src/protocol/der/schema.ts';
 import { concat, utf8 } from '../../../src/protocol/bytes.ts';
 import { type Channel, channelOver } from '../../../src/protocol/channel/channel.ts';
+import { framed, readFrame } from '../../../src/protocol/channel/frame.ts';
+import { decode, encode } from '../../../src/protocol/der/schema.ts';
+import { applicationVersion } from '../../../src/protocol/kprop/conversation.ts';
 import { makeChecksum } from '../../../src/protocol/krb5/crypto/checksum.ts';
 import { CipherChain } from '../../../src/protocol/krb5/crypto/cipher.ts';
 import { encrypt } from '../../../src/protocol/krb5/crypto/encrypt.ts';
 import type { Key } from '../../../src/protocol/krb5/crypto/key.ts';
-import { isKpropError } from '../../../src/errors/kprop-error.ts';
-import { applicationVersion } from '../../../src/protocol/kprop/conversation.ts';
 import { hostAddressOf } from '../../../src/protocol/krb5/messages/address.ts';
 import { krbError } from '../../../src/protocol/krb5/messages/error.ts';
 import { encKrbPrivPart, krbPriv } from '../../../src/protocol/krb5/messages/priv.ts';
 import { krbSafe, safeBody } from '../../../src/protocol/krb5/messages/safe.ts';
 import { acceptApRep, makeApReq } from '../../../src/protocol/krb5/session/ap-exchange.ts';
 import type { Credential } from '../../../src/protocol/krb5/session/credential.ts';
-import { framed, readFrame } from '../../../src/protocol/channel/frame.ts';
 
 type Twist = (bytes: Uint8Array) => Uint8Array;
 const asItIs: Twist = (bytes) => bytes;
@@ -133,9 +134,9 @@ function element(tag: number, content: Uint8Array): Uint8Array {
   length.writeUInt32BE(content.length);
   let first = 0;
   while (first < 3 && length[first] === 0) first += 1;
-  const octets = length.subarray(first);
+  const bytes = length.subarray(first);
   const long = content.length >= 0x80;
-  return concat(Uint8Array.of(tag, ...(long ? [0x80 | octets.length] : []), ...octets), content);
+  return concat(Uint8Array.of(tag, ...(long ? [0x80 | bytes.length] : []), ...bytes), content);
 }
 
 function errorIn(message: Uint8Array): string {

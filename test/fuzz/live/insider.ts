@@ -1,15 +1,16 @@
 import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { decode } from '../../../src/protocol/der/schema.ts';
+
 import { concat } from '../../../src/protocol/bytes.ts';
-import { encKrbPrivPart } from '../../../src/protocol/krb5/messages/priv.ts';
-import { encodeSize } from '../../../src/protocol/kprop/size.ts';
-import type { Credential } from '../../../src/protocol/krb5/session/credential.ts';
 import { framed } from '../../../src/protocol/channel/frame.ts';
-import { labCredential } from '../../support/rig/attacker.ts';
+import { decode } from '../../../src/protocol/der/schema.ts';
+import { encodeSize } from '../../../src/protocol/kprop/size.ts';
+import { encKrbPrivPart } from '../../../src/protocol/krb5/messages/priv.ts';
+import type { Credential } from '../../../src/protocol/krb5/session/credential.ts';
 import { comparable, type Kpropd, Lab } from '../../support/lab/lab.ts';
-import { damaged, mutated, noise, type Random } from '../../support/wire/mutations.ts';
 import { residentBytes } from '../../support/lab/process-status.ts';
+import { labCredential } from '../../support/rig/attacker.ts';
+import { damaged, mutated, noise, type Random } from '../../support/wire/mutations.ts';
 import { InsiderWire } from './insider-wire.ts';
 import { type Keep, type Part, type Stand, someOf } from './part.ts';
 

@@ -1,26 +1,27 @@
 import { writeFileSync } from 'node:fs';
-import { connect, createServer, type AddressInfo } from 'node:net';
-import { join } from 'node:path';
+import { type AddressInfo, connect, createServer } from 'node:net';
 import { hostname } from 'node:os';
+import { join } from 'node:path';
+
 import { type PropagateReport, propagate } from '../../../src/client/propagate.ts';
-import { channelOver } from '../../../src/protocol/channel/channel.ts';
 import { KpropError } from '../../../src/errors/kprop-error.ts';
+import { channelOver } from '../../../src/protocol/channel/channel.ts';
 import { formatKeytab } from '../../../src/protocol/krb5/formats/keytab.ts';
 import { Krb5Config } from '../../../src/protocol/krb5/formats/krb5-config.ts';
 import { parseProfile } from '../../../src/protocol/krb5/formats/profile.ts';
 import { nameOf, principalOf } from '../../../src/protocol/krb5/messages/parts.ts';
 import { Principal } from '../../../src/protocol/krb5/messages/principal.ts';
-import { type Alter, messageTap, serveOver, someBytes } from '../../support/wire/conversation.ts';
-import { clientAddress, serverAddress } from '../../support/wire/channel-pair.ts';
-import { seededAmbient } from '../../support/wire/fixed-ambient.ts';
-import { acceptor, entry, holding, nowMicros, realm, someKey } from '../../support/wire/forge.ts';
-import { mutated, noise, type Random } from '../../support/wire/mutations.ts';
 import {
   asReplyTo,
   closeKdcs,
   preauthRequired,
   scriptedKdc,
 } from '../../support/kdc/scripted-kdc.ts';
+import { clientAddress, serverAddress } from '../../support/wire/channel-pair.ts';
+import { type Alter, messageTap, serveOver, someBytes } from '../../support/wire/conversation.ts';
+import { seededAmbient } from '../../support/wire/fixed-ambient.ts';
+import { acceptor, entry, holding, nowMicros, realm, someKey } from '../../support/wire/forge.ts';
+import { mutated, noise, type Random } from '../../support/wire/mutations.ts';
 import type { Keep, Part } from './part.ts';
 import { temporaryFolder } from './process.ts';
 
@@ -103,7 +104,7 @@ async function openLane(folder: string): Promise<Lane> {
   });
   const way = createServer({ allowHalfOpen: true, noDelay: true }, (near) => {
     const far = connect({ port: portOf(replica), host: '127.0.0.1', allowHalfOpen: true });
-    const tap = messageTap((message, index) => alter(message, index), { bareOctets: 1 });
+    const tap = messageTap((message, index) => alter(message, index), { bareBytes: 1 });
     near.pipe(far);
     for (const socket of [near, far])
       socket.on('error', () => near.destroy(far.destroy() as never));

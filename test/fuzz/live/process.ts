@@ -1,6 +1,7 @@
 import { closeSync, mkdtempSync, openSync, rmSync, writeFileSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+
 import { seededRandom } from '../../support/wire/fixed-ambient.ts';
 import type { Part, Stand } from './part.ts';
 

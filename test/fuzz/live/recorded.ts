@@ -1,14 +1,15 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
+
+import { KpropError } from '../../../src/errors/kprop-error.ts';
 import { noReplayCache } from '../../../src/host/replay-file.ts';
 import { systemAmbient } from '../../../src/protocol/ambient.ts';
 import { concat } from '../../../src/protocol/bytes.ts';
-import { KpropError } from '../../../src/errors/kprop-error.ts';
+import { framed } from '../../../src/protocol/channel/frame.ts';
 import { formatKeytab } from '../../../src/protocol/krb5/formats/keytab.ts';
 import { Krb5Config } from '../../../src/protocol/krb5/formats/krb5-config.ts';
 import { parseProfile } from '../../../src/protocol/krb5/formats/profile.ts';
-import { framed } from '../../../src/protocol/channel/frame.ts';
 import { type KpropServer, type ServerEvent, serveKprop } from '../../../src/server/serve.ts';
 import { mutated, noise, type Random } from '../../support/wire/mutations.ts';
 import { framesOf, loadTranscript, transcriptNames } from '../../support/wire/transcripts.ts';

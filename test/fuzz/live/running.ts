@@ -1,5 +1,6 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { readFileSync } from 'node:fs';
+
 import type { Part } from './part.ts';
 import type { PartNews, PartSettings } from './process.ts';
 

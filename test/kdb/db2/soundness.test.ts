@@ -1,11 +1,12 @@
 import { copyFileSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 
 import { faultOfDatabase } from '../../../src/kdb/db2/contents.ts';
 import { faultOfOpening, inspectDb2 } from '../../../src/kdb/db2/soundness.ts';
-import { kdb5Util, ReplicaRig } from '../../support/rig/replica-rig.ts';
 import { makeSyntheticDump } from '../../support/lab/synthetic-dump.ts';
+import { kdb5Util, ReplicaRig } from '../../support/rig/replica-rig.ts';
 
 const pageBytes = 4096;
 

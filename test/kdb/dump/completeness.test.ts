@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
 import { checkDump, faultOf } from '../../../src/kdb/dump/completeness.ts';
@@ -99,7 +100,7 @@ describe('no dump that is let through makes kdb5_util loop for ever', () => {
     return { before: text.slice(0, last), record: text.slice(last, -1) };
   };
 
-  test('the trap is there: a record cut before its last octets never ends', async () => {
+  test('the trap is there: a record cut before its last bytes never ends', async () => {
     const { before, record } = cuts();
     const ends = [record, record.slice(0, -1)].map((text) => loadOf(`${before}${text}`, 300));
     expect(await Promise.all(ends)).toEqual(['never ends', 'never ends']);
@@ -112,7 +113,7 @@ describe('no dump that is let through makes kdb5_util loop for ever', () => {
     ['with a newline put behind', '\n'],
     ['with the end of a record put behind', ';\n'],
     ['with the end of a record and its last field put behind', '\t-1;\n'],
-  ])('a record cut at every octet, %s', async (_what, end) => {
+  ])('a record cut at every byte, %s', async (_what, end) => {
     const { before, record } = cuts();
     const accepted: string[] = [];
     for (let kept = 0; kept <= record.length; kept++) {
@@ -126,7 +127,7 @@ describe('no dump that is let through makes kdb5_util loop for ever', () => {
     }
   });
 
-  test('a policy cut at every octet, a newline put behind', async () => {
+  test('a policy cut at every byte, a newline put behind', async () => {
     const [policy = ''] = linesOf('policy');
     const accepted: string[] = [];
     for (let kept = 0; kept <= policy.length; kept++) {

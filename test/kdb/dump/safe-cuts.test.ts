@@ -1,8 +1,9 @@
 import { readFileSync } from 'node:fs';
+
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
-import { cutsOf, header, isSafe, policy, princ } from '../../support/rig/feeding.ts';
 import { comparable, Lab } from '../../support/lab/lab.ts';
+import { cutsOf, header, isSafe, policy, princ } from '../../support/rig/feeding.ts';
 
 const many = Array.from({ length: 30 }, (_, index) => princ(`user${index}@R`)).join('');
 
@@ -80,9 +81,9 @@ describe('with the real kdb5_util', () => {
   });
   afterAll(() => lab.close());
 
-  /** What a load does whose input ends after so many octets. */
-  async function loadOf(octets: number) {
-    const script = `head -c ${octets} ${lab.dumpFile} | exec /usr/sbin/kdb5_util load /dev/stdin`;
+  /** What a load does whose input ends after so many bytes. */
+  async function loadOf(bytes: number) {
+    const script = `head -c ${bytes} ${lab.dumpFile} | exec /usr/sbin/kdb5_util load /dev/stdin`;
     const { status } = await lab.run('sh', ['-c', script], { role: 'replica', limitMillis: 5_000 });
     return status;
   }
@@ -95,7 +96,7 @@ describe('with the real kdb5_util', () => {
     expect(comparable(await lab.replicaDump())).toBe(before);
   });
 
-  test('eight octets into any record it fails', async () => {
+  test('eight bytes into any record it fails', async () => {
     const starts = [...whole.matchAll(/^p/gm)].map(({ index }) => index);
     expect(starts.length).toBeGreaterThan(12);
     for (const start of starts) expect(await loadOf(start + 8), `at ${start}`).toBe(1);

@@ -2,9 +2,9 @@ import { once } from 'node:events';
 
 import { describe, expect, test } from 'vitest';
 
+import { KpropError } from '../../../src/errors/kprop-error.ts';
 import { concat } from '../../../src/protocol/bytes.ts';
 import { channelOver } from '../../../src/protocol/channel/channel.ts';
-import { KpropError } from '../../../src/errors/kprop-error.ts';
 import { readFrame } from '../../../src/protocol/channel/frame.ts';
 import {
   channelPair,
@@ -114,7 +114,7 @@ describe('reading', () => {
     await expect(reading).rejects.toMatchObject({ code: 'network.closed' });
   });
 
-  test('one octet over the limit of a message is too long, unread', async () => {
+  test('one byte over the limit of a message is too long, unread', async () => {
     const { channel, far } = open();
     far.write(Uint8Array.of(0, 0, 0, 5));
     await expect(readFrame(channel, 'size', 4)).rejects.toMatchObject({
@@ -219,13 +219,13 @@ describe('the idle limit', () => {
     await expect(writing).rejects.toMatchObject(timeout('sending', 30));
   });
 
-  test('begins anew with every octet', async () => {
+  test('begins anew with every byte', async () => {
     const { channel, far } = open();
     channel.during('receiving', 150);
     const reading = channel.read(6);
-    for (let octet = 0; octet < 6; octet += 1) {
+    for (let byte = 0; byte < 6; byte += 1) {
       await new Promise((resolve) => setTimeout(resolve, 50));
-      far.write(Uint8Array.of(octet));
+      far.write(Uint8Array.of(byte));
     }
     expect([...(await reading)]).toEqual([0, 1, 2, 3, 4, 5]);
   });

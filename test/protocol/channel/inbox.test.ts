@@ -5,7 +5,7 @@ import { Inbox } from '../../../src/protocol/channel/inbox.ts';
 import { seededRandom } from '../../support/wire/fixed-ambient.ts';
 
 // Work that grew with the square of their number would outlast the patience of any test.
-test('sixteen million octets, one at a time, are gathered', () => {
+test('sixteen million bytes, one at a time, are gathered', () => {
   const inbox = new Inbox();
   for (let at = 0; at < 1 << 24; at += 1) inbox.push(Uint8Array.of(at & 0xff));
   const all = inbox.take(1 << 24);

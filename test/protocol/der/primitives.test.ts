@@ -1,19 +1,19 @@
 import { describe, expect, test } from 'vitest';
 
+import { KpropError } from '../../../src/errors/kprop-error.ts';
 import {
   flags,
   formatTime,
   int32,
   kerberosTime,
   microseconds,
-  octets,
+  octetString,
   seqNumber,
-  stringOctets,
+  stringBytes,
   uint32,
   withRaw,
 } from '../../../src/protocol/der/primitives.ts';
 import { type Codec, decode, encode } from '../../../src/protocol/der/schema.ts';
-import { KpropError } from '../../../src/errors/kprop-error.ts';
 import { fromHex, toHex } from '../../support/wire/transcripts.ts';
 
 const codecs: Readonly<Record<string, Codec<number>>> = {
@@ -85,8 +85,8 @@ describe('refused', () => {
     ['int32', 'a negative one padded with ones', '0202ff80'],
     ['int32', 'one above 2^31 - 1', '02050080000000'],
     ['int32', 'one below -2^31', '0205ff7fffffff'],
-    ['int32', 'nine octets', '0209010000000000000000'],
-    ['int32', 'a million octets', '0283000fa0'.padEnd(10, '0')],
+    ['int32', 'nine bytes', '0209010000000000000000'],
+    ['int32', 'a million bytes', '0283000fa0'.padEnd(10, '0')],
     ['uint32', 'a negative one', '0201ff'],
     ['uint32', '2^32', '02050100000000'],
     ['uint32', 'a padded one', '0206000080000000'],
@@ -126,22 +126,22 @@ test('flags past the 32nd are not looked at', () => {
   expect(decode(flags, fromHex('0307000000001000ff'))).toBe(0x00000010);
 });
 
-test('octets and strings are kept as they are, whatever they hold', () => {
-  const every = Uint8Array.from({ length: 256 }, (_, octet) => octet);
-  for (const codec of [octets, stringOctets]) {
+test('bytes and strings are kept as they are, whatever they hold', () => {
+  const every = Uint8Array.from({ length: 256 }, (_, byte) => byte);
+  for (const codec of [octetString, stringBytes]) {
     expect(decode(codec, encode(codec, every))).toEqual(every);
     expect(decode(codec, encode(codec, new Uint8Array(0)))).toHaveLength(0);
   }
-  expect(toHex(encode(stringOctets, fromHex('766d')))).toBe('1b02766d');
-  expect(codeOf(stringOctets, '0c02766d')).toBe('decode.unexpected-tag');
+  expect(toHex(encode(stringBytes, fromHex('766d')))).toBe('1b02766d');
+  expect(codeOf(stringBytes, '0c02766d')).toBe('decode.unexpected-tag');
 });
 
-test('withRaw keeps the very octets beside the value', () => {
+test('withRaw keeps the very bytes beside the value', () => {
   const codec = withRaw(seqNumber);
   const old = decode(codec, fromHex('020480000000'));
   expect(old.value).toBe(2 ** 31);
   expect(toHex(old.raw)).toBe('020480000000');
-  // Written anew it would be five octets: a checksum over it would not verify.
+  // Written anew it would be five bytes: a checksum over it would not verify.
   expect(toHex(encode(codec, old))).toBe('020480000000');
 });
 

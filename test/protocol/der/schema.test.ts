@@ -1,10 +1,11 @@
 import { describe, expect, test } from 'vitest';
 
+import { KpropError } from '../../../src/errors/kprop-error.ts';
 import {
   int32,
   kerberosTime,
-  octets,
-  stringOctets,
+  octetString,
+  stringBytes,
   withRaw,
 } from '../../../src/protocol/der/primitives.ts';
 import {
@@ -17,10 +18,9 @@ import {
   sequence,
   sequenceOf,
 } from '../../../src/protocol/der/schema.ts';
-import { KpropError } from '../../../src/errors/kprop-error.ts';
 import { fromHex, toHex } from '../../support/wire/transcripts.ts';
 
-const pair = sequence('Pair', { first: field(0, int32), second: optional(2, octets) });
+const pair = sequence('Pair', { first: field(0, int32), second: optional(2, octetString) });
 const wrapped = application(5, pair, [6]);
 const list = sequenceOf('List', int32);
 
@@ -48,16 +48,16 @@ describe('what the tables write and read', () => {
     expect(toHex(encode(wrapped, { first: 5 }))).toBe('65073005a003020105');
   });
 
-  test('an octet string that looks like DER is left alone', () => {
-    expect(toHex(decode(octets, fromHex('04053003020105')))).toBe('3003020105');
-    expect(toHex(decode(octets, fromHex('04023080')))).toBe('3080');
+  test('a byte string that looks like DER is left alone', () => {
+    expect(toHex(decode(octetString, fromHex('04053003020105')))).toBe('3003020105');
+    expect(toHex(decode(octetString, fromHex('04023080')))).toBe('3080');
   });
 
   test('what was kept raw is written as it came', () => {
     const latin1 = fromHex('3007a20504034ae972');
-    const raw = withRaw(sequence('Raw', { name: field(2, octets) }));
+    const raw = withRaw(sequence('Raw', { name: field(2, octetString) }));
     expect(toHex(encode(raw, decode(raw, latin1)))).toBe(toHex(latin1));
-    const text = withRaw(stringOctets);
+    const text = withRaw(stringBytes);
     expect(toHex(encode(text, decode(text, fromHex('1b034ae972'))))).toBe('1b034ae972');
   });
 });
@@ -65,8 +65,8 @@ describe('what the tables write and read', () => {
 describe('what is not DER of the table is refused', () => {
   test.each([
     ['nothing at all', '', 'decode.truncated'],
-    ['one octet', '30', 'decode.truncated'],
-    ['an octet behind', '3005a00302010500', 'decode.trailing'],
+    ['one byte', '30', 'decode.truncated'],
+    ['a byte behind', '3005a00302010500', 'decode.trailing'],
     ['a second value behind', '3005a0030201053005a003020105', 'decode.trailing'],
     ['an unknown field', '300aa003020105a3030401aa', 'decode.bad-value'],
     ['a field twice', '300aa003020105a003020105', 'decode.bad-value'],
@@ -75,24 +75,24 @@ describe('what is not DER of the table is refused', () => {
     ['an empty sequence', '3000', 'decode.missing-field'],
     ['a set in place of the sequence', '3105a003020105', 'decode.unexpected-tag'],
     ['a primitive sequence', '1005a003020105', 'decode.unexpected-tag'],
-    ['an octet string for the integer', '3005a003040105', 'decode.unexpected-tag'],
+    ['a byte string for the integer', '3005a003040105', 'decode.unexpected-tag'],
     ['a constructed integer', '3005a003220105', 'decode.truncated'],
     ['a constructed octet string', '300ca003020105a20524030401aa', 'decode.unexpected-tag'],
     ['a primitive context tag', '30058003020105', 'decode.unexpected-tag'],
     ['an application tag for the context tag', '30056003020105', 'decode.missing-field'],
     ['two values in a field', '3008a006020105020105', 'decode.bad-value'],
     ['no value in a field', '3002a000', 'decode.bad-value'],
-    ['a length of two octets that one could say', '308105a003020105', 'decode.bad-value'],
+    ['a length of two bytes that one could say', '308105a003020105', 'decode.bad-value'],
     ['a length with a leading zero', '30820005a003020105', 'decode.bad-value'],
     ['an inner length that is not minimal', '3006a08103020105', 'decode.bad-value'],
     ['an indefinite length', '3080a0030201050000', 'decode.bad-value'],
     ['an inner indefinite length', '3007a0800201050000', 'decode.bad-value'],
-    ['a length of five octets', '30850000000005a003020105', 'decode.bad-value'],
-    ['a length of four octets past the end', '3084ffffffffa003020105', 'decode.truncated'],
+    ['a length of five bytes', '30850000000005a003020105', 'decode.bad-value'],
+    ['a length of four bytes past the end', '3084ffffffffa003020105', 'decode.truncated'],
     ['a child longer than its parent', '3005a004020105', 'decode.truncated'],
     ['a grandchild longer than its parent', '3006a00302020501', 'decode.truncated'],
     ['a parent longer than its children', '3006a00302010500', 'decode.truncated'],
-    ['a tag number of two octets', '3f8105a003020105', 'decode.bad-value'],
+    ['a tag number of two bytes', '3f8105a003020105', 'decode.bad-value'],
   ])('%s', (_title, bytes, code) => {
     expect(() => decode(pair, fromHex(bytes))).toThrow(KpropError);
     expect(codeOf(() => decode(pair, fromHex(bytes)))).toBe(code);
@@ -160,7 +160,9 @@ describe('what is not DER of the table is refused', () => {
   });
 
   test('more than a megabyte, unread', () => {
-    expect(codeOf(() => decode(octets, new Uint8Array((1 << 20) + 1)))).toBe('message.too-long');
+    expect(codeOf(() => decode(octetString, new Uint8Array((1 << 20) + 1)))).toBe(
+      'message.too-long',
+    );
   });
 
   test('a date with a hundred thousand letters', () => {

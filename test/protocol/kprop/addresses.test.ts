@@ -7,16 +7,17 @@ import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
 
 import { dial } from '../../../src/client/dial.ts';
-import { decode, encode } from '../../../src/protocol/der/schema.ts';
 import { utf8 } from '../../../src/protocol/bytes.ts';
 import { type Channel, channelOver } from '../../../src/protocol/channel/channel.ts';
+import { readFrame, writeFrame } from '../../../src/protocol/channel/frame.ts';
+import { decode, encode } from '../../../src/protocol/der/schema.ts';
+import { applicationVersion } from '../../../src/protocol/kprop/conversation.ts';
+import { decodeSize, encodeSize } from '../../../src/protocol/kprop/size.ts';
 import { makeChecksum } from '../../../src/protocol/krb5/crypto/checksum.ts';
 import { CipherChain } from '../../../src/protocol/krb5/crypto/cipher.ts';
 import { decrypt, encrypt } from '../../../src/protocol/krb5/crypto/encrypt.ts';
 import { formatKeytab } from '../../../src/protocol/krb5/formats/keytab.ts';
 import { Krb5Config } from '../../../src/protocol/krb5/formats/krb5-config.ts';
-import { applicationVersion } from '../../../src/protocol/kprop/conversation.ts';
-import { decodeSize, encodeSize } from '../../../src/protocol/kprop/size.ts';
 import { hostAddressOf } from '../../../src/protocol/krb5/messages/address.ts';
 import type { HostAddress } from '../../../src/protocol/krb5/messages/parts.ts';
 import { Principal } from '../../../src/protocol/krb5/messages/principal.ts';
@@ -24,7 +25,6 @@ import { encKrbPrivPart, krbPriv } from '../../../src/protocol/krb5/messages/pri
 import { krbSafe, safeBody } from '../../../src/protocol/krb5/messages/safe.ts';
 import { acceptApRep, makeApReq } from '../../../src/protocol/krb5/session/ap-exchange.ts';
 import type { Credential } from '../../../src/protocol/krb5/session/credential.ts';
-import { readFrame, writeFrame } from '../../../src/protocol/channel/frame.ts';
 import { recvauth } from '../../../src/protocol/krb5/session/sendauth.ts';
 import { type KpropServer, serveKprop } from '../../../src/server/serve.ts';
 import { propagateOver, someBytes } from '../../support/wire/conversation.ts';

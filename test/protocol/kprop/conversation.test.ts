@@ -17,30 +17,30 @@ describe('the size of a dump', () => {
     [2 ** 32, '000000000000000100000000'],
     [2 ** 32 + 1, '000000000000000100000001'],
     [2 ** 53 - 1, '00000000001fffffffffffff'],
-  ])('%i is %s', (bytes, octets) => {
-    expect(toHex(encodeSize(bytes))).toBe(octets);
-    expect(decodeSize(fromHex(octets))).toBe(bytes);
+  ])('%i is %s', (bytes, encoded) => {
+    expect(toHex(encodeSize(bytes))).toBe(encoded);
+    expect(decodeSize(fromHex(encoded))).toBe(bytes);
   });
 
-  test('0 in four octets comes from primaries before 1.20', () => {
+  test('0 in four bytes comes from primaries before 1.20', () => {
     expect(decodeSize(fromHex('00000000'))).toBe(0);
   });
 
   test.each([
     ['nothing', ''],
-    ['three octets', '000001'],
-    ['eight octets', '0000000100000001'],
-    ['eleven octets', '0000000000000001000000'],
-    ['thirteen octets', '00000000000000010000000000'],
-    ['1 in twelve octets', '000000000000000000000001'],
-    ['2^32 - 1 in twelve octets', '0000000000000000ffffffff'],
+    ['three bytes', '000001'],
+    ['eight bytes', '0000000100000001'],
+    ['eleven bytes', '0000000000000001000000'],
+    ['thirteen bytes', '00000000000000010000000000'],
+    ['1 in twelve bytes', '000000000000000000000001'],
+    ['2^32 - 1 in twelve bytes', '0000000000000000ffffffff'],
     ['a first word that is not zero', '000000010000000100000000'],
     ['2^53', '000000000020000000000000'],
     ['2^64 - 1', '00000000ffffffffffffffff'],
-  ])('%s is malformed', (_title, octets) => {
-    expect(() => decodeSize(fromHex(octets))).toThrow(KpropError);
+  ])('%s is malformed', (_title, bytes) => {
+    expect(() => decodeSize(fromHex(bytes))).toThrow(KpropError);
     try {
-      decodeSize(fromHex(octets));
+      decodeSize(fromHex(bytes));
     } catch (error) {
       expect(error).toMatchObject({ code: 'kprop.bad-size', wireNumber: 60 });
     }
@@ -159,7 +159,7 @@ test('the KRB-ERROR of a failure is in the words of MIT', async () => {
       last = message;
       return [message];
     },
-    { bareOctets: 1 },
+    { bareBytes: 1 },
   );
   const toServer = messageTap((message, index) =>
     index === 5 ? [message.with(message.length - 1, message.at(-1)! ^ 1)] : [message],

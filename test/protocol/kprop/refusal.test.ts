@@ -4,14 +4,14 @@ import { type AddressInfo, createServer } from 'node:net';
 import { expect, test } from 'vitest';
 
 import { dial } from '../../../src/client/dial.ts';
-import { type Channel, channelOver } from '../../../src/protocol/channel/channel.ts';
 import { KpropError } from '../../../src/errors/kprop-error.ts';
+import { type Channel, channelOver } from '../../../src/protocol/channel/channel.ts';
+import { readFrame } from '../../../src/protocol/channel/frame.ts';
 import {
   applicationVersion,
   confirmDump,
   sendFailure,
 } from '../../../src/protocol/kprop/conversation.ts';
-import { readFrame } from '../../../src/protocol/channel/frame.ts';
 import { recvauth } from '../../../src/protocol/krb5/session/sendauth.ts';
 import { channelPair, serverAddress } from '../../support/wire/channel-pair.ts';
 import { dumpOf, propagateOver, someBytes } from '../../support/wire/conversation.ts';

@@ -48,7 +48,7 @@ test('a replica that hangs up is noticed while the dump stalls', async () => {
   expect(clientError).toMatchObject({ phase: 'blocks' });
 });
 
-test('a message that comes octet by octet is read like any other', async () => {
+test('a message that comes byte by byte is read like any other', async () => {
   const [near] = duplexPair();
   const channel = channelOver(near, { local: clientAddress, remote: serverAddress, peer: 'p' });
   const reading = channel.read(150_000);

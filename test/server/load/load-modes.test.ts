@@ -1,10 +1,11 @@
 import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 
-import { loadKrb5Config } from '../../../src/host/config-files.ts';
 import { isKpropError } from '../../../src/errors/kprop-error.ts';
+import { loadKrb5Config } from '../../../src/host/config-files.ts';
 import { kdb5Util, processesOf, ReplicaRig } from '../../support/rig/replica-rig.ts';
 import { has, largeDump, pausing, whole } from '../../support/wire/streams.ts';
 

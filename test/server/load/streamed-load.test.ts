@@ -1,6 +1,7 @@
 import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 
 import type { KpropError } from '../../../src/errors/kprop-error.ts';
@@ -172,7 +173,7 @@ describe('what goes wrong meanwhile', () => {
     expect(leftOvers(rig)).toEqual([]);
   });
 
-  test.each([1, 2, 3, 100])('%i octets are missing at its end', async (missing) => {
+  test.each([1, 2, 3, 100])('%i bytes are missing at its end', async (missing) => {
     const server = await rig.serve({ limits });
     const dump = large.subarray(0, -missing);
     const refusal = await rig.failure(server.port, { dump: whole(dump) });

@@ -9,14 +9,15 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { dirname, join } from 'node:path';
+
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 
 import { isKpropError, type KpropError } from '../../../src/errors/kprop-error.ts';
 import { comparable, type LabProcess, ourProgram } from '../../support/lab/lab.ts';
 import { freePort, listens } from '../../support/lab/lab-process.ts';
 import { holdLock } from '../../support/lab/lock-holder.ts';
-import { expectHelpful, ReplicaRig } from '../../support/rig/replica-rig.ts';
 import { makeSyntheticDump } from '../../support/lab/synthetic-dump.ts';
+import { expectHelpful, ReplicaRig } from '../../support/rig/replica-rig.ts';
 
 let rig: ReplicaRig;
 /** A dump that is larger than the disk. */

@@ -18,6 +18,7 @@ import {
 import { type FileHandle, open as openFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 
 import type { ReceivedDump } from '../../../src/protocol/kprop/conversation.ts';

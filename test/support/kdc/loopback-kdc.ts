@@ -1,9 +1,9 @@
-import { createSocket, type RemoteInfo, type Socket as Datagrams } from 'node:dgram';
+import { createSocket, type Socket as Datagrams, type RemoteInfo } from 'node:dgram';
 import { once } from 'node:events';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
 
-import { type AskOptions, askKdc, type KdcResolver } from '../../../src/ticket/kdc.ts';
 import { concat, textOf, utf8 } from '../../../src/protocol/bytes.ts';
+import { type AskOptions, askKdc, type KdcResolver } from '../../../src/ticket/kdc.ts';
 
 export const realm = 'EXAMPLE.ORG';
 export const request = utf8('request');

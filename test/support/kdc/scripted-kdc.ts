@@ -2,6 +2,7 @@ import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:net';
 
+import { framed } from '../../../src/protocol/channel/frame.ts';
 import { decode, encode } from '../../../src/protocol/der/schema.ts';
 import { makeChecksum } from '../../../src/protocol/krb5/crypto/checksum.ts';
 import type { Key } from '../../../src/protocol/krb5/crypto/key.ts';
@@ -9,8 +10,8 @@ import {
   type AsReq,
   asRep,
   asReq,
-  encAsRepPart,
   type EncAsRepPart,
+  encAsRepPart,
 } from '../../../src/protocol/krb5/messages/as.ts';
 import { krbError } from '../../../src/protocol/krb5/messages/error.ts';
 import {
@@ -22,7 +23,6 @@ import {
 import type { Principal } from '../../../src/protocol/krb5/messages/principal.ts';
 import { ticket as ticketCodec } from '../../../src/protocol/krb5/messages/ticket.ts';
 import { sealPart } from '../../../src/protocol/krb5/session/enc-part.ts';
-import { framed } from '../../../src/protocol/channel/frame.ts';
 import { seededAmbient } from '../wire/fixed-ambient.ts';
 import {
   forgeCredential,

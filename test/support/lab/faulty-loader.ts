@@ -1,8 +1,8 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-import type { Lab } from './lab.ts';
 import { kdb5Util } from '../rig/replica-rig.ts';
+import type { Lab } from './lab.ts';
 
 /** The system calls of a load by which files come to be what they are. */
 export const fileCalls = ['write', 'fsync', 'rename', 'unlink'] as const;

@@ -7,9 +7,18 @@ import { freePort, type LabProcess, listens, type Outcome, ProcessTable } from '
 import { type Role, Site } from './lab-site.ts';
 import { packageRoot } from './package-root.ts';
 
-export type { Kpropd, KpropdOptions, KpropOptions, LabOptions, LabProcess, Outcome };
+export type {
+  Kpropd,
+  KpropdOptions,
+  KpropOptions,
+  LabOptions,
+  LabProcess,
+  Outcome,
+  Role,
+  RunOptions,
+  Site,
+};
 export { packageRoot };
-export type { Role, RunOptions, Site };
 
 const programs = {
   kprop: '/usr/sbin/kprop',

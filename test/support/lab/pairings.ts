@@ -2,8 +2,8 @@ import { readFileSync } from 'node:fs';
 
 import { expect } from 'vitest';
 
-import { loadKrb5Config } from '../../../src/host/config-files.ts';
 import type { PropagateOptions } from '../../../src/client/propagate.ts';
+import { loadKrb5Config } from '../../../src/host/config-files.ts';
 import { comparable, type Lab } from './lab.ts';
 import type { Kpropd, KpropdOptions, KpropOptions } from './lab-options.ts';
 import type { Outcome } from './lab-process.ts';

@@ -1,18 +1,18 @@
-import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 
-import { obtainCredential } from '../../../src/ticket/credentials.ts';
 import { dial } from '../../../src/client/dial.ts';
 import { loadKrb5Config } from '../../../src/host/config-files.ts';
 import { shiftedAmbient, systemAmbient } from '../../../src/protocol/ambient.ts';
 import { utf8 } from '../../../src/protocol/bytes.ts';
 import type { Channel } from '../../../src/protocol/channel/channel.ts';
-import { refusedBy, sendauth } from '../../../src/protocol/krb5/session/sendauth.ts';
+import { readFrame, writeFrame } from '../../../src/protocol/channel/frame.ts';
 import { applicationVersion } from '../../../src/protocol/kprop/conversation.ts';
 import { readKrbError } from '../../../src/protocol/krb5/messages/error.ts';
 import { nameTypes, Principal } from '../../../src/protocol/krb5/messages/principal.ts';
 import type { Credential } from '../../../src/protocol/krb5/session/credential.ts';
-import { readFrame, writeFrame } from '../../../src/protocol/channel/frame.ts';
+import { refusedBy, sendauth } from '../../../src/protocol/krb5/session/sendauth.ts';
 import type { Session } from '../../../src/protocol/krb5/session/session.ts';
+import { obtainCredential } from '../../../src/ticket/credentials.ts';
 import type { Lab } from '../lab/lab.ts';
 
 /** What the client says, by its place on the wire; blocks follow. */
@@ -25,7 +25,7 @@ export interface Wire {
   cut(): void;
 }
 
-/** What becomes of one message of the client: its length in 4 octets, then its body. */
+/** What becomes of one message of the client: its length in 4 bytes, then its body. */
 export type Rule = (frame: Uint8Array, index: number, wire: Wire) => void;
 
 export const honest: Rule = (frame, _index, wire) => wire.send(frame);

@@ -4,8 +4,8 @@ import { basename, dirname, join } from 'node:path';
 import { expect, vi } from 'vitest';
 
 import { type PropagateOptions, propagate } from '../../../src/client/propagate.ts';
-import { loadKrb5Config } from '../../../src/host/config-files.ts';
 import { isKpropError, KpropError } from '../../../src/errors/kprop-error.ts';
+import { loadKrb5Config } from '../../../src/host/config-files.ts';
 import {
   type KpropServer,
   type ServeOptions,

@@ -1,5 +1,5 @@
-import { nameTypes, Principal } from '../../../src/protocol/krb5/messages/principal.ts';
 import { framed } from '../../../src/protocol/channel/frame.ts';
+import { nameTypes, Principal } from '../../../src/protocol/krb5/messages/principal.ts';
 import { forgeApReq, forgeCredential, realm } from '../wire/forge.ts';
 
 const frame = (bytes: Uint8Array) => Buffer.concat(framed(bytes));

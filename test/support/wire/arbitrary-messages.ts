@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 
-import { type Codec, encode } from '../../../src/protocol/der/schema.ts';
 import type { WithRaw } from '../../../src/protocol/der/primitives.ts';
+import { type Codec, encode } from '../../../src/protocol/der/schema.ts';
 import { nameText } from '../../../src/protocol/krb5/messages/principal.ts';
 import { safeBody } from '../../../src/protocol/krb5/messages/safe.ts';
 import { ticket } from '../../../src/protocol/krb5/messages/ticket.ts';
@@ -11,7 +11,7 @@ export const uint32 = fc.integer({ min: 0, max: 0xffffffff });
 const microseconds = fc.integer({ min: 0, max: 999_999 });
 /** Years 0 to 9999: what 14 digits can say. */
 const time = fc.integer({ min: -62_167_219_200, max: 253_402_300_799 });
-export const someOctets = fc.uint8Array({ maxLength: 40 });
+export const someBytes = fc.uint8Array({ maxLength: 40 });
 /** A realm or part of a name: any bytes, most of them UTF-8. */
 export const name = fc.oneof(
   fc.string({ unit: 'binary', maxLength: 20 }).map((text) => nameText(Buffer.from(text))),
@@ -31,16 +31,16 @@ const withRaw = <T>(codec: Codec<T>, value: fc.Arbitrary<T>): fc.Arbitrary<WithR
   value.map((one) => ({ raw: encode(codec, one), value: one }));
 
 const principalName = fc.record({ nameType: int32, nameString: list(name) });
-const encryptedData = fields({ etype: int32, cipher: someOctets }, { kvno: uint32 });
-const encryptionKey = fc.record({ keytype: int32, keyvalue: someOctets });
-const checksum = fc.record({ cksumtype: int32, checksum: someOctets });
-const hostAddress = fc.record({ addrType: int32, address: someOctets });
-const authorizationData = list(fc.record({ adType: int32, adData: someOctets }));
-const paData = list(fc.record({ padataType: int32, padataValue: someOctets }));
+const encryptedData = fields({ etype: int32, cipher: someBytes }, { kvno: uint32 });
+const encryptionKey = fc.record({ keytype: int32, keyvalue: someBytes });
+const checksum = fc.record({ cksumtype: int32, checksum: someBytes });
+const hostAddress = fc.record({ addrType: int32, address: someBytes });
+const authorizationData = list(fc.record({ adType: int32, adData: someBytes }));
+const paData = list(fc.record({ padataType: int32, padataValue: someBytes }));
 const version = fc.constant(5);
 const kind = { pvno: version, msgType: int32 };
 const privOrSafe = {
-  required: { userData: someOctets, sAddress: hostAddress },
+  required: { userData: someBytes, sAddress: hostAddress },
   optional: { timestamp: time, usec: microseconds, seqNumber: uint32, rAddress: hostAddress },
 };
 const ticketValue = fc.record({
@@ -103,8 +103,8 @@ export const arbitraryMessages: Readonly<Record<string, fc.Arbitrary<unknown>>> 
     },
   ),
   paEncTsEnc: fields({ patimestamp: time }, { pausec: microseconds }),
-  etypeInfo: salted({ salt: someOctets }),
-  etypeInfo2: salted({ salt: someOctets, s2kparams: someOctets }),
+  etypeInfo: salted({ salt: someBytes }),
+  etypeInfo2: salted({ salt: someBytes, s2kparams: someBytes }),
   apReq: fc.record({
     ...kind,
     apOptions: uint32,
@@ -133,7 +133,7 @@ export const arbitraryMessages: Readonly<Record<string, fc.Arbitrary<unknown>>> 
       key: encryptionKey,
       crealm: name,
       cname: principalName,
-      transited: fc.record({ trType: int32, contents: someOctets }),
+      transited: fc.record({ trType: int32, contents: someBytes }),
       authtime: time,
       endtime: time,
     },
@@ -157,8 +157,8 @@ export const arbitraryMessages: Readonly<Record<string, fc.Arbitrary<unknown>>> 
       cusec: microseconds,
       crealm: name,
       cname: principalName,
-      eText: someOctets,
-      eData: someOctets,
+      eText: someBytes,
+      eData: someBytes,
     },
   ),
   methodData: paData,

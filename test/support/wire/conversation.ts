@@ -1,4 +1,7 @@
+import { KpropError } from '../../../src/errors/kprop-error.ts';
 import { concat } from '../../../src/protocol/bytes.ts';
+import type { Channel } from '../../../src/protocol/channel/channel.ts';
+import { framed } from '../../../src/protocol/channel/frame.ts';
 import {
   applicationVersion,
   confirmDump,
@@ -7,11 +10,8 @@ import {
   sendDump,
   sendFailure,
 } from '../../../src/protocol/kprop/conversation.ts';
-import { KpropError } from '../../../src/errors/kprop-error.ts';
-import type { Channel } from '../../../src/protocol/channel/channel.ts';
 import type { AcceptorOptions } from '../../../src/protocol/krb5/session/ap-exchange.ts';
 import type { Credential } from '../../../src/protocol/krb5/session/credential.ts';
-import { framed } from '../../../src/protocol/channel/frame.ts';
 import { recvauth, sendauth } from '../../../src/protocol/krb5/session/sendauth.ts';
 import type { Session } from '../../../src/protocol/krb5/session/session.ts';
 import { channelPair, type PairOptions, type Tap } from './channel-pair.ts';
@@ -117,27 +117,27 @@ export function dumpOf(pieces: readonly Uint8Array[], bytes = concat(...pieces).
   };
 }
 
-/** Octets that differ from block to block. */
+/** Bytes that differ from block to block. */
 export function someBytes(byteCount: number): Uint8Array {
   const bytes = new Uint8Array(byteCount);
   for (let at = 0; at < byteCount; at += 1) bytes[at] = at * 31 + (at >> 8);
   return bytes;
 }
 
-/** Instead of a message: other messages, or the end of the line after some octets of it. */
+/** Instead of a message: other messages, or the end of the line after some bytes of it. */
 export type Alter = (
   message: Uint8Array,
   index: number,
 ) => readonly Uint8Array[] | { readonly cutAfterBytes: number };
 
 /**
- * A tap that sees messages, counted from 0, without their lengths. `bareOctets` of them come first
+ * A tap that sees messages, counted from 0, without their lengths. `bareBytes` of them come first
  * and have no length: the replica's answer to the versions is one.
  */
-export function messageTap(alter: Alter, o: { readonly bareOctets?: number } = {}): Tap {
+export function messageTap(alter: Alter, o: { readonly bareBytes?: number } = {}): Tap {
   let waiting = new Uint8Array(0);
   let index = 0;
-  let bare = o.bareOctets ?? 0;
+  let bare = o.bareBytes ?? 0;
   return (chunk) => {
     waiting = concat(waiting, chunk) as Uint8Array<ArrayBuffer>;
     const passed: Uint8Array[] = [];

@@ -1,12 +1,12 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-import { openAsReply } from '../../../src/ticket/as-reply.ts';
-import { parseUriRecords } from '../../../src/ticket/locate-kdc.ts';
-import { getopt } from '../../../src/cli/getopt.ts';
 import { parseDefaultPaths } from '../../../src/cli/defaults.ts';
-import { type Codec, decode } from '../../../src/protocol/der/schema.ts';
+import { getopt } from '../../../src/cli/getopt.ts';
+import { faultOf } from '../../../src/kdb/dump/completeness.ts';
 import { concat, utf8 } from '../../../src/protocol/bytes.ts';
+import { type Codec, decode } from '../../../src/protocol/der/schema.ts';
+import { decodeSize } from '../../../src/protocol/kprop/size.ts';
 import { parseCcache } from '../../../src/protocol/krb5/formats/ccache.ts';
 import { formatKeytab, parseKeytab } from '../../../src/protocol/krb5/formats/keytab.ts';
 import { Krb5Config } from '../../../src/protocol/krb5/formats/krb5-config.ts';
@@ -16,16 +16,16 @@ import {
   parseDuration,
   parseInteger,
 } from '../../../src/protocol/krb5/formats/values.ts';
-import { decodeSize } from '../../../src/protocol/kprop/size.ts';
 import { hostAddressOf } from '../../../src/protocol/krb5/messages/address.ts';
 import { readKrbError } from '../../../src/protocol/krb5/messages/error.ts';
 import { Principal } from '../../../src/protocol/krb5/messages/principal.ts';
 import { openPriv, openPrivPart } from '../../../src/protocol/krb5/messages/priv.ts';
 import { Acl } from '../../../src/server/acl.ts';
-import { faultOf } from '../../../src/kdb/dump/completeness.ts';
+import { openAsReply } from '../../../src/ticket/as-reply.ts';
+import { parseUriRecords } from '../../../src/ticket/locate-kdc.ts';
 import { codecs } from '../../protocol/krb5/messages/codecs.ts';
-import { allEnctypes, entry, replicaName, someKey } from './forge.ts';
 import { packageRoot } from '../lab/package-root.ts';
+import { allEnctypes, entry, replicaName, someKey } from './forge.ts';
 import { fromHex, loadTranscript, messagesOf, transcriptNames } from './transcripts.ts';
 
 /** Something that reads bytes of strangers or of files, with well-formed bytes to start from. */

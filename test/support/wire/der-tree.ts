@@ -20,7 +20,7 @@ export function parseTree(der: Uint8Array): Element {
   return element;
 }
 
-/** The octets of the tree; with one element twisted, and the lengths around it right. */
+/** The bytes of the tree; with one element twisted, and the lengths around it right. */
 export function writeTree(element: Element, twist?: Twist): Uint8Array {
   const content = isConstructed(element)
     ? concat(...element.children.map((child) => writeTree(child, twist)))
@@ -38,19 +38,19 @@ export function isConstructed({ tag }: Pick<Element, 'tag'>): boolean {
 }
 
 export function tlv(tag: number, content: Uint8Array): Uint8Array {
-  return concat(Uint8Array.of(tag), lengthOctets(content.length), content);
+  return concat(Uint8Array.of(tag), lengthBytes(content.length), content);
 }
 
-/** The shortest length octets, or with so many octets more than are needed. */
-export function lengthOctets(length: number, extra = 0): Uint8Array {
+/** The shortest length bytes, or with so many bytes more than are needed. */
+export function lengthBytes(length: number, extra = 0): Uint8Array {
   if (length < 0x80 && extra === 0) return Uint8Array.of(length);
-  const octets: number[] = [];
-  for (let rest = length; rest > 0 || octets.length === 0; rest = Math.floor(rest / 256)) {
-    octets.unshift(rest % 256);
+  const bytes: number[] = [];
+  for (let rest = length; rest > 0 || bytes.length === 0; rest = Math.floor(rest / 256)) {
+    bytes.unshift(rest % 256);
   }
   const zeros = length < 0x80 ? extra - 1 : extra;
-  for (let zero = 0; zero < zeros; zero += 1) octets.unshift(0);
-  return Uint8Array.of(0x80 | octets.length, ...octets);
+  for (let zero = 0; zero < zeros; zero += 1) bytes.unshift(0);
+  return Uint8Array.of(0x80 | bytes.length, ...bytes);
 }
 
 function parseAt(der: Uint8Array, at: number): [Element, number] {
@@ -58,7 +58,7 @@ function parseAt(der: Uint8Array, at: number): [Element, number] {
   const first = der[at + 1] as number;
   const lengthBytes = first < 0x80 ? 0 : first & 0x7f;
   let length = lengthBytes === 0 ? first : 0;
-  for (const octet of der.subarray(at + 2, at + 2 + lengthBytes)) length = length * 256 + octet;
+  for (const byte of der.subarray(at + 2, at + 2 + lengthBytes)) length = length * 256 + byte;
   const start = at + 2 + lengthBytes;
   const end = start + length;
   const content = der.slice(start, end);

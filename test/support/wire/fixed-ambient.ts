@@ -7,7 +7,7 @@ export interface FixedAmbient extends Ambient {
 
 /**
  * A clock that stands still, or shows the given times in order and then stands still; and the given
- * octets as randomness, each drawn once, in order. Asking for more, or for another length, is a bug
+ * bytes as randomness, each drawn once, in order. Asking for more, or for another length, is a bug
  * of the test or of the code: a plain Error.
  */
 export function fixedAmbient(
@@ -22,17 +22,17 @@ export function fixedAmbient(
     },
     nowMicros: () => (times.length > 1 ? times.shift() : times[0]) as number,
     random(byteCount) {
-      const octets = randoms[drawn];
-      if (octets?.length !== byteCount) {
-        throw new Error(`${byteCount} octets drawn, prepared: ${octets?.length ?? 'none'}`);
+      const bytes = randoms[drawn];
+      if (bytes?.length !== byteCount) {
+        throw new Error(`${byteCount} bytes drawn, prepared: ${bytes?.length ?? 'none'}`);
       }
       drawn += 1;
-      return octets;
+      return bytes;
     },
   };
 }
 
-/** A clock that stands still, and octets that follow from the seed. */
+/** A clock that stands still, and bytes that follow from the seed. */
 export function seededAmbient(nowMicros: number, seed: number): Ambient {
   const next = seededRandom(seed);
   return {

@@ -1,5 +1,5 @@
 import { concat } from '../../../src/protocol/bytes.ts';
-import { type Element, elementsOf, lengthOctets, parseTree, tlv, writeTree } from './der-tree.ts';
+import { type Element, elementsOf, lengthBytes, parseTree, tlv, writeTree } from './der-tree.ts';
 
 /** A number from 0 to below the limit. */
 export type Random = (limit: number) => number;
@@ -80,11 +80,11 @@ const twists: readonly TwistOf[] = [
   (tag, content, random) => tlv(random(4) === 0 ? random(256) : tag ^ (1 << random(8)), content),
   // A length that is not minimal, too large, too small, or without end.
   (tag, content, random) =>
-    concat(Uint8Array.of(tag), lengthOctets(content.length, 1 + random(4)), content),
+    concat(Uint8Array.of(tag), lengthBytes(content.length, 1 + random(4)), content),
   (tag, content, random) =>
-    concat(Uint8Array.of(tag), lengthOctets(content.length + 1 + random(300)), content),
+    concat(Uint8Array.of(tag), lengthBytes(content.length + 1 + random(300)), content),
   (tag, content, random) =>
-    concat(Uint8Array.of(tag), lengthOctets(random(content.length + 1)), content),
+    concat(Uint8Array.of(tag), lengthBytes(random(content.length + 1)), content),
   (tag, content) => concat(Uint8Array.of(tag, 0x80), content, Uint8Array.of(0, 0)),
   (tag, content) => concat(Uint8Array.of(tag, 0x84, 0xff, 0xff, 0xff, 0xff), content),
   // A number of another size or sign.

@@ -1,8 +1,8 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-import { processesOf, type ReplicaRig, type RigServer } from '../rig/replica-rig.ts';
 import { makeSyntheticDump } from '../lab/synthetic-dump.ts';
+import { processesOf, type ReplicaRig, type RigServer } from '../rig/replica-rig.ts';
 
 /** A dump so large that kpropd loads it while it arrives without being told to. */
 export function largeDump(rig: ReplicaRig): Buffer {

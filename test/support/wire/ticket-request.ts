@@ -1,10 +1,8 @@
-import { requestServiceTicket, type TicketOptions } from '../../../src/ticket/as-exchange.ts';
 import { encode } from '../../../src/protocol/der/schema.ts';
 import { Krb5Config } from '../../../src/protocol/krb5/formats/krb5-config.ts';
 import { parseProfile } from '../../../src/protocol/krb5/formats/profile.ts';
 import { etypeInfo2 } from '../../../src/protocol/krb5/messages/as.ts';
-import { seededAmbient } from './fixed-ambient.ts';
-import { entry, keytabOf, nowMicros, primaryName, replicaName, someKey } from './forge.ts';
+import { requestServiceTicket, type TicketOptions } from '../../../src/ticket/as-exchange.ts';
 import {
   type Asked,
   asReplyTo,
@@ -13,6 +11,8 @@ import {
   type Script,
   scriptedKdc,
 } from '../kdc/scripted-kdc.ts';
+import { seededAmbient } from './fixed-ambient.ts';
+import { entry, keytabOf, nowMicros, primaryName, replicaName, someKey } from './forge.ts';
 
 export const none = new Uint8Array(0);
 export const fast = { padataType: 136, padataValue: none };

@@ -136,7 +136,7 @@ export function confounderOf(
   return new Uint8Array(plain.buffer, plain.byteOffset - confounderBytes, confounderBytes).slice();
 }
 
-/** Messages behind four octets of length each. */
+/** Messages behind four bytes of length each. */
 export function framesOf(stream: Uint8Array): Uint8Array[] {
   const view = new DataView(stream.buffer, stream.byteOffset, stream.byteLength);
   const messages: Uint8Array[] = [];
@@ -149,11 +149,11 @@ export function framesOf(stream: Uint8Array): Uint8Array[] {
   return messages;
 }
 
-/** The four octets of a number, big endian, as sequence numbers are drawn. */
-export function uint32Octets(value: number): Uint8Array {
-  const octets = new Uint8Array(4);
-  new DataView(octets.buffer).setUint32(0, value);
-  return octets;
+/** The four bytes of a number, big endian, as sequence numbers are drawn. */
+export function uint32Bytes(value: number): Uint8Array {
+  const bytes = new Uint8Array(4);
+  new DataView(bytes.buffer).setUint32(0, value);
+  return bytes;
 }
 
 export function fromHex(text: string): Uint8Array {

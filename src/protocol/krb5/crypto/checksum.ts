@@ -2,17 +2,17 @@ import { createHash, createHmac, type KeyObject, timingSafeEqual } from 'node:cr
 
 import { KpropError } from '../../../errors/kprop-error.ts';
 import { cmac } from './cmac.ts';
-import { rc4UsageOctets } from './derive.ts';
+import { rc4UsageBytes } from './derive.ts';
 import type { Key } from './key.ts';
 import type { EnctypeProfile } from './profiles.ts';
 
-/** The mandatory keyed checksum of the key's enctype, `checksumBytes` octets. @see RFC 3961 §5.4 */
+/** The mandatory keyed checksum of the key's enctype, `checksumBytes` bytes. @see RFC 3961 §5.4 */
 export function makeChecksum(key: Key, usage: number, data: Uint8Array): Uint8Array {
   const { profile } = key;
   const sumKey = key.macKey(usage, 'checksum');
   if (profile.checksum === 'mac') return mac(profile, sumKey, [data]);
   // RFC 4757 §4: the usage number goes into the data, not into the key.
-  const digest = createHash('md5').update(rc4UsageOctets(usage)).update(data).digest();
+  const digest = createHash('md5').update(rc4UsageBytes(usage)).update(data).digest();
   return mac(profile, sumKey, [digest]);
 }
 
@@ -23,7 +23,7 @@ export function verifyChecksum(key: Key, usage: number, data: Uint8Array, sum: U
   }
 }
 
-/** The MAC of the parts in order under a key already derived, `macBytes` octets. */
+/** The MAC of the parts in order under a key already derived, `macBytes` bytes. */
 export function mac(
   profile: EnctypeProfile,
   key: KeyObject,

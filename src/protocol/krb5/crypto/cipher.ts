@@ -28,7 +28,7 @@ export interface Enciphered {
  */
 export class CipherChain {
   readonly profile: EnctypeProfile;
-  /** The state before the next message, `blockBytes` octets; stays zero for RC4. */
+  /** The state before the next message, `blockBytes` bytes; stays zero for RC4. */
   readonly state: Uint8Array;
   #direction: Direction | undefined;
   #key: Uint8Array | undefined;
@@ -69,7 +69,7 @@ export class CipherChain {
   }
 
   /**
-   * The ciphertext of each message of a run, without the octets that stealing saves. One call of
+   * The ciphertext of each message of a run, without the bytes that stealing saves. One call of
    * the cipher serves them all.
    */
   encipher(key: Uint8Array, { padded, messages }: Run): Enciphered[] {
@@ -102,7 +102,7 @@ export class CipherChain {
   }
 
   /**
-   * The plaintext of the first `byteCount` octets of `sealed`, at least a block of them, and whole
+   * The plaintext of the first `byteCount` bytes of `sealed`, at least a block of them, and whole
    * blocks where nothing is stolen. `inPlace` lets it write into all of `sealed`.
    */
   decipher(
@@ -139,7 +139,7 @@ export class CipherChain {
   }
 
   /**
-   * Puts the last two blocks back into the order of CBC. The stolen octets are what the cipher
+   * Puts the last two blocks back into the order of CBC. The stolen bytes are what the cipher
    * makes of zero padding: the end of the last block, deciphered without chaining.
    */
   #returnStolen(key: Uint8Array, natural: Uint8Array, byteCount: number): void {
@@ -166,7 +166,7 @@ export class CipherChain {
     return this.#room.subarray(0, byteCount);
   }
 
-  /** The length of so many octets when they are filled up to whole blocks. */
+  /** The length of so many bytes when they are filled up to whole blocks. */
   padded(byteCount: number): number {
     const { blockBytes } = this.profile;
     return Math.ceil(byteCount / blockBytes) * blockBytes;

@@ -5,7 +5,7 @@ import { concat } from '../../bytes.ts';
 const BLOCK_BYTES = 16;
 
 /**
- * The 16 octets of CMAC over the parts in order; `cbcCipher` is the CBC name of a 128-bit block
+ * The 16 bytes of CMAC over the parts in order; `cbcCipher` is the CBC name of a 128-bit block
  * cipher. @see RFC 4493, SP 800-38B §6.2
  */
 export function cmac(cbcCipher: string, key: CipherKey, parts: readonly Uint8Array[]): Uint8Array {

@@ -4,10 +4,10 @@ import { concat, utf8 } from '../../bytes.ts';
 import { cmac } from './cmac.ts';
 import type { Derivation, EnctypeProfile } from './profiles.ts';
 
-/** What a derived key is for; each has its own octet after the usage number (RFC 3961 §5.3). */
+/** What a derived key is for; each has its own byte after the usage number (RFC 3961 §5.3). */
 export type KeyPurpose = 'encryption' | 'integrity' | 'checksum';
 
-const purposeOctets = { encryption: 0xaa, integrity: 0x55, checksum: 0x99 } as const;
+const purposeBytes = { encryption: 0xaa, integrity: 0x55, checksum: 0x99 } as const;
 
 /** The key that `key` has for one usage number and purpose, by the derivation of its profile. */
 export function deriveUsageKey(
@@ -17,7 +17,7 @@ export function deriveUsageKey(
   purpose: KeyPurpose,
 ): Uint8Array {
   if (profile.derivation === 'hmac-md5') return rc4UsageKey(key, usage, purpose);
-  const constant = concat(uint32(usage), Uint8Array.of(purposeOctets[purpose]));
+  const constant = concat(uint32(usage), Uint8Array.of(purposeBytes[purpose]));
   // RFC 8009 §5: keys of HMACs are as long as the MAC, not as the base key.
   const macKey = profile.derivation === 'kdf-hmac-sha2' && purpose !== 'encryption';
   return deriveBytes(profile, key, constant, macKey ? profile.macBytes : profile.seedBytes);
@@ -57,15 +57,15 @@ const derivations: Readonly<Record<Derivation, Derive>> = {
 
 /** RFC 4757 §3 and §4: K1 for messages, Ksign for checksums. */
 function rc4UsageKey(key: Uint8Array, usage: number, purpose: KeyPurpose): Uint8Array {
-  const salt = purpose === 'checksum' ? utf8('signaturekey\0') : rc4UsageOctets(usage);
+  const salt = purpose === 'checksum' ? utf8('signaturekey\0') : rc4UsageBytes(usage);
   return createHmac('md5', key).update(salt).digest();
 }
 
 /** A usage number as RC4 has it: little-endian, and four of them renumbered (RFC 4757 §3). */
-export function rc4UsageOctets(usage: number): Uint8Array {
-  const octets = new Uint8Array(4);
-  new DataView(octets.buffer).setUint32(0, rc4Usages.get(usage) ?? usage, true);
-  return octets;
+export function rc4UsageBytes(usage: number): Uint8Array {
+  const bytes = new Uint8Array(4);
+  new DataView(bytes.buffer).setUint32(0, rc4Usages.get(usage) ?? usage, true);
+  return bytes;
 }
 
 // AS-REP and TGS-REP parts, and MIC tokens. As MIT's krb5int_arcfour_translate_usage.
@@ -75,7 +75,7 @@ const rc4Usages: ReadonlyMap<number, number> = new Map([
   [23, 13],
 ]);
 
-/** DR: `seedBytes` octets from running the cipher over the folded constant. @see RFC 3961 §5.1 */
+/** DR: `seedBytes` bytes from running the cipher over the folded constant. @see RFC 3961 §5.1 */
 export function deriveRandom(
   profile: EnctypeProfile,
   key: Uint8Array,
@@ -99,11 +99,11 @@ export function nFold(input: Uint8Array, byteCount: number): Uint8Array {
   const total = leastCommonMultiple(input.length, byteCount);
   const sums = new Array<number>(byteCount).fill(0);
   for (let at = 0; at < total; at++) {
-    // Copy number k of the input is rotated right by 13 k bits: find where its octet begins.
+    // Copy number k of the input is rotated right by 13 k bits: find where its byte begins.
     const copy = Math.floor(at / input.length);
     const bit = (((at % input.length) * 8 - 13 * copy) % inputBits) + inputBits;
-    const octet = Math.floor(bit / 8);
-    const pair = (input[octet % input.length]! << 8) | input[(octet + 1) % input.length]!;
+    const byte = Math.floor(bit / 8);
+    const pair = (input[byte % input.length]! << 8) | input[(byte + 1) % input.length]!;
     sums[at % byteCount]! += (pair >> (8 - (bit % 8))) & 0xff;
   }
   return addWithEndAroundCarry(sums);
@@ -138,26 +138,26 @@ export function randomToKey(profile: EnctypeProfile, seed: Uint8Array): Uint8Arr
   );
 }
 
-/** 7 octets become 8: the low bits of the seven make up the eighth, then parity is set odd. */
+/** 7 bytes become 8: the low bits of the seven make up the eighth, then parity is set odd. */
 function desKey(seed: Uint8Array): Uint8Array {
   const key = new Uint8Array(8);
-  seed.forEach((octet, index) => {
-    key[index] = withOddParity(octet);
-    key[7]! |= (octet & 1) << (index + 1);
+  seed.forEach((byte, index) => {
+    key[index] = withOddParity(byte);
+    key[7]! |= (byte & 1) << (index + 1);
   });
   key[7] = withOddParity(key[7]!);
   if (weakDesKeys.has(hexOf(key))) key[7]! ^= 0xf0;
   return key;
 }
 
-function withOddParity(octet: number): number {
+function withOddParity(byte: number): number {
   let parity = 1;
-  for (let bits = octet >> 1; bits !== 0; bits >>= 1) parity ^= bits & 1;
-  return (octet & 0xfe) | parity;
+  for (let bits = byte >> 1; bits !== 0; bits >>= 1) parity ^= bits & 1;
+  return (byte & 0xfe) | parity;
 }
 
 function hexOf(bytes: Uint8Array): string {
-  return Array.from(bytes, (octet) => octet.toString(16).padStart(2, '0')).join('');
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
 }
 
 /** The 4 weak and 12 semi-weak keys of DES, SP 800-67 §3.3.2. */
@@ -214,7 +214,7 @@ export function kdfFeedbackCmac(
 }
 
 function uint32(value: number): Uint8Array {
-  const octets = new Uint8Array(4);
-  new DataView(octets.buffer).setUint32(0, value);
-  return octets;
+  const bytes = new Uint8Array(4);
+  new DataView(bytes.buffer).setUint32(0, value);
+  return bytes;
 }

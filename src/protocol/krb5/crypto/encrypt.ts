@@ -1,8 +1,8 @@
 import { createHmac } from 'node:crypto';
 
+import { KpropError } from '../../../errors/kprop-error.ts';
 import type { Ambient } from '../../ambient.ts';
 import { concat } from '../../bytes.ts';
-import { KpropError } from '../../../errors/kprop-error.ts';
 import { mac, sameMac } from './checksum.ts';
 import { CipherChain } from './cipher.ts';
 import type { Key } from './key.ts';
@@ -23,7 +23,7 @@ export interface DecryptOptions {
   readonly inPlace?: boolean;
 }
 
-/** The cipher octets of an EncryptedData: confounder, plaintext and MAC. @see RFC 3961 §5.3 */
+/** The cipher bytes of an EncryptedData: confounder, plaintext and MAC. @see RFC 3961 §5.3 */
 export function encrypt(key: Key, usage: number, plain: Uint8Array, o: EncryptOptions): Uint8Array {
   const [sealed = []] = encryptRun(key, usage, [[plain]], o);
   return concat(...sealed);
@@ -31,7 +31,7 @@ export function encrypt(key: Key, usage: number, plain: Uint8Array, o: EncryptOp
 
 /**
  * As encrypt, for messages that follow each other in one chain, each with its plaintext in pieces
- * (one octet at least, unless it is alone); what it returns is the cipher octets of each in pieces.
+ * (one byte at least, unless it is alone); what it returns is the cipher bytes of each in pieces.
  */
 export function encryptRun(
   key: Key,

@@ -1,7 +1,7 @@
 import { createSecretKey, type KeyObject } from 'node:crypto';
 
-import type { Ambient } from '../../ambient.ts';
 import { KpropError } from '../../../errors/kprop-error.ts';
+import type { Ambient } from '../../ambient.ts';
 import { deriveUsageKey, type KeyPurpose, randomToKey } from './derive.ts';
 import { type EnctypeProfile, profileOf } from './profiles.ts';
 
@@ -48,7 +48,7 @@ export class Key {
     return key;
   }
 
-  /** The same for node:crypto's MACs, which take 10 µs longer to key from octets (Node 24). */
+  /** The same for node:crypto's MACs, which take 10 µs longer to key from bytes (Node 24). */
   macKey(usage: number, purpose: KeyPurpose): KeyObject {
     const name = `${purpose} ${usage}`;
     let key = this.#macKeys.get(name);

@@ -8,7 +8,7 @@ import type { Key } from './key.ts';
 import type { EnctypeProfile } from './profiles.ts';
 
 /**
- * The pseudo-random function of the key's enctype over `input`: 16 octets, but 20 for RC4, 32 and
+ * The pseudo-random function of the key's enctype over `input`: 16 bytes, but 20 for RC4, 32 and
  * 48 for the SHA-2 types. @see RFC 3961 §5.3, RFC 3962 §6, RFC 8009 §5, RFC 6803 §6
  */
 export function prf(key: Key, input: Uint8Array): Uint8Array {

@@ -14,7 +14,7 @@ export interface EnctypeProfile {
   readonly aliases: readonly string[];
   readonly family: EnctypeFamily;
   readonly keyBytes: number;
-  /** Octets that random-to-key takes: less than the key where that adds parity bits. */
+  /** Bytes that random-to-key takes: less than the key where that adds parity bits. */
   readonly seedBytes: number;
   /** Cipher block; 1 for a stream. */
   readonly blockBytes: number;

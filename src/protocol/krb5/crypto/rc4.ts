@@ -1,4 +1,4 @@
-/** The RC4 keystream of one key, which runs on from call to call. Key of 1 to 256 octets. */
+/** The RC4 keystream of one key, which runs on from call to call. Key of 1 to 256 bytes. */
 export class Rc4 {
   readonly #box: Uint8Array;
   #i = 0;
@@ -34,7 +34,7 @@ export class Rc4 {
   }
 }
 
-/** MD4, 16 octets; only string-to-key needs it (RFC 4757 §2). @see RFC 1320 */
+/** MD4, 16 bytes; only string-to-key needs it (RFC 4757 §2). @see RFC 1320 */
 export function md4(message: Uint8Array): Uint8Array {
   const padded = new Uint8Array(Math.ceil((message.length + 9) / 64) * 64);
   padded.set(message);

@@ -10,7 +10,7 @@ import { md4 } from './rc4.ts';
 const MAX_ROUNDS = 0x1000000;
 
 /**
- * The key of a password. `salt` is octets as the KDC names them; `rounds` replaces the default
+ * The key of a password. `salt` is bytes as the KDC names them; `rounds` replaces the default
  * iteration count of the PBKDF2 types, 1 to 2^24. @throws crypto.unsupported-enctype
  * @see RFC 3961 §6.3.1, RFC 3962 §4, RFC 8009 §4, RFC 6803 §4, RFC 4757 §2
  */

@@ -1,5 +1,5 @@
-import { ByteReader } from '../../bytes.ts';
 import { isKpropError, KpropError } from '../../../errors/kprop-error.ts';
+import { ByteReader } from '../../bytes.ts';
 import { nameText, Principal } from '../messages/principal.ts';
 
 /** A session key from a cache. Its bytes appear in no printed form of it. */

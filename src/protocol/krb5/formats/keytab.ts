@@ -1,5 +1,5 @@
-import { ByteReader, ByteWriter } from '../../bytes.ts';
 import { isKpropError, KpropError } from '../../../errors/kprop-error.ts';
+import { ByteReader, ByteWriter } from '../../bytes.ts';
 import { nameBytes, nameText, Principal } from '../messages/principal.ts';
 
 export interface KeytabFields {

@@ -1,5 +1,5 @@
-import { parseEnctypeList } from '../crypto/enctype-list.ts';
 import { KpropError } from '../../../errors/kprop-error.ts';
+import { parseEnctypeList } from '../crypto/enctype-list.ts';
 import { type ProfileTree, profileValues } from './profile.ts';
 import { parseBoolean, parseDuration, parseInteger } from './values.ts';
 

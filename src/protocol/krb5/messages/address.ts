@@ -7,11 +7,11 @@ import type { HostAddress } from './parts.ts';
  */
 export function hostAddressOf(text: string): HostAddress | undefined {
   const bare = text.replace(/%.*$/, '');
-  const ipv4 = ipv4Octets(bare);
+  const ipv4 = ipv4Bytes(bare);
   if (ipv4 !== undefined) return { addrType: addressTypes.ipv4, address: ipv4 };
-  const ipv6 = ipv6Octets(bare);
+  const ipv6 = ipv6Bytes(bare);
   if (ipv6 === undefined) return undefined;
-  return mappedPrefix.every((octet, at) => octet === ipv6[at])
+  return mappedPrefix.every((byte, at) => byte === ipv6[at])
     ? { addrType: addressTypes.ipv4, address: ipv6.slice(mappedPrefix.length) }
     : { addrType: addressTypes.ipv6, address: ipv6 };
 }
@@ -22,7 +22,7 @@ export function directionalAddress(side: 'client' | 'server'): HostAddress {
   return { addrType: addressTypes.directional, address };
 }
 
-function ipv4Octets(text: string): Uint8Array | undefined {
+function ipv4Bytes(text: string): Uint8Array | undefined {
   const parts = text.split('.');
   if (parts.length !== 4 || !parts.every((part) => /^\d{1,3}$/.test(part) && Number(part) < 256)) {
     return undefined;
@@ -30,12 +30,12 @@ function ipv4Octets(text: string): Uint8Array | undefined {
   return Uint8Array.from(parts, Number);
 }
 
-function ipv6Octets(text: string): Uint8Array | undefined {
+function ipv6Bytes(text: string): Uint8Array | undefined {
   const dotted = /^(.*:)([^:]*\.[^:]*)$/.exec(text);
-  const last = ipv4Octets(dotted?.[2] ?? '');
+  const last = ipv4Bytes(dotted?.[2] ?? '');
   if (last !== undefined) {
     const [a = 0, b = 0, c = 0, d = 0] = last;
-    return ipv6Octets(`${dotted?.[1]}${hex(a * 256 + b)}:${hex(c * 256 + d)}`);
+    return ipv6Bytes(`${dotted?.[1]}${hex(a * 256 + b)}:${hex(c * 256 + d)}`);
   }
   const halves = text.split('::');
   if (!/^[0-9a-f:]+$/i.test(text) || halves.length > 2) return undefined;

@@ -6,20 +6,20 @@ import {
   seqNumber,
   withRaw,
 } from '../../der/primitives.ts';
-import { type Decoded, application, field, optional, sequence } from '../../der/schema.ts';
+import { application, type Decoded, field, optional, sequence } from '../../der/schema.ts';
 import { tags } from './numbers.ts';
 import {
   authorizationData,
   checksum,
   encryptedData,
   encryptionKey,
-  principalName,
   kerberosString,
+  principalName,
   versionNumber,
 } from './parts.ts';
 import { ticket } from './ticket.ts';
 
-/** AP-REQ, RFC 4120 §5.5.1. The ticket goes as the KDC gave it, octet for octet. */
+/** AP-REQ, RFC 4120 §5.5.1. The ticket goes as the KDC gave it, byte for byte. */
 export const apReq = application(
   tags.apReq,
   sequence('AP-REQ', {

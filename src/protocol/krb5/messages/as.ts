@@ -3,14 +3,14 @@ import {
   int32,
   kerberosTime,
   microseconds,
-  octets,
+  octetString,
   seqNumber,
-  stringOctets,
+  stringBytes,
   withRaw,
 } from '../../der/primitives.ts';
 import {
-  type Decoded,
   application,
+  type Decoded,
   field,
   optional,
   sequence,
@@ -21,9 +21,9 @@ import {
   encryptedData,
   encryptionKey,
   hostAddresses,
+  kerberosString,
   paData,
   principalName,
-  kerberosString,
   versionNumber,
 } from './parts.ts';
 import { ticket } from './ticket.ts';
@@ -108,16 +108,16 @@ export const paEncTsEnc = sequence('PA-ENC-TS-ENC', {
   pausec: optional(1, microseconds),
 });
 
-/** ETYPE-INFO2 and, the salt being octets to us, ETYPE-INFO (RFC 4120 §5.2.7.4, §5.2.7.5). */
+/** ETYPE-INFO2 and, the salt being bytes to us, ETYPE-INFO (RFC 4120 §5.2.7.4, §5.2.7.5). */
 export const etypeInfo2 = sequenceOf(
   'ETYPE-INFO2',
   sequence('ETYPE-INFO2-ENTRY', {
     etype: field(0, int32),
-    salt: optional(1, stringOctets),
-    s2kparams: optional(2, octets),
+    salt: optional(1, stringBytes),
+    s2kparams: optional(2, octetString),
   }),
 );
 export const etypeInfo = sequenceOf(
   'ETYPE-INFO',
-  sequence('ETYPE-INFO-ENTRY', { etype: field(0, int32), salt: optional(1, octets) }),
+  sequence('ETYPE-INFO-ENTRY', { etype: field(0, int32), salt: optional(1, octetString) }),
 );

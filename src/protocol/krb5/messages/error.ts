@@ -1,20 +1,26 @@
-import { int32, kerberosTime, microseconds, octets, stringOctets } from '../../der/primitives.ts';
+import { textOf, utf8 } from '../../bytes.ts';
 import {
-  type Decoded,
+  int32,
+  kerberosTime,
+  microseconds,
+  octetString,
+  stringBytes,
+} from '../../der/primitives.ts';
+import {
   application,
+  type Decoded,
   decode,
   encode,
   field,
   optional,
   sequence,
 } from '../../der/schema.ts';
-import { textOf, utf8 } from '../../bytes.ts';
 import { tags } from './numbers.ts';
-import { nameOf, principalName, kerberosString, versionNumber } from './parts.ts';
+import { kerberosString, nameOf, principalName, versionNumber } from './parts.ts';
 import type { Principal } from './principal.ts';
 
 /**
- * KRB-ERROR, RFC 4120 §5.9.1. The text is octets here: MIT ends it with a NUL, and it need not be
+ * KRB-ERROR, RFC 4120 §5.9.1. The text is bytes here: MIT ends it with a NUL, and it need not be
  * UTF-8.
  */
 export const krbError = application(
@@ -31,13 +37,13 @@ export const krbError = application(
     cname: optional(8, principalName),
     realm: field(9, kerberosString),
     sname: field(10, principalName),
-    eText: optional(11, stringOctets),
-    eData: optional(12, octets),
+    eText: optional(11, stringBytes),
+    eData: optional(12, octetString),
   }),
 );
 export type KrbError = Decoded<typeof krbError>;
 
-/** Whether a message of the conversation is a KRB-ERROR: its first octet tells. */
+/** Whether a message of the conversation is a KRB-ERROR: its first byte tells. */
 export function isKrbError(message: Uint8Array): boolean {
   return message[0] === (0x60 | tags.error);
 }

@@ -1,4 +1,5 @@
-import { int32, octets, stringOctets, uint32 } from '../../der/primitives.ts';
+import { KpropError } from '../../../errors/kprop-error.ts';
+import { int32, octetString, stringBytes, uint32 } from '../../der/primitives.ts';
 import {
   type Codec,
   type Decoded,
@@ -7,7 +8,6 @@ import {
   sequence,
   sequenceOf,
 } from '../../der/schema.ts';
-import { KpropError } from '../../../errors/kprop-error.ts';
 import { nameBytes, nameText, Principal } from './principal.ts';
 
 /** A host's name has 253 bytes at most; what strangers send is turned into text, and logged. */
@@ -20,9 +20,9 @@ const nameStringLimit = 16;
  */
 export const kerberosString: Codec<string> = {
   label: 'KerberosString',
-  toNode: (value) => stringOctets.toNode(nameBytes(value)),
+  toNode: (value) => stringBytes.toNode(nameBytes(value)),
   fromElement(element, path) {
-    const bytes = stringOctets.fromElement(element, path);
+    const bytes = stringBytes.fromElement(element, path);
     if (bytes.length > stringLimitBytes) {
       throw new KpropError('decode.bad-value', { what: path, reason: `has ${bytes.length} bytes` });
     }
@@ -65,28 +65,28 @@ export function principalOf(realm: string, name: PrincipalName): Principal {
 export const encryptedData = sequence('EncryptedData', {
   etype: field(0, int32),
   kvno: optional(1, uint32),
-  cipher: field(2, octets),
+  cipher: field(2, octetString),
 });
 export type EncryptedData = Decoded<typeof encryptedData>;
 
 /** EncryptionKey, RFC 4120 §5.2.9. */
 export const encryptionKey = sequence('EncryptionKey', {
   keytype: field(0, int32),
-  keyvalue: field(1, octets),
+  keyvalue: field(1, octetString),
 });
 export type EncryptionKey = Decoded<typeof encryptionKey>;
 
 /** Checksum, RFC 4120 §5.2.9. */
 export const checksum = sequence('Checksum', {
   cksumtype: field(0, int32),
-  checksum: field(1, octets),
+  checksum: field(1, octetString),
 });
 export type Checksum = Decoded<typeof checksum>;
 
 /** HostAddress, RFC 4120 §5.2.5. */
 export const hostAddress = sequence('HostAddress', {
   addrType: field(0, int32),
-  address: field(1, octets),
+  address: field(1, octetString),
 });
 export type HostAddress = Decoded<typeof hostAddress>;
 export const hostAddresses = sequenceOf('HostAddresses', hostAddress);
@@ -94,13 +94,13 @@ export const hostAddresses = sequenceOf('HostAddresses', hostAddress);
 /** AuthorizationData, RFC 4120 §5.2.6: carried, never acted upon. */
 export const authorizationData = sequenceOf(
   'AuthorizationData',
-  sequence('AuthorizationData element', { adType: field(0, int32), adData: field(1, octets) }),
+  sequence('AuthorizationData element', { adType: field(0, int32), adData: field(1, octetString) }),
 );
 
 /** PA-DATA, RFC 4120 §5.2.7. */
 export const paData = sequence('PA-DATA', {
   padataType: field(1, int32),
-  padataValue: field(2, octets),
+  padataValue: field(2, octetString),
 });
 export type PaData = Decoded<typeof paData>;
 

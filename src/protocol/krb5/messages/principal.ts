@@ -60,7 +60,7 @@ export class Principal {
     return `${this.components.map(escaped).join('/')}@${escaped(this.realm)}`;
   }
 
-  /** Whether realm and components are the same octets. The name type is a hint, not identity (RFC 4120 §6.2). */
+  /** Whether realm and components are the same bytes. The name type is a hint, not identity (RFC 4120 §6.2). */
   equals(other: Principal): boolean {
     return (
       this.realm === other.realm &&
@@ -76,8 +76,8 @@ export class Principal {
 }
 
 /**
- * The text of a name's octets, different for different octets so that names compare safely: UTF-8
- * where it is well formed; else each octet above 127 becomes the lone surrogate U+DC00 + octet.
+ * The text of a name's bytes, different for different bytes so that names compare safely: UTF-8
+ * where it is well formed; else each byte above 127 becomes the lone surrogate U+DC00 + byte.
  */
 export function nameText(bytes: Uint8Array): string {
   const text = looseUtf8.decode(bytes);
@@ -85,22 +85,22 @@ export function nameText(bytes: Uint8Array): string {
   if (!text.includes('\ufffd') || equalBytes(utf8(text), bytes)) return text;
   let escapedText = '';
   for (const byte of bytes) {
-    escapedText += String.fromCharCode(byte < 0x80 ? byte : ESCAPED_OCTET + byte);
+    escapedText += String.fromCharCode(byte < 0x80 ? byte : ESCAPED_BYTE + byte);
   }
   return escapedText;
 }
 
-/** The octets of a name; the reverse of `nameText`. */
+/** The bytes of a name; the reverse of `nameText`. */
 export function nameBytes(text: string): Uint8Array {
   if (!loneSurrogate.test(text)) return utf8(text);
   return Uint8Array.from(
     Array.from(text).flatMap((char) =>
-      loneSurrogate.test(char) ? [char.charCodeAt(0) - ESCAPED_OCTET] : [...utf8(char)],
+      loneSurrogate.test(char) ? [char.charCodeAt(0) - ESCAPED_BYTE] : [...utf8(char)],
     ),
   );
 }
 
-const ESCAPED_OCTET = 0xdc00;
+const ESCAPED_BYTE = 0xdc00;
 const loneSurrogate = /[\udc80-\udcff]/u; // with the u flag, halves of a proper pair do not match
 // Without ignoreBOM a leading U+FEFF would vanish, and two names would look the same.
 const looseUtf8 = new TextDecoder('utf-8', { ignoreBOM: true });

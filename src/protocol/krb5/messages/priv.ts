@@ -1,9 +1,9 @@
-import { int32, kerberosTime, microseconds, octets, seqNumber } from '../../der/primitives.ts';
-import { type Decoded, application, decode, field, optional, sequence } from '../../der/schema.ts';
-import { TagCursor } from '../../der/tag-cursor.ts';
 import { concat } from '../../bytes.ts';
+import { int32, kerberosTime, microseconds, octetString, seqNumber } from '../../der/primitives.ts';
+import { application, type Decoded, decode, field, optional, sequence } from '../../der/schema.ts';
+import { TagCursor } from '../../der/tag-cursor.ts';
 import { tags } from './numbers.ts';
-import { type HostAddress, encryptedData, hostAddress } from './parts.ts';
+import { encryptedData, type HostAddress, hostAddress } from './parts.ts';
 
 /** KRB-PRIV, RFC 4120 §5.7.1. Field [2] does not exist. */
 export const krbPriv = application(
@@ -19,7 +19,7 @@ export const krbPriv = application(
 export const encKrbPrivPart = application(
   tags.encKrbPrivPart,
   sequence('EncKrbPrivPart', {
-    userData: field(0, octets),
+    userData: field(0, octetString),
     timestamp: optional(1, kerberosTime),
     usec: optional(2, microseconds),
     seqNumber: optional(3, seqNumber),
@@ -31,7 +31,7 @@ export type EncKrbPrivPart = Decoded<typeof encKrbPrivPart>;
 
 /*
  * The flat codec: one KRB-PRIV a block, thousands a second, too many for a schema walk. Its tests
- * prove it equal to the tables above, octet for octet.
+ * prove it equal to the tables above, byte for byte.
  */
 
 /**
@@ -41,7 +41,7 @@ export type EncKrbPrivPart = Decoded<typeof encKrbPrivPart>;
 export interface PrivWriter {
   /** An EncKrbPrivPart in pieces, the DER that the schema would write. */
   part(block: Uint8Array, sequenceNumber: number): readonly [Uint8Array, Uint8Array, Uint8Array];
-  /** All of a KRB-PRIV that comes before its `cipherBytes` octets of cipher. */
+  /** All of a KRB-PRIV that comes before its `cipherBytes` bytes of cipher. */
   head(cipherBytes: number): Uint8Array;
 }
 
@@ -120,7 +120,7 @@ export function openPriv(message: Uint8Array): { etype: number; cipher: Uint8Arr
 
 /**
  * The user data (a view) and the sequence number of a decrypted EncKrbPrivPart. Ciphers that fill
- * whole blocks leave zero octets behind it; nothing else may follow. @throws decode.*
+ * whole blocks leave zero bytes behind it; nothing else may follow. @throws decode.*
  */
 export function openPrivPart(plain: Uint8Array): { userData: Uint8Array; sequenceNumber: number } {
   const cursor = new TagCursor(plain, 'EncKrbPrivPart');
@@ -152,19 +152,19 @@ function explicit(tag: number, inner: Uint8Array): Uint8Array {
 }
 
 function addressField({ addrType, address }: HostAddress): Uint8Array {
-  const octets = concat(header(0x04, address.length), address);
-  const content = concat(explicit(0, signedInteger(addrType)), explicit(1, octets));
+  const value = concat(header(0x04, address.length), address);
+  const content = concat(explicit(0, signedInteger(addrType)), explicit(1, value));
   return explicit(4, concat(header(0x30, content.length), content));
 }
 
 function unsignedInteger(value: number): Uint8Array {
-  const octets = [value >>> 24, (value >>> 16) & 0xff, (value >>> 8) & 0xff, value & 0xff];
-  while (octets.length > 1 && octets[0] === 0) octets.shift();
-  if ((octets[0] as number) & 0x80) octets.unshift(0);
-  return Uint8Array.of(0x02, octets.length, ...octets);
+  const bytes = [value >>> 24, (value >>> 16) & 0xff, (value >>> 8) & 0xff, value & 0xff];
+  while (bytes.length > 1 && bytes[0] === 0) bytes.shift();
+  if ((bytes[0] as number) & 0x80) bytes.unshift(0);
+  return Uint8Array.of(0x02, bytes.length, ...bytes);
 }
 
-/** Encryption types are small: one octet, or two. */
+/** Encryption types are small: one byte, or two. */
 function signedInteger(value: number): Uint8Array {
   return value >= -128 && value < 128
     ? Uint8Array.of(0x02, 1, value & 0xff)

@@ -2,17 +2,17 @@ import {
   int32,
   kerberosTime,
   microseconds,
-  octets,
+  octetString,
   seqNumber,
   withRaw,
 } from '../../der/primitives.ts';
-import { type Decoded, application, field, optional, sequence } from '../../der/schema.ts';
+import { application, type Decoded, field, optional, sequence } from '../../der/schema.ts';
 import { tags } from './numbers.ts';
 import { checksum, hostAddress, versionNumber } from './parts.ts';
 
 /** KRB-SAFE-BODY, RFC 4120 §5.6.1. */
 export const safeBody = sequence('KRB-SAFE-BODY', {
-  userData: field(0, octets),
+  userData: field(0, octetString),
   timestamp: optional(1, kerberosTime),
   usec: optional(2, microseconds),
   seqNumber: optional(3, seqNumber),
@@ -21,7 +21,7 @@ export const safeBody = sequence('KRB-SAFE-BODY', {
 });
 export type SafeBody = Decoded<typeof safeBody>;
 
-/** KRB-SAFE, RFC 4120 §5.6.1. The body keeps its octets: the checksum covers them as they came. */
+/** KRB-SAFE, RFC 4120 §5.6.1. The body keeps its bytes: the checksum covers them as they came. */
 export const krbSafe = application(
   tags.safe,
   sequence('KRB-SAFE', {

@@ -1,13 +1,13 @@
-import { flags, int32, kerberosTime, octets } from '../../der/primitives.ts';
-import { type Decoded, application, field, optional, sequence } from '../../der/schema.ts';
+import { flags, int32, kerberosTime, octetString } from '../../der/primitives.ts';
+import { application, type Decoded, field, optional, sequence } from '../../der/schema.ts';
 import { tags } from './numbers.ts';
 import {
   authorizationData,
   encryptedData,
   encryptionKey,
   hostAddresses,
-  principalName,
   kerberosString,
+  principalName,
   versionNumber,
 } from './parts.ts';
 
@@ -33,7 +33,7 @@ export const encTicketPart = application(
     cname: field(3, principalName),
     transited: field(
       4,
-      sequence('TransitedEncoding', { trType: field(0, int32), contents: field(1, octets) }),
+      sequence('TransitedEncoding', { trType: field(0, int32), contents: field(1, octetString) }),
     ),
     authtime: field(5, kerberosTime),
     starttime: optional(6, kerberosTime),

@@ -1,5 +1,5 @@
-import { Key } from '../crypto/key.ts';
 import { isKpropError, KpropError } from '../../../errors/kprop-error.ts';
+import { Key } from '../crypto/key.ts';
 import type { Keytab, KeytabEntry } from '../formats/keytab.ts';
 import { usages } from '../messages/numbers.ts';
 import { principalOf } from '../messages/parts.ts';

@@ -1,7 +1,7 @@
+import { KpropError } from '../../../errors/kprop-error.ts';
 import type { Ambient } from '../../ambient.ts';
 import { decode, encode } from '../../der/schema.ts';
 import { Key } from '../crypto/key.ts';
-import { KpropError } from '../../../errors/kprop-error.ts';
 import type { Keytab } from '../formats/keytab.ts';
 import { apRep, apReq, authenticator, encApRepPart } from '../messages/ap.ts';
 import { apOptions, tags, ticketFlags, usages } from '../messages/numbers.ts';
@@ -100,7 +100,7 @@ export async function acceptApReq(
 ): Promise<AcceptedApReq> {
   const { ambient, clockSkewSeconds } = options;
   if (message[0] !== (0x60 | tags.apReq)) {
-    throw new KpropError('message.unexpected', { wanted: 'AP-REQ', found: firstOctet(message) });
+    throw new KpropError('message.unexpected', { wanted: 'AP-REQ', found: firstByte(message) });
   }
   const request = decode(apReq, message, { elements: apReqElements });
   if (request.msgType !== tags.apReq) {
@@ -204,8 +204,8 @@ export function keyOf(part: EncryptionKey): Key {
 
 /** Random, 1 to 2^30 - 1: old implementations read it as a signed number (krb5 gen_seqnum.c). */
 function initialSequence(ambient: Ambient): number {
-  const octets = ambient.random(4);
-  const number = new DataView(octets.buffer, octets.byteOffset).getUint32(0) & 0x3fffffff;
+  const bytes = ambient.random(4);
+  const number = new DataView(bytes.buffer, bytes.byteOffset).getUint32(0) & 0x3fffffff;
   return number === 0 ? 1 : number;
 }
 
@@ -232,6 +232,6 @@ function requireValidTimes(
 }
 
 /** What a message begins with, for errors. */
-export function firstOctet(message: Uint8Array): string {
-  return message.length === 0 ? 'an empty message' : `first octet 0x${message[0]?.toString(16)}`;
+export function firstByte(message: Uint8Array): string {
+  return message.length === 0 ? 'an empty message' : `first byte 0x${message[0]?.toString(16)}`;
 }

@@ -1,8 +1,8 @@
+import { KpropError } from '../../../errors/kprop-error.ts';
 import type { Ambient } from '../../ambient.ts';
 import { type Codec, decode, encode } from '../../der/schema.ts';
 import { decrypt, encrypt } from '../crypto/encrypt.ts';
 import type { Key } from '../crypto/key.ts';
-import { KpropError } from '../../../errors/kprop-error.ts';
 import type { EncryptedData } from '../messages/parts.ts';
 
 /** An EncryptedData of a value under a key; `kvno` only where the RFC wants one. */
@@ -22,7 +22,7 @@ export function sealPart<T>(
 }
 
 /**
- * The value inside an EncryptedData. A wrong key, a wrong enctype and a changed octet are one
+ * The value inside an EncryptedData. A wrong key, a wrong enctype and a changed byte are one
  * error. @throws crypto.integrity, decode.*
  */
 export function openPart<T>(codec: Codec<T>, part: EncryptedData, key: Key, usage: number): T {
@@ -38,17 +38,16 @@ export function openPart<T>(codec: Codec<T>, part: EncryptedData, key: Key, usag
   return decode(codec, withoutPadding(plain, key.profile.blockBytes));
 }
 
-/** Block ciphers without ciphertext stealing leave zero octets behind the DER (RFC 3961 §6.3). */
+/** Block ciphers without ciphertext stealing leave zero bytes behind the DER (RFC 3961 §6.3). */
 function withoutPadding(plain: Uint8Array, blockBytes: number): Uint8Array {
   if (blockBytes === 1 || plain.length < 2) return plain;
   const [, first = 0] = plain;
-  const lengthOctets = first < 0x80 ? 0 : first & 0x7f;
-  if (lengthOctets > 4) return plain;
-  let length = lengthOctets === 0 ? first : 0;
-  for (const octet of plain.subarray(2, 2 + lengthOctets)) length = length * 256 + octet;
-  const end = 2 + lengthOctets + length;
+  const lengthBytes = first < 0x80 ? 0 : first & 0x7f;
+  if (lengthBytes > 4) return plain;
+  let length = lengthBytes === 0 ? first : 0;
+  for (const byte of plain.subarray(2, 2 + lengthBytes)) length = length * 256 + byte;
+  const end = 2 + lengthBytes + length;
   const extra = plain.length - end;
-  const padded =
-    extra > 0 && extra < blockBytes && plain.subarray(end).every((octet) => octet === 0);
+  const padded = extra > 0 && extra < blockBytes && plain.subarray(end).every((byte) => byte === 0);
   return padded ? plain.subarray(0, end) : plain;
 }

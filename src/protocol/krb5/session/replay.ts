@@ -40,7 +40,7 @@ export function memoryReplayCache(clockSkewSeconds: number): ReplayCache {
 
 /**
  * What names an authenticator in a replay cache: the end of its cipher, where the MAC stands, cut
- * or zero-padded to 12 octets (krb5 lib/krb5/rcache/rc_base.c). `macBytes` is the enctype's.
+ * or zero-padded to 12 bytes (krb5 lib/krb5/rcache/rc_base.c). `macBytes` is the enctype's.
  */
 export function replayTag(cipher: Uint8Array, macBytes: number): Uint8Array {
   const tag = new Uint8Array(12);

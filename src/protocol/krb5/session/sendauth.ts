@@ -1,7 +1,8 @@
-import type { Ambient } from '../../ambient.ts';
-import type { Channel } from '../../channel/channel.ts';
-import { textOf, utf8 } from '../../bytes.ts';
 import { KpropError } from '../../../errors/kprop-error.ts';
+import type { Ambient } from '../../ambient.ts';
+import { textOf, utf8 } from '../../bytes.ts';
+import type { Channel } from '../../channel/channel.ts';
+import { framed, readFrame, writeFrame } from '../../channel/frame.ts';
 import { isKrbError, makeKrbError, readKrbError } from '../messages/error.ts';
 import { tags } from '../messages/numbers.ts';
 import type { Principal } from '../messages/principal.ts';
@@ -10,18 +11,17 @@ import {
   type AcceptorOptions,
   acceptApRep,
   acceptApReq,
-  firstOctet,
+  firstByte,
   makeApRep,
   makeApReq,
 } from './ap-exchange.ts';
 import type { Credential } from './credential.ts';
-import { framed, readFrame, writeFrame } from '../../channel/frame.ts';
 import { Session } from './session.ts';
 
 /** Both version strings travel with their final NUL (krb5 lib/krb5/krb/sendauth.c). */
 const sendauthVersion = 'KRB5_SENDAUTH_V1.0';
 
-/** The answers to the version strings, one octet without a length. */
+/** The answers to the version strings, one byte without a length. */
 const ACCEPTED = 0;
 const BAD_SENDAUTH_VERSION = 1;
 const BAD_APPLICATION_VERSION = 2;
@@ -76,7 +76,7 @@ export interface Accepted extends Pick<AcceptedApReq, 'client' | 'server' | 'tic
 }
 
 /**
- * The acceptor's half of the hand-shake. What it refuses it tells the peer first: one octet for a
+ * The acceptor's half of the hand-shake. What it refuses it tells the peer first: one byte for a
  * wrong version, a KRB-ERROR for a wrong AP-REQ.
  * @throws session.bad-*-version, auth.*, crypto.*, decode.*, message.*, network.*
  */
@@ -113,7 +113,7 @@ export async function recvauth(channel: Channel, o: RecvauthOptions): Promise<Ac
 /** The error that a KRB-ERROR of the peer stands for. */
 export function refusedBy(channel: Channel, message: Uint8Array): KpropError {
   if (!isKrbError(message)) {
-    return new KpropError('session.bad-response', { found: firstOctet(message) });
+    return new KpropError('session.bad-response', { found: firstByte(message) });
   }
   const { number, text } = readKrbError(message);
   return new KpropError('peer.refused', { peer: channel.peer, number, text });
@@ -134,10 +134,10 @@ async function answerVersion(channel: Channel, wanted: string, refusal: number):
     : new KpropError('session.bad-application-version', detail);
 }
 
-/** The message, if its first octet is that of its kind: MIT's library looks at it first. */
+/** The message, if its first byte is that of its kind: MIT's library looks at it first. */
 function requireTag(message: Uint8Array, wanted: string, tag: number): Uint8Array {
   if (message[0] === (0x60 | tag)) return message;
-  throw new KpropError('message.unexpected', { wanted, found: firstOctet(message) });
+  throw new KpropError('message.unexpected', { wanted, found: firstByte(message) });
 }
 
 function requireAccepted(answer: number, application: string): void {
@@ -148,7 +148,7 @@ function requireAccepted(answer: number, application: string): void {
   if (answer === BAD_APPLICATION_VERSION) {
     throw new KpropError('session.bad-application-version', { got: `not ${application}` });
   }
-  throw new KpropError('session.bad-response', { found: `octet 0x${answer.toString(16)}` });
+  throw new KpropError('session.bad-response', { found: `byte 0x${answer.toString(16)}` });
 }
 
 function refusalOf(error: unknown, server: Principal, ambient: Ambient): Uint8Array {

@@ -1,15 +1,15 @@
+import { isKpropError, KpropError } from '../../../errors/kprop-error.ts';
 import type { Ambient } from '../../ambient.ts';
 import { decode, encode } from '../../der/schema.ts';
 import { makeChecksum, verifyChecksum } from '../crypto/checksum.ts';
 import { CipherChain } from '../crypto/cipher.ts';
 import { decrypt, encryptRun } from '../crypto/encrypt.ts';
 import type { Key } from '../crypto/key.ts';
-import { KpropError, isKpropError } from '../../../errors/kprop-error.ts';
 import { tags, usages } from '../messages/numbers.ts';
 import type { HostAddress } from '../messages/parts.ts';
 import type { Principal } from '../messages/principal.ts';
 import { openPriv, openPrivPart, privWriter } from '../messages/priv.ts';
-import { type SafeBody, krbSafe, safeBody } from '../messages/safe.ts';
+import { krbSafe, type SafeBody, safeBody } from '../messages/safe.ts';
 
 /**
  * Makes blocks KRB-PRIVs, each chained to the one before: the pieces of each message, in order.
@@ -121,7 +121,7 @@ export class Session {
     };
   }
 
-  #verifySafe(body: SafeBodyOctets, sum: Uint8Array): void {
+  #verifySafe(body: SafeBodyBytes, sum: Uint8Array): void {
     try {
       verifyChecksum(this.#key, usages.safeChecksum, safeWithEmptyChecksum(body), sum);
     } catch (error) {
@@ -144,13 +144,13 @@ export class Session {
   }
 }
 
-interface SafeBodyOctets {
+interface SafeBodyBytes {
   readonly raw: Uint8Array;
   readonly value: SafeBody;
 }
 
 /** What the KRB-SAFE checksum covers: the whole message, an empty checksum in its place. */
-function safeWithEmptyChecksum(body: SafeBodyOctets): Uint8Array {
+function safeWithEmptyChecksum(body: SafeBodyBytes): Uint8Array {
   return encode(krbSafe, {
     pvno: 5,
     msgType: tags.safe,

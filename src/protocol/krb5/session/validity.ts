@@ -1,5 +1,5 @@
-import { enctypeName, profileOf } from '../crypto/profiles.ts';
 import { KpropError } from '../../../errors/kprop-error.ts';
+import { enctypeName, profileOf } from '../crypto/profiles.ts';
 
 /**
  * Passes where now, give or take the skew, lies within a ticket's times. Both ends check this: krb5

@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest';
 
+import { isKpropError } from '../../../../src/errors/kprop-error.ts';
 import { systemAmbient } from '../../../../src/protocol/ambient.ts';
 import { makeChecksum, verifyChecksum } from '../../../../src/protocol/krb5/crypto/checksum.ts';
 import { Key } from '../../../../src/protocol/krb5/crypto/key.ts';
-import { isKpropError } from '../../../../src/errors/kprop-error.ts';
 import { enctypes, fromHex, toHex, vectors } from './vectors.ts';
 
 interface ChecksumVector {
@@ -40,7 +40,7 @@ describe.each(enctypes)('a checksum of enctype %d', (enctype) => {
     expect(verdict(other, 15, data, sum)).toBe('crypto.integrity');
     expect(verdict(key, 15, data.subarray(1), sum)).toBe('crypto.integrity');
     for (let at = 0; at < sum.length; at++) {
-      const changed = Uint8Array.from(sum, (octet, index) => (index === at ? octet ^ 1 : octet));
+      const changed = Uint8Array.from(sum, (byte, index) => (index === at ? byte ^ 1 : byte));
       expect(verdict(key, 15, data, changed)).toBe('crypto.integrity');
       expect(verdict(key, 15, data, sum.subarray(0, at))).toBe('crypto.integrity');
     }

@@ -65,10 +65,10 @@ describe('random-to-key of des3', () => {
     expect(toHex(randomToKey(profileOf(16), fromHex(seed.repeat(3))))).toBe(mended.repeat(3));
   });
 
-  test('leaves odd parity in every octet', () => {
+  test('leaves odd parity in every byte', () => {
     const seed = Uint8Array.from({ length: 21 }, (_, index) => index * 13);
-    for (const octet of randomToKey(profileOf(16), seed)) {
-      expect(octet.toString(2).replaceAll('0', '').length % 2).toBe(1);
+    for (const byte of randomToKey(profileOf(16), seed)) {
+      expect(byte.toString(2).replaceAll('0', '').length % 2).toBe(1);
     }
   });
 });

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 
+import { isKpropError } from '../../../../src/errors/kprop-error.ts';
 import { systemAmbient } from '../../../../src/protocol/ambient.ts';
 import { concat } from '../../../../src/protocol/bytes.ts';
 import { CipherChain } from '../../../../src/protocol/krb5/crypto/cipher.ts';
@@ -10,7 +11,6 @@ import {
   encryptRun,
 } from '../../../../src/protocol/krb5/crypto/encrypt.ts';
 import { Key } from '../../../../src/protocol/krb5/crypto/key.ts';
-import { isKpropError } from '../../../../src/errors/kprop-error.ts';
 import { enctypes, fromHex, toHex, vectors } from './vectors.ts';
 
 const ambient = systemAmbient();
@@ -39,7 +39,7 @@ test.each(vectors<EncryptVector>('encrypt'))(
 describe.each(enctypes)('enctype %d', (enctype) => {
   const key = Key.random(enctype, ambient);
 
-  test.each(lengths)('%d octets come back from a message on its own', (byteCount) => {
+  test.each(lengths)('%d bytes come back from a message on its own', (byteCount) => {
     const plain = sample(byteCount);
     const cipher = encrypt(key, 11, plain, { ambient });
     const kept = Uint8Array.from(cipher);
@@ -88,7 +88,7 @@ describe.each(enctypes)('enctype %d', (enctype) => {
     expect(encrypt(key, 1, plain, { ambient })).not.toEqual(encrypt(key, 1, plain, { ambient }));
   });
 
-  test.each([0, 5, 16, 40])('any changed bit of a message of %d octets is noticed', (byteCount) => {
+  test.each([0, 5, 16, 40])('any changed bit of a message of %d bytes is noticed', (byteCount) => {
     const cipher = encrypt(key, 11, sample(byteCount), { ambient });
     for (let bit = 0; bit < cipher.length * 8; bit++) {
       const changed = Uint8Array.from(cipher);
@@ -97,7 +97,7 @@ describe.each(enctypes)('enctype %d', (enctype) => {
     }
   });
 
-  test.each([0, 5, 16, 40])('any shortening of a message of %d octets is noticed', (byteCount) => {
+  test.each([0, 5, 16, 40])('any shortening of a message of %d bytes is noticed', (byteCount) => {
     const cipher = encrypt(key, 11, sample(byteCount), { ambient });
     for (let end = 0; end < cipher.length; end++) {
       expect(outcome(key, 11, cipher.subarray(0, end))).toBe('crypto.integrity');

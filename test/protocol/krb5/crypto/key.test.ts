@@ -1,15 +1,16 @@
 import { inspect } from 'node:util';
+
 import { describe, expect, test } from 'vitest';
 
+import { isKpropError } from '../../../../src/errors/kprop-error.ts';
 import { systemAmbient } from '../../../../src/protocol/ambient.ts';
 import { Key } from '../../../../src/protocol/krb5/crypto/key.ts';
-import { isKpropError } from '../../../../src/errors/kprop-error.ts';
 import { enctypes, toHex } from './vectors.ts';
 
 describe.each(enctypes)('a key of enctype %d', (enctype) => {
   const key = Key.random(enctype, systemAmbient());
 
-  test('never shows its octets', () => {
+  test('never shows its bytes', () => {
     const texts = [`${key}`, JSON.stringify({ key }), inspect(key, { showHidden: true, depth: 9 })];
     for (const text of texts) {
       expect(text).toContain(key.profile.name);
@@ -25,7 +26,7 @@ describe.each(enctypes)('a key of enctype %d', (enctype) => {
     expect(copy.bytes).toEqual(key.bytes);
   });
 
-  test('is refused one octet longer or shorter', () => {
+  test('is refused one byte longer or shorter', () => {
     for (const byteCount of [0, key.bytes.length - 1, key.bytes.length + 1]) {
       expect(codeOf(() => Key.of(enctype, new Uint8Array(byteCount)))).toBe('crypto.bad-key-size');
     }

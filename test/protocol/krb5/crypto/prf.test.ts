@@ -34,7 +34,7 @@ test.each(vectors<CombinedVector>('fx-cf2'))(
     const first = stringToKey(row.enctype, 'key1', utf8('key1'));
     const second = stringToKey(row.enctype, 'key2', utf8('key2'));
     const mask = stretched(second, 'b');
-    const seed = stretched(first, 'a').map((octet, index) => octet ^ mask[index]!);
+    const seed = stretched(first, 'a').map((byte, index) => byte ^ mask[index]!);
     expect(toHex(randomToKey(first.profile, seed))).toBe(row.expect);
   },
 );
@@ -47,12 +47,12 @@ describe.each([25, 26])('PRF of enctype %d', (enctype) => {
   });
 });
 
-/** PRF+ of RFC 6113 §5.1, as many octets as a seed has. */
+/** PRF+ of RFC 6113 §5.1, as many bytes as a seed has. */
 function stretched(key: Key, pepper: string): Uint8Array {
   const { seedBytes } = key.profile;
-  let octets = new Uint8Array(0);
-  for (let counter = 1; octets.length < seedBytes; counter++) {
-    octets = new Uint8Array(concat(octets, prf(key, concat(Uint8Array.of(counter), utf8(pepper)))));
+  let bytes = new Uint8Array(0);
+  for (let counter = 1; bytes.length < seedBytes; counter++) {
+    bytes = new Uint8Array(concat(bytes, prf(key, concat(Uint8Array.of(counter), utf8(pepper)))));
   }
-  return octets.subarray(0, seedBytes);
+  return bytes.subarray(0, seedBytes);
 }

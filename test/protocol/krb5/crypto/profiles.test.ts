@@ -1,13 +1,14 @@
 import { getCiphers, getHashes } from 'node:crypto';
+
 import { describe, expect, test } from 'vitest';
 
+import { parseEnctypeList } from '../../../../src/protocol/krb5/crypto/enctype-list.ts';
 import {
   enctypeByName,
   enctypeName,
   enctypeProfiles,
   profileOf,
 } from '../../../../src/protocol/krb5/crypto/profiles.ts';
-import { parseEnctypeList } from '../../../../src/protocol/krb5/crypto/enctype-list.ts';
 import { enctypes } from './vectors.ts';
 
 const all = { des3: true, rc4: true };

@@ -14,9 +14,9 @@ interface Rc4Vector {
 test.each(vectors<Rc4Vector>('rc4'))('RC4 keystream of $key at $offset', (row) => {
   const keystream = new Rc4(fromHex(row.key));
   keystream.apply(new Uint8Array(row.offset));
-  const octets = new Uint8Array(row.expect.length / 2);
-  keystream.apply(octets);
-  expect(toHex(octets)).toBe(row.expect);
+  const bytes = new Uint8Array(row.expect.length / 2);
+  keystream.apply(bytes);
+  expect(toHex(bytes)).toBe(row.expect);
 });
 
 interface Md4Vector {

@@ -1,4 +1,5 @@
 import { readdirSync, readFileSync } from 'node:fs';
+
 import { describe, expect, test } from 'vitest';
 
 import { systemAmbient } from '../../../../src/protocol/ambient.ts';
@@ -75,7 +76,7 @@ describe.each(recordings)('a propagation by MIT krb5 with $enctype', (recording)
     expect(Buffer.concat(blocks).equals(fromBase64(recording.dump))).toBe(true);
   });
 
-  test('sealing the same blocks again gives the recorded octets', () => {
+  test('sealing the same blocks again gives the recorded bytes', () => {
     const opening = new CipherChain(sessionKey.profile);
     const sealing = new CipherChain(sessionKey.profile);
     for (const priv of privs) {
@@ -110,7 +111,7 @@ function encryptionKey(fields: Uint8Array): Key {
   return Key.of(inside(fields, 0xa0, 0x02)[0]!, inside(fields, 0xa1, 0x04));
 }
 
-/** Messages behind four octets of length each; empty ones are left out. */
+/** Messages behind four bytes of length each; empty ones are left out. */
 function frames(stream: Uint8Array): Uint8Array[] {
   const view = Buffer.from(stream);
   const messages: Uint8Array[] = [];
@@ -150,7 +151,7 @@ function lengthAt(der: Uint8Array, at: number): { length: number; end: number } 
   };
 }
 
-/** The element of a tag and a content of less than 128 octets. */
+/** The element of a tag and a content of less than 128 bytes. */
 function element(tag: number, content: Uint8Array): Uint8Array {
   return concat(Uint8Array.of(tag, content.length), content);
 }

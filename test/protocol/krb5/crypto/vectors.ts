@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 
-/** The rows of test/vectors/crypto-NAME.json; octets in them are hexadecimal. */
+/** The rows of test/vectors/crypto-NAME.json; bytes in them are hexadecimal. */
 export function vectors<Row extends { readonly source: string }>(name: string): readonly Row[] {
-  const file = new URL(`../../vectors/crypto-${name}.json`, import.meta.url);
+  const file = new URL(`../../../vectors/crypto-${name}.json`, import.meta.url);
   return JSON.parse(readFileSync(file, 'utf8')) as Row[];
 }
 

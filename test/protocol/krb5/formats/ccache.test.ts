@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { inspect } from 'node:util';
+
 import { describe, expect, test } from 'vitest';
 
 import {
@@ -51,10 +52,10 @@ describe.each(vectors)('$name', ({ bytes, principal, credentials }) => {
     );
   });
 
-  test('each credential has a key of 32 octets and a whole Ticket in DER', () => {
+  test('each credential has a key of 32 bytes and a whole Ticket in DER', () => {
     for (const { key, ticket } of cache.credentials) {
       expect(key.bytes).toHaveLength(32);
-      // [APPLICATION 1] with a length in two octets.
+      // [APPLICATION 1] with a length in two bytes.
       expect([...ticket.subarray(0, 2)]).toEqual([0x61, 0x82]);
       expect(ticket[2]! * 256 + ticket[3]! + 4).toBe(ticket.length);
     }
@@ -78,7 +79,7 @@ describe.each(vectors)('$name', ({ bytes, principal, credentials }) => {
     expect([...counts]).toEqual(credentials.map((_, index) => index));
   });
 
-  test('with any octet changed, is read or refused, and never crashes', () => {
+  test('with any byte changed, is read or refused, and never crashes', () => {
     for (let at = 0; at < file.length; at++) {
       for (const value of [0, 0x7f, 0x80, 0xff, file[at]! ^ 1]) {
         const damaged = file.slice();
@@ -110,8 +111,8 @@ test.each([
   ['text', [0x23, 0x21]],
   ['a header longer than the file', [5, 4, 0xff, 0xff, 0]],
   ['a hostile component count', [5, 3, 0, 0, 0, 1, 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0]],
-])('%s is no credential cache', (_label, octets) => {
-  expect(() => parseCcache(Uint8Array.from(octets), '/c')).toThrow(formatError);
+])('%s is no credential cache', (_label, bytes) => {
+  expect(() => parseCcache(Uint8Array.from(bytes), '/c')).toThrow(formatError);
 });
 
 test('a key is not printed', () => {

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { inspect } from 'node:util';
+
 import { describe, expect, test } from 'vitest';
 
 import { KpropError } from '../../../../src/errors/kprop-error.ts';
@@ -56,7 +57,7 @@ describe.each(vectors)('$name', ({ bytes, entries }) => {
     }
   });
 
-  test('with any octet changed, is read or refused, and never crashes', () => {
+  test('with any byte changed, is read or refused, and never crashes', () => {
     for (let at = 0; at < file.length; at++) {
       for (const value of [0, 1, 0x7f, 0x80, 0xff, file[at]! ^ 0x10]) {
         const damaged = file.slice();
@@ -71,7 +72,7 @@ describe.each(vectors)('$name', ({ bytes, entries }) => {
   });
 });
 
-test('a keytab of ktadd is rewritten octet for octet', () => {
+test('a keytab of ktadd is rewritten byte for byte', () => {
   const file = fromHex(vectors[0]!.bytes);
   expect(formatKeytab(parseKeytab(file, '/k'))).toEqual(file);
 });
@@ -93,19 +94,19 @@ describe('parseKeytab', () => {
   const first = formatKeytab([entry(1)]);
   const second = formatKeytab([entry(2)]).subarray(2);
   const join = (...parts: Uint8Array[]) => Uint8Array.from(parts.flatMap((part) => [...part]));
-  const patched = (offset: number, ...octets: number[]) => {
+  const patched = (offset: number, ...bytes: number[]) => {
     const copy = join(first, second);
-    copy.set(octets, offset);
+    copy.set(bytes, offset);
     return parsed(copy).map(({ kvno }) => kvno);
   };
 
   test.each([
     ['nothing', []],
-    ['one octet', [5]],
+    ['one byte', [5]],
     ['version 3', [5, 3]],
     ['no magic', [4, 2]],
-  ])('%s is no keytab', (_label, octets) => {
-    expect(() => parsed(Uint8Array.from(octets))).toThrow(
+  ])('%s is no keytab', (_label, bytes) => {
+    expect(() => parsed(Uint8Array.from(bytes))).toThrow(
       expect.objectContaining({
         code: 'keytab.format',
         comErrText: 'Unsupported key table format version number',
@@ -151,9 +152,9 @@ describe('parseKeytab', () => {
 
   test('a zero kvno32 leaves the 8-bit kvno, any other replaces it', () => {
     const end = first.length;
-    const withKvno32 = (...octets: number[]) => {
+    const withKvno32 = (...bytes: number[]) => {
       const copy = first.slice();
-      copy.set(octets, end - 4);
+      copy.set(bytes, end - 4);
       return parsed(copy)[0]?.kvno;
     };
     expect(withKvno32(0, 0, 0, 0)).toBe(1);

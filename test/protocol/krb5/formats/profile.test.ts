@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+
 import { describe, expect, test } from 'vitest';
 
 import { KpropError } from '../../../../src/errors/kprop-error.ts';

@@ -20,10 +20,10 @@ test.each([
   ['1:2:3:4:5:6:7::', 24, '00010002000300040005000600070000'],
   ['fe80::1%eth0', 24, 'fe800000000000000000000000000001'],
   ['::192.0.2.7', 24, '000000000000000000000000c0000207'],
-])('%s is of type %i, %s', (text, addrType, octets) => {
+])('%s is of type %i, %s', (text, addrType, bytes) => {
   const address = hostAddressOf(text);
   expect(address?.addrType).toBe(addrType);
-  expect(toHex(address?.address ?? new Uint8Array(0))).toBe(octets);
+  expect(toHex(address?.address ?? new Uint8Array(0))).toBe(bytes);
 });
 
 test.each([

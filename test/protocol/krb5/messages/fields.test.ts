@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
 
-import { decode, encode } from '../../../../src/protocol/der/schema.ts';
-import { concat } from '../../../../src/protocol/bytes.ts';
 import { KpropError } from '../../../../src/errors/kprop-error.ts';
+import { concat } from '../../../../src/protocol/bytes.ts';
+import { decode, encode } from '../../../../src/protocol/der/schema.ts';
 import { encAsRepPart } from '../../../../src/protocol/krb5/messages/as.ts';
 import {
   isKrbError,
@@ -12,26 +12,26 @@ import {
 } from '../../../../src/protocol/krb5/messages/error.ts';
 import { kerberosString } from '../../../../src/protocol/krb5/messages/parts.ts';
 import { Principal } from '../../../../src/protocol/krb5/messages/principal.ts';
-import { codecs } from './codecs.ts';
 import { fromHex, toHex } from '../../../support/wire/transcripts.ts';
+import { codecs } from './codecs.ts';
 
 const name = { nameType: 3, nameString: ['host', 'vm'] };
 const realm = 'EXAMPLE.ORG';
 const time = 1_795_355_239;
-const octets = Uint8Array.of(1, 2, 3);
-const key = { keytype: 18, keyvalue: octets };
+const bytes = Uint8Array.of(1, 2, 3);
+const key = { keytype: 18, keyvalue: bytes };
 const address = { addrType: 24, address: new Uint8Array(16).fill(9) };
-const encrypted = { etype: -133, kvno: 4_294_967_295, cipher: octets };
+const encrypted = { etype: -133, kvno: 4_294_967_295, cipher: bytes };
 const ticket = { tktVno: 5, realm, sname: name, encPart: encrypted };
 const rawTicket = { raw: encode(codecs.ticket!, ticket), value: ticket };
-const authorizationData = [{ adType: -1, adData: octets }];
+const authorizationData = [{ adType: -1, adData: bytes }];
 
 /** Each message with all of its fields; the recordings hold none of the rarer ones. */
 const full: Readonly<Record<string, unknown>> = {
   asReq: {
     pvno: 5,
     msgType: 10,
-    padata: [{ padataType: 2, padataValue: octets }],
+    padata: [{ padataType: 2, padataValue: bytes }],
     reqBody: {
       kdcOptions: 0x80000010,
       cname: name,
@@ -69,14 +69,14 @@ const full: Readonly<Record<string, unknown>> = {
     srealm: realm,
     sname: name,
     caddr: [address],
-    encryptedPaData: [{ padataType: 149, padataValue: octets }],
+    encryptedPaData: [{ padataType: 149, padataValue: bytes }],
   },
   encTicketPart: {
     flags: 0xffffffff,
     key,
     crealm: realm,
     cname: name,
-    transited: { trType: 1, contents: octets },
+    transited: { trType: 1, contents: bytes },
     authtime: time,
     starttime: time,
     endtime: time,
@@ -88,7 +88,7 @@ const full: Readonly<Record<string, unknown>> = {
     authenticatorVno: 5,
     crealm: realm,
     cname: name,
-    cksum: { cksumtype: 0x8003, checksum: octets },
+    cksum: { cksumtype: 0x8003, checksum: bytes },
     cusec: 999_999,
     ctime: time,
     subkey: key,
@@ -97,7 +97,7 @@ const full: Readonly<Record<string, unknown>> = {
   },
   encApRepPart: { ctime: time, cusec: 0, subkey: key, seqNumber: 2 ** 31 },
   safeBody: {
-    userData: octets,
+    userData: bytes,
     timestamp: time,
     usec: 1,
     seqNumber: 128,
@@ -116,10 +116,10 @@ const full: Readonly<Record<string, unknown>> = {
     cname: name,
     realm,
     sname: name,
-    eText: octets,
-    eData: octets,
+    eText: bytes,
+    eData: bytes,
   },
-  etypeInfo2: [{ etype: 20, salt: octets, s2kparams: octets }, { etype: 23 }],
+  etypeInfo2: [{ etype: 20, salt: bytes, s2kparams: bytes }, { etype: 23 }],
   paEncTsEnc: { patimestamp: time },
 };
 
@@ -210,9 +210,9 @@ describe('a KRB-ERROR', () => {
     );
   });
 
-  test('is known by its first octet', () => {
+  test('is known by its first byte', () => {
     expect(isKrbError(makeKrbError({ ...common, from: 'server' }))).toBe(true);
-    expect(isKrbError(concat(fromHex('74'), octets))).toBe(false);
+    expect(isKrbError(concat(fromHex('74'), bytes))).toBe(false);
     expect(isKrbError(new Uint8Array(0))).toBe(false);
   });
 });

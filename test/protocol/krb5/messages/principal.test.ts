@@ -79,7 +79,7 @@ describe('comparison', () => {
   });
 });
 
-describe('octets of a name', () => {
+describe('bytes of a name', () => {
   test.each([
     ['ASCII', [0x61, 0x00, 0x7f]],
     ['UTF-8', [0xc3, 0xbc, 0xf0, 0x9d, 0x9b, 0x82]],
@@ -87,11 +87,11 @@ describe('octets of a name', () => {
     ['ISO 8859-1', [0x6a, 0xfc, 0x72]],
     ['half of a UTF-8 sequence', [0x61, 0xf0, 0x9d]],
     ['a surrogate in UTF-8 form', [0xed, 0xb2, 0x80]],
-  ])('survive as text: %s', (_label, octets) => {
-    expect([...nameBytes(nameText(Uint8Array.from(octets)))]).toEqual(octets);
+  ])('survive as text: %s', (_label, bytes) => {
+    expect([...nameBytes(nameText(Uint8Array.from(bytes)))]).toEqual(bytes);
   });
 
-  test('different malformed octets give different names', () => {
+  test('different malformed bytes give different names', () => {
     expect(nameText(Uint8Array.of(0xff))).not.toBe(nameText(Uint8Array.of(0xfe)));
   });
 });

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
 
-import { decode, encode } from '../../../../src/protocol/der/schema.ts';
-import { concat } from '../../../../src/protocol/bytes.ts';
 import { KpropError } from '../../../../src/errors/kprop-error.ts';
+import { concat } from '../../../../src/protocol/bytes.ts';
+import { decode, encode } from '../../../../src/protocol/der/schema.ts';
 import {
   encKrbPrivPart,
   krbPriv,
@@ -17,7 +17,7 @@ const sequenceNumbers = [0, 1, 127, 128, 255, 2 ** 31 - 1, 2 ** 31, 2 ** 32 - 1]
 const ipv4 = { addrType: 2, address: Uint8Array.of(10, 0, 0, 1) };
 const ipv6 = { addrType: 24, address: Uint8Array.from({ length: 16 }, (_, at) => at + 1) };
 
-describe.each(lengths)('a block of %i octets', (length) => {
+describe.each(lengths)('a block of %i bytes', (length) => {
   const block = new Uint8Array(length).fill(0x5a);
 
   test.each(sequenceNumbers)('is written as the schema writes it, number %i', (sequenceNumber) => {
@@ -83,7 +83,7 @@ test('what is opened is a view, so that a block is not copied', () => {
   expect(openPrivPart(part).userData.buffer).toBe(part.buffer);
 });
 
-test('zero octets behind an EncKrbPrivPart are the padding of whole blocks, up to 16', () => {
+test('zero bytes behind an EncKrbPrivPart are the padding of whole blocks, up to 16', () => {
   const part = concat(...privWriter(18, ipv4).part(Uint8Array.of(7), 1));
   for (let padding = 0; padding <= 16; padding += 1) {
     expect([...openPrivPart(concat(part, new Uint8Array(padding))).userData]).toEqual([7]);
@@ -92,15 +92,15 @@ test('zero octets behind an EncKrbPrivPart are the padding of whole blocks, up t
   expect(() => openPrivPart(concat(part, Uint8Array.of(0, 1)))).toThrow(KpropError);
 });
 
-const everyOctet = Array.from({ length: 256 }, (_, octet) => octet);
+const everyByte = Array.from({ length: 256 }, (_, byte) => byte);
 /** The tags, lengths and signs that stand in these messages, and their neighbours. */
-const tellingOctets = [
+const tellingBytes = [
   0, 1, 2, 3, 4, 5, 6, 0x15, 0x18, 0x30, 0x75, 0x7c, 0x7f, 0x80, 0x81, 0x82,
 ].concat([0x83, 0x84, 0x85, 0x95, 0x96, 0x97, 0xa0, 0xa1, 0xa2, 0xa3, 0xa4, 0xa5, 0xa6, 0xff]);
 
 interface Sample {
   readonly title: string;
-  /** Every value of an octet is tried, else those that matter most. */
+  /** Every value of a byte is tried, else those that matter most. */
   readonly thorough: boolean;
   readonly bytes: Uint8Array;
   readonly flat: (bytes: Uint8Array) => unknown;
@@ -119,7 +119,7 @@ const fullPart = {
 const samples: readonly Sample[] = [
   priv('KRB-PRIV', { etype: 18, cipher: data }),
   priv('KRB-PRIV with kvno', { etype: 18, kvno: 0x8000_0001, cipher: data }),
-  priv('KRB-PRIV with a two-octet etype', { etype: -133, cipher: data }),
+  priv('KRB-PRIV with a two-byte etype', { etype: -133, cipher: data }),
   priv('KRB-PRIV without cipher', { etype: 18, cipher: new Uint8Array(0) }),
   part('EncKrbPrivPart', { userData: data, seqNumber: 0x2b46_2098, sAddress: ipv4 }),
   part('EncKrbPrivPart without number', { userData: data.subarray(0, 5), sAddress: ipv4 }),
@@ -129,7 +129,7 @@ const samples: readonly Sample[] = [
 
 describe.each(samples)('$title: the flat decoder and the schema agree', (sample) => {
   const { bytes } = sample;
-  const values = sample.thorough ? everyOctet : tellingOctets;
+  const values = sample.thorough ? everyByte : tellingBytes;
   const contentAt = Buffer.from(bytes).indexOf(data.subarray(0, 5));
   const isHead = (at: number) =>
     contentAt < 0 || at < contentAt || at >= contentAt + Math.min(data.length, 150);
@@ -139,7 +139,7 @@ describe.each(samples)('$title: the flat decoder and the schema agree', (sample)
     expectAgreement(sample, bytes);
   });
 
-  test('on every change of one octet outside the content', () => {
+  test('on every change of one byte outside the content', () => {
     for (let at = 0; at < bytes.length; at += 1) {
       if (!isHead(at)) continue;
       for (const value of values) {
@@ -150,7 +150,7 @@ describe.each(samples)('$title: the flat decoder and the schema agree', (sample)
     }
   });
 
-  test('on every prefix, and with more octets behind', () => {
+  test('on every prefix, and with more bytes behind', () => {
     for (let end = 0; end < bytes.length; end += 1) {
       expect(() => sample.flat(bytes.subarray(0, end))).toThrow(KpropError);
       expectAgreement(sample, bytes.subarray(0, end));
@@ -158,18 +158,18 @@ describe.each(samples)('$title: the flat decoder and the schema agree', (sample)
     expectAgreement(sample, concat(bytes, Uint8Array.of(1)));
   });
 
-  test('on an octet left out or put in anywhere outside the content', () => {
+  test('on a byte left out or put in anywhere outside the content', () => {
     for (let at = 0; at < bytes.length; at += 1) {
       if (!isHead(at)) continue;
       expectAgreement(sample, concat(bytes.subarray(0, at), bytes.subarray(at + 1)));
-      for (const octet of [0x00, 0x01, 0x05, 0x30, 0x80, 0x81, 0x82, 0xff]) {
-        const put = Uint8Array.of(octet);
+      for (const byte of [0x00, 0x01, 0x05, 0x30, 0x80, 0x81, 0x82, 0xff]) {
+        const put = Uint8Array.of(byte);
         expectAgreement(sample, concat(bytes.subarray(0, at), put, bytes.subarray(at)));
       }
     }
   });
 
-  test('on five hundred changes of two octets', () => {
+  test('on five hundred changes of two bytes', () => {
     const random = seededRandom(bytes.length);
     for (let round = 0; round < 500; round += 1) {
       const changed = Uint8Array.from(bytes);

@@ -2,23 +2,23 @@ import { readFileSync } from 'node:fs';
 
 import { describe, expect, test } from 'vitest';
 
-import { decode, encode } from '../../../../src/protocol/der/schema.ts';
+import { KpropError } from '../../../../src/errors/kprop-error.ts';
 import { concat } from '../../../../src/protocol/bytes.ts';
+import { decode, encode } from '../../../../src/protocol/der/schema.ts';
 import { verifyChecksum } from '../../../../src/protocol/krb5/crypto/checksum.ts';
 import { decrypt } from '../../../../src/protocol/krb5/crypto/encrypt.ts';
 import { Key } from '../../../../src/protocol/krb5/crypto/key.ts';
-import { KpropError } from '../../../../src/errors/kprop-error.ts';
 import { checksum } from '../../../../src/protocol/krb5/messages/parts.ts';
+import { fromJson, toJson } from '../../../support/wire/bytes-json.ts';
 import {
   elementsOf,
   isConstructed,
-  lengthOctets,
+  lengthBytes,
   parseTree,
-  tlv,
   type Twist,
+  tlv,
   writeTree,
 } from '../../../support/wire/der-tree.ts';
-import { fromJson, toJson } from '../../../support/wire/octets-json.ts';
 import { fromHex, toHex } from '../../../support/wire/transcripts.ts';
 import { codecs } from './codecs.ts';
 
@@ -48,11 +48,11 @@ describe.each(rows)('$title', (row) => {
     if (!/^decode\./.test(code)) expect({ twisted: toHex(twisted), code }).toBe('refused');
   };
 
-  test('its value becomes its octets', () => {
+  test('its value becomes its bytes', () => {
     expect(toHex(encode(codec, value))).toBe(row.bytes);
   });
 
-  test('its octets become its value', () => {
+  test('its bytes become its value', () => {
     expect(toJson(decode(codec, bytes))).toEqual(row.value);
   });
 
@@ -91,7 +91,7 @@ describe.each(rows)('$title', (row) => {
     for (const at of elements) {
       for (const extra of [1, 2]) {
         const as = (tag: number, content: Uint8Array) =>
-          concat(Uint8Array.of(tag), lengthOctets(content.length, extra), content);
+          concat(Uint8Array.of(tag), lengthBytes(content.length, extra), content);
         refuses({ at, as });
       }
       refuses({
@@ -121,7 +121,7 @@ describe.each(rows)('$title', (row) => {
   });
 
   if (row.sealed === undefined) return;
-  test('it is what the sealed octets hold', () => {
+  test('it is what the sealed bytes hold', () => {
     const { key, usage, cipher } = row.sealed!;
     const plain = decrypt(Key.of(18, fromHex(key)), usage, fromHex(cipher));
     expect(toHex(plain)).toBe(row.bytes);

@@ -1,11 +1,11 @@
 import { describe, expect, test } from 'vitest';
 
-import { encode } from '../../../../src/protocol/der/schema.ts';
 import { KpropError } from '../../../../src/errors/kprop-error.ts';
-import { ticket as ticketCodec } from '../../../../src/protocol/krb5/messages/ticket.ts';
-import { nameOf } from '../../../../src/protocol/krb5/messages/parts.ts';
+import { encode } from '../../../../src/protocol/der/schema.ts';
 import type { KeytabEntry } from '../../../../src/protocol/krb5/formats/keytab.ts';
+import { nameOf } from '../../../../src/protocol/krb5/messages/parts.ts';
 import { Principal } from '../../../../src/protocol/krb5/messages/principal.ts';
+import { ticket as ticketCodec } from '../../../../src/protocol/krb5/messages/ticket.ts';
 import {
   type AcceptorOptions,
   acceptApReq,

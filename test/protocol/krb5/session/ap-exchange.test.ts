@@ -1,11 +1,11 @@
 import { describe, expect, test } from 'vitest';
 
-import { decode } from '../../../../src/protocol/der/schema.ts';
 import { KpropError } from '../../../../src/errors/kprop-error.ts';
+import { decode } from '../../../../src/protocol/der/schema.ts';
 import { apReq } from '../../../../src/protocol/krb5/messages/ap.ts';
 import {
-  acceptApReq,
   type AcceptorOptions,
+  acceptApReq,
 } from '../../../../src/protocol/krb5/session/ap-exchange.ts';
 import {
   acceptor,
@@ -201,7 +201,7 @@ describe('order of the checks', () => {
   });
 });
 
-describe('no octet of an AP-REQ can be changed unnoticed', () => {
+describe('no byte of an AP-REQ can be changed unnoticed', () => {
   test('but for those that nothing protects', async () => {
     const request = forgeApReq(forgeCredential());
     const { ticket, authenticator } = decode(apReq, request);

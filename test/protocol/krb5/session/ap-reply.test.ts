@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 
-import { decode, encode } from '../../../../src/protocol/der/schema.ts';
 import { isKpropError } from '../../../../src/errors/kprop-error.ts';
+import { decode, encode } from '../../../../src/protocol/der/schema.ts';
 import { apRep, encApRepPart } from '../../../../src/protocol/krb5/messages/ap.ts';
 import { Principal } from '../../../../src/protocol/krb5/messages/principal.ts';
 import {
@@ -24,7 +24,7 @@ import {
   replicaName,
   someKey,
 } from '../../../support/wire/forge.ts';
-import { uint32Octets } from '../../../support/wire/transcripts.ts';
+import { uint32Bytes } from '../../../support/wire/transcripts.ts';
 
 const ambient = seededAmbient(nowMicros, 8);
 
@@ -114,7 +114,7 @@ test.each([
 ])(
   'the initial sequence number of %i drawn is %i: never 0, never 2^30 or more',
   (drawn, sequence) => {
-    const randoms = [uint32Octets(drawn), new Uint8Array(16)];
+    const randoms = [uint32Bytes(drawn), new Uint8Array(16)];
     const sent = makeApReq(forgeCredential(), fixedAmbient(nowMicros, randoms));
     expect(sent).toMatchObject({ sequence, ctime: nowSeconds, cusec: 516_321 });
   },

@@ -1,10 +1,9 @@
 import { describe, expect, test } from 'vitest';
 
-import { decode, encode } from '../../../../src/protocol/der/schema.ts';
-import type { Channel } from '../../../../src/protocol/channel/channel.ts';
-import { concat } from '../../../../src/protocol/bytes.ts';
-import { CipherChain } from '../../../../src/protocol/krb5/crypto/cipher.ts';
 import { KpropError } from '../../../../src/errors/kprop-error.ts';
+import { concat } from '../../../../src/protocol/bytes.ts';
+import type { Channel } from '../../../../src/protocol/channel/channel.ts';
+import { decode, encode } from '../../../../src/protocol/der/schema.ts';
 import {
   applicationVersion,
   confirmDump,
@@ -12,14 +11,15 @@ import {
   sendDump,
 } from '../../../../src/protocol/kprop/conversation.ts';
 import { decodeSize, encodeSize } from '../../../../src/protocol/kprop/size.ts';
+import { CipherChain } from '../../../../src/protocol/krb5/crypto/cipher.ts';
 import {
   apRep,
   apReq,
   authenticator,
   encApRepPart,
 } from '../../../../src/protocol/krb5/messages/ap.ts';
-import { krbPriv } from '../../../../src/protocol/krb5/messages/priv.ts';
 import { nameTypes, Principal } from '../../../../src/protocol/krb5/messages/principal.ts';
+import { krbPriv } from '../../../../src/protocol/krb5/messages/priv.ts';
 import { krbSafe } from '../../../../src/protocol/krb5/messages/safe.ts';
 import { acceptApRep, acceptApReq } from '../../../../src/protocol/krb5/session/ap-exchange.ts';
 import { memoryReplayCache } from '../../../../src/protocol/krb5/session/replay.ts';
@@ -34,7 +34,7 @@ import {
   openHandshake,
   type Transcript,
   transcriptNames,
-  uint32Octets,
+  uint32Bytes,
 } from '../../../support/wire/transcripts.ts';
 
 const loopback = { addrType: 2, address: Uint8Array.of(127, 0, 0, 1) };
@@ -46,7 +46,7 @@ describe.each(transcriptNames)('a propagation of MIT krb5, %s', (name) => {
   const messages = messagesOf(transcript);
   const opened = openHandshake(transcript);
 
-  test('the hand-shake is written again octet for octet', () => {
+  test('the hand-shake is written again byte for byte', () => {
     for (const [codec, message] of [
       [apReq, messages.apReq],
       [apRep, messages.apRep],
@@ -105,7 +105,7 @@ describe.each(transcriptNames)('a propagation of MIT krb5, %s', (name) => {
     expect(decodeSize(client.readSafe(messages.confirmation))).toBe(transcript.dump.length);
   });
 
-  test('the sessions of both ends write the KRB-SAFEs again octet for octet', () => {
+  test('the sessions of both ends write the KRB-SAFEs again byte for byte', () => {
     const { server, client } = sessionsOf(transcript);
     const size = encodeSize(transcript.dump.length);
     expect(client.makeSafe(size)).toEqual(messages.sizeSafe);
@@ -190,7 +190,7 @@ function sessionsOf(transcript: Transcript): { client: Session; server: Session 
 /** What the replica's generator gave: its sequence number, the AP-REP's confounder. */
 function serverRandoms(transcript: Transcript): Uint8Array[] {
   const { apRepPart, apRepConfounder } = openHandshake(transcript);
-  return [uint32Octets(apRepPart.seqNumber ?? 0), apRepConfounder];
+  return [uint32Bytes(apRepPart.seqNumber ?? 0), apRepConfounder];
 }
 
 /** What the primary's gave: sequence number, authenticator's confounder, one for each block. */
@@ -200,7 +200,7 @@ function clientRandoms(transcript: Transcript): Uint8Array[] {
   const confounders = messagesOf(transcript).privs.map((priv) =>
     confounderOf(sessionKey, 13, decode(krbPriv, priv).encPart.cipher, chain),
   );
-  return [uint32Octets(sent.seqNumber ?? 0), authenticatorConfounder, ...confounders];
+  return [uint32Bytes(sent.seqNumber ?? 0), authenticatorConfounder, ...confounders];
 }
 
 async function replica(channel: Channel, acceptor: ReturnType<typeof acceptorOf>) {

@@ -13,7 +13,7 @@ test.each([
   [23, 16, 84, 96],
   [25, 16, 84, 96],
   [26, 16, 84, 96],
-])('the tag of enctype %i: the first 12 of the last %i octets', (enctype, macBytes, from, to) => {
+])('the tag of enctype %i: the first 12 of the last %i bytes', (enctype, macBytes, from, to) => {
   const cipher = Uint8Array.from({ length: 100 }, (_, at) => at);
   expect(profileOf(enctype).macBytes).toBe(macBytes);
   expect(replayTag(cipher, profileOf(enctype).macBytes)).toEqual(cipher.slice(from, to));

@@ -1,9 +1,10 @@
 import { describe, expect, test } from 'vitest';
 
-import { decode, encode } from '../../../../src/protocol/der/schema.ts';
+import { KpropError } from '../../../../src/errors/kprop-error.ts';
 import { concat, utf8 } from '../../../../src/protocol/bytes.ts';
 import type { Channel } from '../../../../src/protocol/channel/channel.ts';
-import { KpropError } from '../../../../src/errors/kprop-error.ts';
+import { framed, readFrame, writeFrame } from '../../../../src/protocol/channel/frame.ts';
+import { decode, encode } from '../../../../src/protocol/der/schema.ts';
 import {
   apRep,
   apReq,
@@ -13,7 +14,6 @@ import {
 import { makeKrbError, readKrbError } from '../../../../src/protocol/krb5/messages/error.ts';
 import { keyOf } from '../../../../src/protocol/krb5/session/ap-exchange.ts';
 import { openPart, sealPart } from '../../../../src/protocol/krb5/session/enc-part.ts';
-import { framed, readFrame, writeFrame } from '../../../../src/protocol/channel/frame.ts';
 import { recvauth, sendauth } from '../../../../src/protocol/krb5/session/sendauth.ts';
 import { Session } from '../../../../src/protocol/krb5/session/session.ts';
 import { channelPair, clientAddress, serverAddress } from '../../../support/wire/channel-pair.ts';
@@ -53,7 +53,7 @@ describe('the acceptor', () => {
     ['another sendauth version', framed(utf8('KRB5_SENDAUTH_V1.1\0')), 1, 'sendauth'],
     ['one without its NUL', framed(utf8('KRB5_SENDAUTH_V1.0')), 1, 'sendauth'],
     ['an empty one', framed(), 1, 'sendauth'],
-    ['one of 65 octets', [Uint8Array.of(0, 0, 0, 65)], 1, 'sendauth'],
+    ['one of 65 bytes', [Uint8Array.of(0, 0, 0, 65)], 1, 'sendauth'],
     ['one of 4 GiB', [Uint8Array.of(255, 255, 255, 255)], 1, 'sendauth'],
     ['a browser', [utf8('GET / HTTP/1.1\r\n\r\n')], 1, 'sendauth'],
     ['TLS', [Uint8Array.of(0x16, 3, 1, 2, 0, 1, 0, 1, 0xfc, 3, 3)], 1, 'sendauth'],
@@ -75,14 +75,14 @@ describe('the acceptor', () => {
       2,
       'application',
     ],
-  ])('answers %s with one octet', async (_title, bytes, octet, which) => {
+  ])('answers %s with one byte', async (_title, bytes, byte, which) => {
     const { client, server } = pair();
     const [accepted, answer] = await Promise.allSettled([
       accept(server),
       client.write(...bytes).then(async () => [...(await client.read(1))]),
     ]);
     expect(accepted).toMatchObject({ reason: { code: `session.bad-${which}-version` } });
-    expect(answer).toEqual({ status: 'fulfilled', value: [octet] });
+    expect(answer).toEqual({ status: 'fulfilled', value: [byte] });
   });
 
   test('reports the version though its peer is gone', async () => {
@@ -176,10 +176,10 @@ describe('the initiator', () => {
     [0x03, 'session.bad-response', 206],
     [0x7e, 'session.bad-response', 206],
     [0x53, 'session.bad-response', 206],
-  ])('takes the answer %i to its versions for %s', async (octet, code) => {
+  ])('takes the answer %i to its versions for %s', async (byte, code) => {
     const { client, server } = pair();
     const failed = initiate(client);
-    await server.write(Uint8Array.of(octet));
+    await server.write(Uint8Array.of(byte));
     await expect(failed).rejects.toMatchObject({ code, phase: undefined });
   });
 
@@ -227,7 +227,7 @@ describe('the initiator', () => {
 
   test('does not believe an answer that is neither', async () => {
     expect(await answering(() => [utf8('hello')])).toMatchObject({
-      reason: { code: 'message.unexpected', detail: { found: 'first octet 0x68' } },
+      reason: { code: 'message.unexpected', detail: { found: 'first byte 0x68' } },
     });
     expect(await answering(() => [accepted, accepted])).toMatchObject({
       reason: { code: 'message.unexpected', detail: { found: 'an empty message' } },

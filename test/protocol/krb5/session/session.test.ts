@@ -1,11 +1,11 @@
 import { describe, expect, test } from 'vitest';
 
-import { decode, encode } from '../../../../src/protocol/der/schema.ts';
+import { KpropError } from '../../../../src/errors/kprop-error.ts';
 import { concat } from '../../../../src/protocol/bytes.ts';
+import { decode, encode } from '../../../../src/protocol/der/schema.ts';
 import { makeChecksum } from '../../../../src/protocol/krb5/crypto/checksum.ts';
 import { CipherChain } from '../../../../src/protocol/krb5/crypto/cipher.ts';
 import { encrypt } from '../../../../src/protocol/krb5/crypto/encrypt.ts';
-import { KpropError } from '../../../../src/errors/kprop-error.ts';
 import { encKrbPrivPart, krbPriv } from '../../../../src/protocol/krb5/messages/priv.ts';
 import { krbSafe, type SafeBody, safeBody } from '../../../../src/protocol/krb5/messages/safe.ts';
 import { Session, type SessionOptions } from '../../../../src/protocol/krb5/session/session.ts';
@@ -87,7 +87,7 @@ describe.each(allEnctypes)('a session with enctype %i', (enctype) => {
   });
 });
 
-test('a changed octet anywhere in a KRB-SAFE is noticed', () => {
+test('a changed byte anywhere in a KRB-SAFE is noticed', () => {
   const message = sessions().client.makeSafe(someBytes(12));
   expect(sessions().server.readSafe(message)).toEqual(someBytes(12));
   for (let at = 0; at < message.length; at += 1) {
@@ -130,7 +130,7 @@ describe('sequence numbers', () => {
     [0x80000001, -0x7fffffff],
     [2 ** 32 - 1, -1],
   ])('%i may come as the negative %i', (expected, written) => {
-    // Old implementations: the same 32 bits without the leading zero octet.
+    // Old implementations: the same 32 bits without the leading zero byte.
     const { server } = sessions({}, expected);
     const plain = encode(encKrbPrivPart, {
       userData: someBytes(3),
@@ -148,7 +148,7 @@ describe('a KRB-PRIV', () => {
   const sealed = () => concat(...sessions().client.sealer()(someBytes(100)).flat());
   const open = (message: Uint8Array) => sessions().server.opener()(message);
 
-  test('with a changed octet is refused, wherever', () => {
+  test('with a changed byte is refused, wherever', () => {
     const message = sealed();
     for (let at = 0; at < message.length; at += 1) {
       const changed = message.with(at, (message[at] as number) ^ (1 << (at % 8)));

@@ -1,4 +1,4 @@
-/** Values with octets in them, as JSON and back: octets are `{ "hex": "00ff" }` there. */
+/** Values with bytes in them, as JSON and back: bytes are `{ "hex": "00ff" }` there. */
 export function toJson(value: unknown): unknown {
   if (value instanceof Uint8Array) return { hex: Buffer.from(value).toString('hex') };
   if (Array.isArray(value)) return value.map(toJson);
