@@ -3,7 +3,7 @@ import { basename, join } from 'node:path';
 
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
-import { Db2Files } from '../../src/kdb/db2/live-files.ts';
+import { Db2Files } from '../../src/server/load/live-files.ts';
 import { comparable, ourProgram } from '../support/lab/lab.ts';
 import { freePort } from '../support/lab/lab-process.ts';
 import { PowerCuts, powerCutTrace } from '../support/lab/power-cut.ts';

@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 
 import type { KpropError } from '../../../src/errors/kprop-error.ts';
-import { Db2Files } from '../../../src/kdb/db2/live-files.ts';
+import { Db2Files } from '../../../src/server/load/live-files.ts';
 import { StreamedLoad } from '../../../src/server/load/streamed-load.ts';
 import { comparable } from '../../support/lab/lab.ts';
 import { kdb5Util, ReplicaRig, type RigServer } from '../../support/rig/replica-rig.ts';

@@ -6,14 +6,14 @@ import { errnoOf, errnoText } from '../../errors/com-err.ts';
 import { KpropError } from '../../errors/kprop-error.ts';
 import { syncFile, syncFolder } from '../../host/durable.ts';
 import { exists, isSameFile, statOf } from '../../host/file-identity.ts';
-import type { LoadGuard } from '../../server/load/load-guard.ts';
-import { LoadLock } from '../../server/load/load-lock.ts';
-import { Turns } from '../../server/turn.ts';
-import { countRecords, type DumpRecords } from '../dump/record-count.ts';
-import { databaseParts, faultOfDatabase } from './contents.ts';
-import { withDb2Lock } from './lock.ts';
-import { OldDatabase } from './old-database.ts';
-import { faultOfOpening } from './soundness.ts';
+import { databaseParts, faultOfDatabase } from '../../kdb/db2/contents.ts';
+import { withDb2Lock } from '../../kdb/db2/lock.ts';
+import { OldDatabase } from '../../kdb/db2/old-database.ts';
+import { faultOfOpening } from '../../kdb/db2/soundness.ts';
+import { countRecords, type DumpRecords } from '../../kdb/dump/record-count.ts';
+import { Turns } from '../turn.ts';
+import type { LoadGuard } from './load-guard.ts';
+import { LoadLock } from './load-lock.ts';
 
 export interface Db2FilesOptions {
   /** Where the dump is that was loaded last, to hold the database against it after a crash. */

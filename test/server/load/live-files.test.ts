@@ -13,7 +13,7 @@ import { join } from 'node:path';
 
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 
-import { Db2Files } from '../../../src/kdb/db2/live-files.ts';
+import { Db2Files } from '../../../src/server/load/live-files.ts';
 import { comparable } from '../../support/lab/lab.ts';
 import { kdb5Util, ReplicaRig } from '../../support/rig/replica-rig.ts';
 import { largeDump, leftOvers, whole } from '../../support/wire/streams.ts';
