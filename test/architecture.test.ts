@@ -91,7 +91,7 @@ describe.each(files)('%s', (file) => {
     }
     if (
       file.startsWith('protocol/') &&
-      !/^protocol\/channel\/(channel|idle-timer)\.ts$/.test(file)
+      !/^protocol\/channel\/(stream-channel|idle-timer)\.ts$/.test(file)
     ) {
       expect(code).not.toMatch(/\bset(Timeout|Interval|Immediate)\b/);
     }

@@ -3,7 +3,8 @@ import { Socket } from 'node:net';
 
 import { errnoOf } from '../errors/com-err.ts';
 import { abortError, KpropError } from '../errors/kprop-error.ts';
-import { type Channel, channelOver } from '../protocol/channel/channel.ts';
+import type { Channel } from '../protocol/channel/channel.ts';
+import { channelOver } from '../protocol/channel/stream-channel.ts';
 import { directionalAddress, hostAddressOf } from '../protocol/krb5/messages/address.ts';
 import { untilAborted } from '../ticket/until-aborted.ts';
 

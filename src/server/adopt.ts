@@ -1,7 +1,7 @@
 import { type Server, Socket } from 'node:net';
 
 import { duplicate } from '../host/libc.ts';
-import type { Intake } from '../protocol/channel/channel.ts';
+import type { Intake } from '../protocol/channel/stream-channel.ts';
 
 /** Node keeps it on the handle, undocumented; -1 where there is none. */
 export function descriptorOf(socket: Socket | Server): number {

@@ -6,8 +6,8 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
 import { dial } from '../../src/client/dial.ts';
-import { channelOver } from '../../src/protocol/channel/channel.ts';
 import { readFrame, writeFrame } from '../../src/protocol/channel/frame.ts';
+import { channelOver } from '../../src/protocol/channel/stream-channel.ts';
 import { applicationVersion } from '../../src/protocol/kprop/conversation.ts';
 import { hostAddressOf } from '../../src/protocol/krb5/messages/address.ts';
 import type { HostAddress } from '../../src/protocol/krb5/messages/parts.ts';

@@ -1,7 +1,8 @@
 import type { Socket } from 'node:net';
 
 import { KpropError } from '../../errors/kprop-error.ts';
-import { type Channel, channelOver, type Intake } from '../../protocol/channel/channel.ts';
+import type { Channel } from '../../protocol/channel/channel.ts';
+import { channelOver, type Intake } from '../../protocol/channel/stream-channel.ts';
 import { directionalAddress, hostAddressOf } from '../../protocol/krb5/messages/address.ts';
 import { descriptorOf } from '../adopt.ts';
 import { after } from '../after.ts';

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 
 import { type PropagateReport, propagate } from '../../../src/client/propagate.ts';
 import { KpropError } from '../../../src/errors/kprop-error.ts';
-import { channelOver } from '../../../src/protocol/channel/channel.ts';
+import { channelOver } from '../../../src/protocol/channel/stream-channel.ts';
 import { formatKeytab } from '../../../src/protocol/krb5/formats/keytab.ts';
 import { Krb5Config } from '../../../src/protocol/krb5/formats/krb5-config.ts';
 import { parseProfile } from '../../../src/protocol/krb5/formats/profile.ts';

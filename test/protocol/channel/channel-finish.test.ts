@@ -4,7 +4,7 @@ import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { describe, expect, test } from 'vitest';
 
 import { KpropError } from '../../../src/errors/kprop-error.ts';
-import { channelOver } from '../../../src/protocol/channel/channel.ts';
+import { channelOver } from '../../../src/protocol/channel/stream-channel.ts';
 import { channelPair, clientAddress, serverAddress } from '../../support/wire/channel-pair.ts';
 
 const ends = { local: clientAddress, remote: serverAddress, peer: 'replica.example port 754' };

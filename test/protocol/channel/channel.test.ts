@@ -4,8 +4,8 @@ import { describe, expect, test } from 'vitest';
 
 import { KpropError } from '../../../src/errors/kprop-error.ts';
 import { concat } from '../../../src/protocol/bytes.ts';
-import { channelOver } from '../../../src/protocol/channel/channel.ts';
 import { readFrame } from '../../../src/protocol/channel/frame.ts';
+import { channelOver } from '../../../src/protocol/channel/stream-channel.ts';
 import {
   channelPair,
   clientAddress,

@@ -8,8 +8,9 @@ import { afterEach, describe, expect, test } from 'vitest';
 
 import { dial } from '../../../src/client/dial.ts';
 import { utf8 } from '../../../src/protocol/bytes.ts';
-import { type Channel, channelOver } from '../../../src/protocol/channel/channel.ts';
+import type { Channel } from '../../../src/protocol/channel/channel.ts';
 import { readFrame, writeFrame } from '../../../src/protocol/channel/frame.ts';
+import { channelOver } from '../../../src/protocol/channel/stream-channel.ts';
 import { decode, encode } from '../../../src/protocol/der/schema.ts';
 import { applicationVersion } from '../../../src/protocol/kprop/conversation.ts';
 import { decodeSize, encodeSize } from '../../../src/protocol/kprop/size.ts';

@@ -5,8 +5,9 @@ import { expect, test } from 'vitest';
 
 import { dial } from '../../../src/client/dial.ts';
 import { KpropError } from '../../../src/errors/kprop-error.ts';
-import { type Channel, channelOver } from '../../../src/protocol/channel/channel.ts';
+import type { Channel } from '../../../src/protocol/channel/channel.ts';
 import { readFrame } from '../../../src/protocol/channel/frame.ts';
+import { channelOver } from '../../../src/protocol/channel/stream-channel.ts';
 import {
   applicationVersion,
   confirmDump,

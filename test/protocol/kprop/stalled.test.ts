@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 
-import { channelOver } from '../../../src/protocol/channel/channel.ts';
+import { channelOver } from '../../../src/protocol/channel/stream-channel.ts';
 import { clientAddress, duplexPair, serverAddress } from '../../support/wire/channel-pair.ts';
 import { converse } from '../../support/wire/conversation.ts';
 

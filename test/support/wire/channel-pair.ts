@@ -1,6 +1,7 @@
 import { Duplex } from 'node:stream';
 
-import { type Address, type Channel, channelOver } from '../../../src/protocol/channel/channel.ts';
+import type { Address, Channel } from '../../../src/protocol/channel/channel.ts';
+import { channelOver } from '../../../src/protocol/channel/stream-channel.ts';
 
 /** Sees what one side wrote and says what the other side reads; `last`: and then the line is cut. */
 export type Tap = (chunk: Uint8Array) => Uint8Array | { readonly last: Uint8Array };
