@@ -3,7 +3,7 @@ import { type FileHandle, open, stat } from 'node:fs/promises';
 import { errnoOf } from '../errors/com-err.ts';
 import { KpropError } from '../errors/kprop-error.ts';
 import { lockFile } from '../host/libc.ts';
-import type { Dump } from '../protocol/kprop/conversation.ts';
+import { blockBytes, blocksAtOnce, type Dump } from '../protocol/kprop/dump.ts';
 
 /** An open, locked dump. Each call of `blocks()` reads it from the start, on its own. */
 export interface DumpFile extends Dump {
@@ -17,7 +17,7 @@ export interface DumpFile extends Dump {
 }
 
 /** What one propagation reads at once: what it seals and writes at once. */
-const readBytes = 1 << 20;
+const readBytes = blocksAtOnce * blockBytes;
 /** What many share: less, for each of them holds several such buffers. */
 const pieceBytes = 1 << 19;
 

@@ -57,7 +57,7 @@ export class KpropError<C extends ErrorCode = ErrorCode> extends Error {
 
   /** What to do about it, one sentence. */
   get remedy(): string {
-    return this.#row.advice(this.detail);
+    return this.#row.remedy(this.detail);
   }
 
   /** Whether the same call may succeed later with nothing changed. */

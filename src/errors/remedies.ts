@@ -6,7 +6,7 @@
 const keytabIsStale =
   "the keytab's key is not the KDC's: someone ran ktadd or changed the key since; run ktadd again for this host";
 
-const kdcAdvice: Readonly<Record<number, string>> = {
+const kdcRemedies: Readonly<Record<number, string>> = {
   1: 'raise the expiration of this host principal (kadmin: modprinc -expire)',
   2: "raise the expiration of the replica's host principal (kadmin: modprinc -expire)",
   6: 'create this host principal and put its key into the keytab (kadmin: addprinc -randkey, ktadd); if the name is not the one you expect, look at /etc/hosts, DNS and dns_canonicalize_hostname in krb5.conf',
@@ -25,7 +25,7 @@ const kdcAdvice: Readonly<Record<number, string>> = {
   68: 'the KDC serves another realm: correct default_realm, -r, or the kdc lines of [realms] in krb5.conf',
 };
 
-const replicaAdvice: Readonly<Record<number, string>> = {
+const replicaRemedies: Readonly<Record<number, string>> = {
   31: "the replica's keytab holds another key than the KDC gave the ticket for: run ktadd for the replica's host principal on the replica again",
   32: "the replica's clock is ahead of the KDC's by more than the ticket's life: set it by NTP",
   33: "the replica's clock is behind the KDC's by more than its clockskew: set it by NTP",
@@ -38,21 +38,42 @@ const replicaAdvice: Readonly<Record<number, string>> = {
 };
 
 /** The remedy for an error number that a KDC sent. */
-export function adviceForKdcError(number: number): string {
-  return kdcAdvice[number] ?? "look at the KDC's log (krb5kdc.log) for this request";
+export function remedyForKdcError(number: number): string {
+  return kdcRemedies[number] ?? "look at the KDC's log (krb5kdc.log) for this request";
 }
 
 /** The remedy for a KRB-ERROR that kpropd sent; `text` is its e-text. */
-export function adviceForReplicaError(number: number, text: string): string {
-  if (/not (listed in|in|authorized)|unauthorized|ACL/i.test(text)) {
-    return "add this host's principal to kpropd.acl on the replica, exactly as printed, realm included";
-  }
-  if (/No space left/.test(text)) return "make room on the replica's disk, then run kprop again";
-  if (/\block/i.test(text)) {
-    return 'another propagation to this replica is still running: wait for it, then run kprop again';
-  }
-  if (/permitted/.test(text)) {
-    return "the replica's permitted_enctypes excludes the encryption type of the ticket or of its session key: make both sides agree";
-  }
-  return replicaAdvice[number] ?? "look at the replica's syslog: kpropd says more there";
+export function remedyForReplicaError(number: number, text: string): string {
+  const known = replicaTexts.find(({ phrase }) => phrase.test(text));
+  return (
+    known?.remedy ??
+    replicaRemedies[number] ??
+    "look at the replica's syslog: kpropd says more there"
+  );
 }
+
+/**
+ * What kpropd says where the number is the general one: its own and MIT's whole phrases, perhaps with
+ * the step behind them ("while writing …"). A word inside a path or a principal means nothing.
+ */
+const replicaTexts: readonly { readonly phrase: RegExp; readonly remedy: string }[] = [
+  {
+    phrase: /^\S+ is not authorized to propagate to this host(?: while .*)?$/,
+    remedy:
+      "add this host's principal to kpropd.acl on the replica, exactly as printed, realm included",
+  },
+  {
+    phrase: /^No space left on device(?: while .*)?$/,
+    remedy: "make room on the replica's disk, then run kprop again",
+  },
+  {
+    phrase: /^the spool file is locked by another propagation(?: while .*)?$/,
+    remedy:
+      'another propagation to this replica is still running: wait for it, then run kprop again',
+  },
+  {
+    phrase: /^Encryption type (?:\S+ )?not permitted(?: while .*)?$/,
+    remedy:
+      "the replica's permitted_enctypes excludes the encryption type of the ticket or of its session key: make both sides agree",
+  },
+];

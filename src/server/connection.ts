@@ -2,12 +2,9 @@ import { inPhase, isKpropError, KpropError } from '../errors/kprop-error.ts';
 import { checkDump } from '../kdb/dump/completeness.ts';
 import type { Ambient } from '../protocol/ambient.ts';
 import type { Channel } from '../protocol/channel/channel.ts';
-import {
-  applicationVersion,
-  confirmDump,
-  receiveDump,
-  sendFailure,
-} from '../protocol/kprop/conversation.ts';
+import { applicationVersion } from '../protocol/kprop/dump.ts';
+import { confirmDump, receiveDump } from '../protocol/kprop/receiver.ts';
+import { sendFailure } from '../protocol/kprop/refusal.ts';
 import { enctypeName } from '../protocol/krb5/crypto/profiles.ts';
 import type { Keytab } from '../protocol/krb5/formats/keytab.ts';
 import type { Principal } from '../protocol/krb5/messages/principal.ts';

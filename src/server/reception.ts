@@ -1,7 +1,7 @@
 import { KpropError } from '../errors/kprop-error.ts';
 import { type DumpKind, headKind } from '../kdb/dump/completeness.ts';
 import type { Channel } from '../protocol/channel/channel.ts';
-import type { ReceivedDump } from '../protocol/kprop/conversation.ts';
+import type { ReceivedDump } from '../protocol/kprop/dump.ts';
 import type { StreamedLoad } from './load/streamed-load.ts';
 import type { Spool } from './spool/spool.ts';
 

@@ -8,7 +8,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { dial } from '../../src/client/dial.ts';
 import { readFrame, writeFrame } from '../../src/protocol/channel/frame.ts';
 import { channelOver } from '../../src/protocol/channel/stream-channel.ts';
-import { applicationVersion } from '../../src/protocol/kprop/conversation.ts';
+import { applicationVersion } from '../../src/protocol/kprop/dump.ts';
 import { hostAddressOf } from '../../src/protocol/krb5/messages/address.ts';
 import type { HostAddress } from '../../src/protocol/krb5/messages/parts.ts';
 import { recvauth } from '../../src/protocol/krb5/session/sendauth.ts';

@@ -1,5 +1,5 @@
 import { errnoText, krb5ErrorTexts } from '../com-err.ts';
-import { adviceForReplicaError } from '../remedies.ts';
+import { remedyForReplicaError } from '../remedies.ts';
 import { config, errno, local, type Place, peer, row, theKeytab } from './row.ts';
 
 /** Why an acceptor does not let a peer in (RFC 4120 §3.2.3), and what a peer says when it does not let us in. */
@@ -102,6 +102,6 @@ export const acceptorRows = {
     (d) => d.number,
     (d) =>
       `${d.peer} refused: ${[d.number === 60 ? '' : krb5ErrorTexts[d.number], d.text].filter((t, i, all) => t && all.indexOf(t) === i).join(': ') || `error ${d.number}`}`,
-    (d) => adviceForReplicaError(d.number, d.text),
+    (d) => remedyForReplicaError(d.number, d.text),
   ),
 } as const;

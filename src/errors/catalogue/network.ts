@@ -1,5 +1,5 @@
 import { errnoText, krb5ErrorText, krb5ErrorTexts, resolverTexts } from '../com-err.ts';
-import { adviceForKdcError } from '../remedies.ts';
+import { remedyForKdcError } from '../remedies.ts';
 import { config, errno, local, network, peer, row, wait } from './row.ts';
 
 /** What the network, the listener and the KDC do to us. */
@@ -99,7 +99,7 @@ export const networkRows = {
     (d) => d.number,
     (d) =>
       `the KDC gives ${d.client} no ticket for ${d.server}: ${krb5ErrorText(d.number)}${d.text && d.text !== krb5ErrorTexts[d.number] ? ` (${d.text})` : ''}`,
-    (d) => adviceForKdcError(d.number),
+    (d) => remedyForKdcError(d.number),
   ),
   'kdc.bad-reply': row<{ reason: string }>(
     peer,

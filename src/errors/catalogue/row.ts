@@ -10,7 +10,7 @@ export interface Row<D> extends Fault {
    */
   readonly toPeer?: (detail: D) => string;
   says(detail: D): string;
-  advice(detail: D): string;
+  remedy(detail: D): string;
 }
 
 /** Who has to act, and whether waiting helps. */
@@ -34,7 +34,7 @@ export function row<D>(
   fault: Fault,
   comErr: Row<D>['comErr'],
   says: (detail: D) => string,
-  advice: string | ((detail: D) => string),
+  remedy: string | ((detail: D) => string),
   toPeer?: (detail: D) => string,
 ): Row<D> {
   return {
@@ -42,7 +42,7 @@ export function row<D>(
     ...(comErr === undefined ? {} : { comErr }),
     ...(toPeer === undefined ? {} : { toPeer }),
     says,
-    advice: typeof advice === 'string' ? () => advice : advice,
+    remedy: typeof remedy === 'string' ? () => remedy : remedy,
   };
 }
 

@@ -5,7 +5,7 @@ import { errnoOf } from '../../errors/com-err.ts';
 import { KpropError } from '../../errors/kprop-error.ts';
 import { syncFolder } from '../../host/durable.ts';
 import { lockFile } from '../../host/libc.ts';
-import type { ReceivedDump } from '../../protocol/kprop/conversation.ts';
+import type { ReceivedDump } from '../../protocol/kprop/dump.ts';
 
 /** A dump on its way to `path`. Until `publish` the file there is the one from before. */
 export interface Spool {

@@ -12,7 +12,7 @@ import type { Channel } from '../../../src/protocol/channel/channel.ts';
 import { readFrame, writeFrame } from '../../../src/protocol/channel/frame.ts';
 import { channelOver } from '../../../src/protocol/channel/stream-channel.ts';
 import { decode, encode } from '../../../src/protocol/der/schema.ts';
-import { applicationVersion } from '../../../src/protocol/kprop/conversation.ts';
+import { applicationVersion } from '../../../src/protocol/kprop/dump.ts';
 import { decodeSize, encodeSize } from '../../../src/protocol/kprop/size.ts';
 import { makeChecksum } from '../../../src/protocol/krb5/crypto/checksum.ts';
 import { CipherChain } from '../../../src/protocol/krb5/crypto/cipher.ts';

@@ -8,11 +8,9 @@ import { KpropError } from '../../../src/errors/kprop-error.ts';
 import type { Channel } from '../../../src/protocol/channel/channel.ts';
 import { readFrame } from '../../../src/protocol/channel/frame.ts';
 import { channelOver } from '../../../src/protocol/channel/stream-channel.ts';
-import {
-  applicationVersion,
-  confirmDump,
-  sendFailure,
-} from '../../../src/protocol/kprop/conversation.ts';
+import { applicationVersion } from '../../../src/protocol/kprop/dump.ts';
+import { confirmDump } from '../../../src/protocol/kprop/receiver.ts';
+import { sendFailure } from '../../../src/protocol/kprop/refusal.ts';
 import { recvauth } from '../../../src/protocol/krb5/session/sendauth.ts';
 import { channelPair, serverAddress } from '../../support/wire/channel-pair.ts';
 import { dumpOf, propagateOver, someBytes } from '../../support/wire/conversation.ts';

@@ -21,7 +21,7 @@ import { join } from 'node:path';
 
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 
-import type { ReceivedDump } from '../../../src/protocol/kprop/conversation.ts';
+import type { ReceivedDump } from '../../../src/protocol/kprop/dump.ts';
 import { SpoolRoom } from '../../../src/server/spool/spool.ts';
 import { packageRoot } from '../../support/lab/lab.ts';
 import { holdLock } from '../../support/lab/lock-holder.ts';

@@ -6,7 +6,7 @@ import { shiftedAmbient, systemAmbient } from '../../../src/protocol/ambient.ts'
 import { utf8 } from '../../../src/protocol/bytes.ts';
 import type { Channel } from '../../../src/protocol/channel/channel.ts';
 import { readFrame, writeFrame } from '../../../src/protocol/channel/frame.ts';
-import { applicationVersion } from '../../../src/protocol/kprop/conversation.ts';
+import { applicationVersion } from '../../../src/protocol/kprop/dump.ts';
 import { readKrbError } from '../../../src/protocol/krb5/messages/error.ts';
 import { nameTypes, Principal } from '../../../src/protocol/krb5/messages/principal.ts';
 import type { Credential } from '../../../src/protocol/krb5/session/credential.ts';

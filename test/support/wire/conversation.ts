@@ -2,14 +2,10 @@ import { KpropError } from '../../../src/errors/kprop-error.ts';
 import { concat } from '../../../src/protocol/bytes.ts';
 import type { Channel } from '../../../src/protocol/channel/channel.ts';
 import { framed } from '../../../src/protocol/channel/frame.ts';
-import {
-  applicationVersion,
-  confirmDump,
-  type Dump,
-  receiveDump,
-  sendDump,
-  sendFailure,
-} from '../../../src/protocol/kprop/conversation.ts';
+import { applicationVersion, type Dump } from '../../../src/protocol/kprop/dump.ts';
+import { confirmDump, receiveDump } from '../../../src/protocol/kprop/receiver.ts';
+import { sendFailure } from '../../../src/protocol/kprop/refusal.ts';
+import { sendDump } from '../../../src/protocol/kprop/sender.ts';
 import type { AcceptorOptions } from '../../../src/protocol/krb5/session/ap-exchange.ts';
 import type { Credential } from '../../../src/protocol/krb5/session/credential.ts';
 import { recvauth, sendauth } from '../../../src/protocol/krb5/session/sendauth.ts';

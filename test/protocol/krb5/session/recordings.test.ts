@@ -4,12 +4,9 @@ import { KpropError } from '../../../../src/errors/kprop-error.ts';
 import { concat } from '../../../../src/protocol/bytes.ts';
 import type { Channel } from '../../../../src/protocol/channel/channel.ts';
 import { decode, encode } from '../../../../src/protocol/der/schema.ts';
-import {
-  applicationVersion,
-  confirmDump,
-  receiveDump,
-  sendDump,
-} from '../../../../src/protocol/kprop/conversation.ts';
+import { applicationVersion } from '../../../../src/protocol/kprop/dump.ts';
+import { confirmDump, receiveDump } from '../../../../src/protocol/kprop/receiver.ts';
+import { sendDump } from '../../../../src/protocol/kprop/sender.ts';
 import { decodeSize, encodeSize } from '../../../../src/protocol/kprop/size.ts';
 import { CipherChain } from '../../../../src/protocol/krb5/crypto/cipher.ts';
 import {
