@@ -4,6 +4,7 @@ import { GenericContainer, type StartedTestContainer, Wait } from 'testcontainer
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
 import { expectSeesBreaking } from './breaking.ts';
+import { untilGone } from './host.ts';
 import { ContainerRealm } from './realm.ts';
 
 let realm: ContainerRealm;
@@ -13,7 +14,7 @@ beforeAll(async () => {
   realm = await ContainerRealm.create(['kdc2', 'kdc3']);
 });
 afterAll(async () => {
-  for (const container of beside) await container.stop({ timeout: 0 });
+  for (const container of beside) await untilGone(() => container.stop({ timeout: 0 }));
   await realm?.close();
 });
 

@@ -1,3 +1,5 @@
+import { setTimeout } from 'node:timers/promises';
+
 import { getContainerRuntimeClient, type StartedTestContainer } from 'testcontainers';
 
 export interface Result {
@@ -113,7 +115,24 @@ export class Host {
   }
 
   async remove(): Promise<void> {
-    await this.#container.stop({ timeout: 0, removeVolumes: true });
+    await untilGone(() => this.#container.stop({ timeout: 0, removeVolumes: true }));
+  }
+}
+
+/**
+ * Removes something of the engine's. A busy engine refuses now and then (a network still has an
+ * endpoint, a removal is under way): it is asked again, for ten seconds.
+ */
+export async function untilGone(remove: () => Promise<unknown>): Promise<void> {
+  for (let tries = 20; ; tries -= 1) {
+    try {
+      await remove();
+      return;
+    } catch (error) {
+      if ((error as { statusCode?: unknown }).statusCode === 404) return;
+      if (tries === 0) throw error;
+      await setTimeout(500);
+    }
   }
 }
 

@@ -8,7 +8,7 @@ import {
 } from 'testcontainers';
 
 import type { Make } from '../support/lab/pairings.ts';
-import { Host, type Result } from './host.ts';
+import { Host, type Result, untilGone } from './host.ts';
 
 export const dumpFile = '/var/lib/krb5kdc/replica_datatrans';
 
@@ -204,7 +204,7 @@ ${this.name} = {
         .catch(() => {}); // not every host was started
     }
     if (this.#subnet === '') return;
-    await container.dockerode.getNetwork(this.network).remove();
+    await untilGone(() => container.dockerode.getNetwork(this.network).remove());
     this.#subnet = '';
   }
 
@@ -243,6 +243,6 @@ ${this.name} = {
       .withCommand(['create-realm', this.name, '/hosts', ...names])
       .withWaitStrategy(Wait.forOneShotStartup())
       .start();
-    await made.stop({ timeout: 0 });
+    await untilGone(() => made.stop({ timeout: 0 }));
   }
 }

@@ -119,14 +119,18 @@ function installFiles(lab: Lab, files: string, dropIns: Readonly<Record<string, 
 
 /** The groups empty as the processes in them end, which have been killed. */
 async function removeGroups(folder: string): Promise<void> {
-  if (!existsSync(folder)) return;
-  for (const entry of readdirSync(folder, { withFileTypes: true })) {
-    if (entry.isDirectory()) await removeGroups(join(folder, entry.name));
-  }
+  // What ends last may still hold a group for a moment (EBUSY), or take it along (ENOENT).
   const end = performance.now() + 10_000;
-  while (readFileSync(join(folder, 'cgroup.procs'), 'latin1') !== '') {
-    if (performance.now() > end) throw new Error(`${folder} still has processes`);
-    await sleep(20);
+  while (existsSync(folder)) {
+    try {
+      for (const entry of readdirSync(folder, { withFileTypes: true })) {
+        if (entry.isDirectory()) await removeGroups(join(folder, entry.name));
+      }
+      rmdirSync(folder);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') continue;
+      if (performance.now() > end) throw error;
+      await sleep(20);
+    }
   }
-  rmdirSync(folder);
 }
