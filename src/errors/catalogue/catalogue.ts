@@ -1,14 +1,44 @@
-import { acceptorRows } from './acceptor.ts';
-import { databaseRows } from './database.ts';
+import { abortedRows } from './aborted.ts';
+import { authRows } from './auth.ts';
+import { ccacheRows } from './ccache.ts';
+import { configRows } from './config.ts';
+import { cryptoRows } from './crypto.ts';
+import { decodeRows } from './decode.ts';
+import { dumpRows } from './dump.ts';
+import { gssRows } from './gss.ts';
 import { hostRows } from './host.ts';
+import { kdcRows } from './kdc.ts';
+import { keytabRows } from './keytab.ts';
+import { kpropRows } from './kprop.ts';
+import { loaderRows } from './loader.ts';
+import { messageRows } from './message.ts';
 import { networkRows } from './network.ts';
-import { wireRows } from './wire.ts';
+import { peerRows } from './peer.ts';
+import { principalRows } from './principal.ts';
+import { serverRows } from './server.ts';
+import { sessionRows } from './session.ts';
+import { spoolRows } from './spool.ts';
 
 /** Every error code: who has to act, com_err's words, what failed, and what to do about it. */
 export const catalogue = {
-  ...wireRows,
-  ...acceptorRows,
-  ...networkRows,
+  ...abortedRows,
+  ...authRows,
+  ...ccacheRows,
+  ...configRows,
+  ...cryptoRows,
+  ...decodeRows,
+  ...dumpRows,
+  ...gssRows,
   ...hostRows,
-  ...databaseRows,
+  ...kdcRows,
+  ...keytabRows,
+  ...kpropRows,
+  ...loaderRows,
+  ...messageRows,
+  ...networkRows,
+  ...peerRows,
+  ...principalRows,
+  ...serverRows,
+  ...sessionRows,
+  ...spoolRows,
 } as const;

@@ -26,24 +26,14 @@ export const local: Fault = { fault: 'local', exit: 74, retry: false };
 export const wait: Fault = { fault: 'local', exit: 75, retry: true };
 export const config: Fault = { fault: 'config', exit: 78, retry: false };
 
-/**
- * A row: whose fault, com_err's words, what failed, what to do, and perhaps other words for the peer.
- * The detail's type is the code's.
- */
-export function row<D>(
-  fault: Fault,
-  comErr: Row<D>['comErr'],
-  says: (detail: D) => string,
-  remedy: string | ((detail: D) => string),
-  toPeer?: (detail: D) => string,
-): Row<D> {
-  return {
-    ...fault,
-    ...(comErr === undefined ? {} : { comErr }),
-    ...(toPeer === undefined ? {} : { toPeer }),
-    says,
-    remedy: typeof remedy === 'string' ? () => remedy : remedy,
-  };
+/** A row by the names of its parts; the detail's type is the code's. */
+interface Parts<D> extends Pick<Row<D>, 'comErr' | 'says' | 'toPeer'> {
+  readonly fault: Fault;
+  readonly remedy: string | ((detail: D) => string);
+}
+
+export function row<D>({ fault, remedy, ...parts }: Parts<D>): Row<D> {
+  return { ...fault, ...parts, remedy: typeof remedy === 'string' ? () => remedy : remedy };
 }
 
 /** The last part of a path: the program, and not where it lies. */
@@ -61,3 +51,5 @@ export const notKerberos =
   'the other side does not speak this protocol, or the stream was changed on the way: check host and port';
 export const theKeytab =
   'check the keytab (klist -k), KRB5_KTNAME and default_keytab_name, and run ktadd on this host if the key is missing';
+
+export const runDump = 'run kdb5_util dump again and look at its exit status before kprop';

@@ -1,0 +1,58 @@
+import { krb5ErrorText, krb5ErrorTexts } from '../com-err.ts';
+import { remedyForKdcError } from '../remedies.ts';
+import { config, network, peer, row } from './row.ts';
+
+/** What a KDC refuses, and that it is not found. */
+export const kdcRows = {
+  'kdc.unknown-realm': row<{ realm: string }>({
+    fault: config,
+    comErr: 154,
+    says: (d) => `no KDC is known for realm ${d.realm}`,
+    remedy: (d) =>
+      `add "kdc = host" to [realms] ${d.realm} in krb5.conf, or publish _kerberos._udp.${d.realm} in DNS`,
+  }),
+  'kdc.unresolved': row<{ realm: string; hosts: readonly string[] }>({
+    fault: network,
+    comErr: 156,
+    says: (d) => `none of the KDC names of realm ${d.realm} resolves: ${d.hosts.join(', ')}`,
+    remedy: 'correct the kdc lines in krb5.conf, or DNS',
+  }),
+  'kdc.unreachable': row<{ realm: string; tried: readonly string[] }>({
+    fault: network,
+    comErr: 156,
+    says: (d) => `no KDC of realm ${d.realm} answers; tried ${d.tried.join(', ')}`,
+    remedy: 'check that krb5kdc runs there and that UDP and TCP of that port get through',
+  }),
+  'kdc.error': row<{ number: number; text: string; client: string; server: string }>({
+    fault: { ...config, exit: 77 },
+    comErr: (d) => d.number,
+    says: (d) =>
+      `the KDC gives ${d.client} no ticket for ${d.server}: ${krb5ErrorText(d.number)}${d.text && d.text !== krb5ErrorTexts[d.number] ? ` (${d.text})` : ''}`,
+    remedy: (d) => remedyForKdcError(d.number),
+  }),
+  'kdc.bad-reply': row<{ reason: string }>({
+    fault: peer,
+    comErr: 147,
+    says: (d) => `the KDC's reply cannot be trusted: ${d.reason}`,
+    remedy:
+      'something answers in place of the KDC, or changes its replies: check the kdc lines of krb5.conf and the network',
+  }),
+  'kdc.enctype': row<{ enctype: number }>({
+    fault: config,
+    comErr: 237,
+    says: (d) => `the KDC's reply uses encryption type ${d.enctype}, which was not asked for`,
+    remedy: 'compare permitted_enctypes in krb5.conf with the keys of this host principal',
+  }),
+  'kdc.skew': row<{ seconds: number }>({
+    fault: config,
+    comErr: 148,
+    says: (d) => `the KDC's clock differs from ours by ${d.seconds} s`,
+    remedy: 'set both clocks by NTP, or leave kdc_timesync on',
+  }),
+  'kdc.looping': row<{ requests: number }>({
+    fault: peer,
+    comErr: 223,
+    says: (d) => `the KDC still asks for more after ${d.requests} requests`,
+    remedy: "look at the KDC's log (krb5kdc.log)",
+  }),
+} as const;
