@@ -5,7 +5,7 @@ import { KpropError } from '../errors/kprop-error.ts';
 import { lockFile } from '../host/libc.ts';
 import { blockBytes, blocksAtOnce, type Dump } from '../protocol/kprop/dump.ts';
 
-/** An open, locked dump. Each call of `blocks()` reads it from the start, on its own. */
+/** An open, locked dump. Each call of `pieces()` reads it from the start, on its own. */
 export interface DumpFile extends Dump {
   readonly path: string;
   /** What an administrator should know of it, though it can be sent. */
@@ -51,7 +51,7 @@ export async function openDumpFile(path: string): Promise<DumpFile> {
       path,
       warning: unfinished ? warningOf(path, okPath, status.mtime) : undefined,
       bytes: status.size,
-      blocks: () => readBlocks(file, path),
+      pieces: () => readPieces(file, path),
       piece: (position) => readPiece(file, path, { position, byteCount: pieceBytes }),
       close: () => file.close(),
     };
@@ -80,7 +80,7 @@ function warningOf(path: string, okPath: string, dumped: Date): string {
   return `${okPath} is empty, as a kdb5_util dump that failed leaves it: what is sent is the dump of ${dumped.toISOString()}, without later changes; look at the exit status of kdb5_util dump ${path}`;
 }
 
-async function* readBlocks(file: FileHandle, path: string): AsyncGenerator<Uint8Array> {
+async function* readPieces(file: FileHandle, path: string): AsyncGenerator<Uint8Array> {
   let position = 0;
   // One piece is read ahead, while the one before is sealed and sent.
   let ahead = readPiece(file, path, { position, byteCount: readBytes });

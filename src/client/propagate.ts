@@ -179,9 +179,9 @@ function limitsOf(given: NonNullable<PropagateOptions['limits']>): PropagateLimi
 function announced(dump: Dump, announce: (phase: Phase) => void): Dump {
   return {
     bytes: dump.bytes,
-    async *blocks() {
+    async *pieces() {
       announce('blocks');
-      yield* dump.blocks();
+      yield* dump.pieces();
       // Without a block there is no progress that could tell.
       if (dump.bytes === 0) announce('confirm');
     },
@@ -244,7 +244,7 @@ async function openDump(dump: string | DumpStream): Promise<OpenDump> {
   return {
     bytes,
     warning: undefined,
-    blocks: () => readStream(stream),
+    pieces: () => readStream(stream),
     // Whoever made the stream closes it; a Readable closes itself when its reader leaves.
     close: async () => undefined,
   };

@@ -28,14 +28,14 @@ test.each([0, 1, 32_768, 1 << 20, (1 << 20) + 1, 3_500_000])('a dump of %s bytes
   const contents = Buffer.alloc(size, 'dump of a database\n');
   const dump = await openDumpFile(made(`of-${size}`, contents));
   expect(dump.bytes).toBe(size);
-  expect((await bytesOf(dump.blocks())).equals(contents)).toBe(true);
+  expect((await bytesOf(dump.pieces())).equals(contents)).toBe(true);
   await dump.close();
 });
 
 test('is read from its start by each who asks, also at the same time', async () => {
   const contents = Buffer.alloc(2_500_000, 'abcdefg');
   const dump = await openDumpFile(made('many-readers', contents));
-  const [one, two] = await Promise.all([bytesOf(dump.blocks()), bytesOf(dump.blocks())]);
+  const [one, two] = await Promise.all([bytesOf(dump.pieces()), bytesOf(dump.pieces())]);
   expect(one.equals(contents) && two.equals(contents)).toBe(true);
   await dump.close();
 });
@@ -45,7 +45,7 @@ test('stays the same where kdb5_util puts a new one in its place meanwhile', asy
   const dump = await openDumpFile(path);
   rmSync(path);
   writeFileSync(path, 'a newer and longer one');
-  expect((await bytesOf(dump.blocks())).toString()).toBe('old');
+  expect((await bytesOf(dump.pieces())).toString()).toBe('old');
   await dump.close();
   expect(readFileSync(path, 'utf8')).toBe('a newer and longer one');
 });

@@ -80,7 +80,7 @@ test('a dump of 4 GiB or more is refused by a kpropd up to 1.19, in the middle o
   const block = new Uint8Array(1 << 20);
   const dump = {
     bytes: 5 * 2 ** 30,
-    async *blocks() {
+    async *pieces() {
       for (;;) yield block;
     },
   };

@@ -13,7 +13,7 @@ export const blocksAtOnce = 32;
 /** A database dump: its size, and its bytes in order, in pieces of any length. */
 export interface Dump {
   readonly bytes: number;
-  blocks(): AsyncIterable<Uint8Array>;
+  pieces(): AsyncIterable<Uint8Array>;
 }
 
 /** A dump that is being received: its size, and its blocks in order, all that are there at a time. */

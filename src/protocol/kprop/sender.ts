@@ -53,7 +53,7 @@ async function sendBlocks(
   o: SendOptions,
 ): Promise<void> {
   const seal = session.sealer();
-  const source = inBlocks(dump.blocks());
+  const source = inBlocks(dump.pieces());
   channel.during('sending the database', o.limits.idleMillis);
   let sent = 0;
   /** The write under way: it goes on while the next blocks are read and sealed. */

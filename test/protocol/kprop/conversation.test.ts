@@ -138,7 +138,7 @@ describe('a dump that changes while it is sent', () => {
   test('and cannot be read any more: the replica is told that much', async () => {
     const dump = {
       bytes: 70_000,
-      async *blocks() {
+      async *pieces() {
         yield someBytes(40_000);
         throw new KpropError('dump.read', { path: '/dump', errno: 'EIO' });
       },

@@ -56,7 +56,7 @@ test('a replica that refuses and is gone before the next write is heard', async 
   });
   const dump = {
     bytes: 2 * 32_768 * 8,
-    async *blocks() {
+    async *pieces() {
       yield someBytes(32_768 * 8);
       await replicaGone;
       yield someBytes(32_768 * 8);

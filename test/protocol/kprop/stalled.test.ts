@@ -8,7 +8,7 @@ import { converse } from '../../support/wire/conversation.ts';
 function stalled(o: { readonly onStop?: () => void } = {}) {
   return {
     bytes: 100_000,
-    async *blocks() {
+    async *pieces() {
       try {
         yield new Uint8Array(40_000);
         await new Promise(() => undefined);

@@ -107,7 +107,7 @@ export async function serveOver(
 export function dumpOf(pieces: readonly Uint8Array[], bytes = concat(...pieces).length): Dump {
   return {
     bytes,
-    async *blocks() {
+    async *pieces() {
       yield* pieces;
     },
   };

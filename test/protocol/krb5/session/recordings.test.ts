@@ -217,10 +217,10 @@ async function primary(channel: Channel, transcript: Transcript, ambient: FixedA
   const client = Principal.of(principal.realm, principal.components, nameTypes.srvHst);
   const credential = { ...openHandshake(transcript).credential, client };
   const session = await sendauth(channel, { application: applicationVersion, credential, ambient });
-  const blocks = async function* () {
+  const pieces = async function* () {
     yield dump;
   };
-  await sendDump(channel, session, { bytes: dump.length, blocks }, { limits });
+  await sendDump(channel, session, { bytes: dump.length, pieces }, { limits });
 }
 
 /** The replica of the recording: each answer once the primary has said what calls for it. */
