@@ -27,7 +27,7 @@ test('after a large dump kpropd gives its memory back, and sleeps', async () => 
   const { status } = await lab.ourKprop({ port: kpropd.port, file: dump.path });
   expect(status).toBe(0);
   // Without it more than 40 MB stay. Half of what does stay is the code of Node that was needed.
-  const resting = fresh + 32e6;
+  const resting = fresh + 20e6;
   for (let tries = 0; tries < 100 && residentBytes(pid) > resting; tries += 1) await sleep(200);
   expect(residentBytes(pid)).toBeLessThan(resting);
 
