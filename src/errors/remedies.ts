@@ -44,7 +44,9 @@ export function remedyForKdcError(number: number): string {
 
 /** The remedy for a KRB-ERROR that kpropd sent; `text` is its e-text. */
 export function remedyForReplicaError(number: number, text: string): string {
-  const known = replicaTexts.find(({ phrase }) => phrase.test(text));
+  // The step that failed may stand behind it: "while writing database block starting at offset 0".
+  const said = text.replace(/ while .*$/, '');
+  const known = replicaTexts.find(({ phrase }) => phrase.test(said));
   return (
     known?.remedy ??
     replicaRemedies[number] ??
@@ -53,26 +55,26 @@ export function remedyForReplicaError(number: number, text: string): string {
 }
 
 /**
- * What kpropd says where the number is the general one: its own and MIT's whole phrases, perhaps with
- * the step behind them ("while writing …"). A word inside a path or a principal means nothing.
+ * What kpropd says: its own and MIT's whole phrases, for a reason that mostly has no number of its own.
+ * A word inside a path or a principal means nothing.
  */
 const replicaTexts: readonly { readonly phrase: RegExp; readonly remedy: string }[] = [
   {
-    phrase: /^\S+ is not authorized to propagate to this host(?: while .*)?$/,
+    phrase: /^\S+ is not authorized to propagate to this host$/,
     remedy:
       "add this host's principal to kpropd.acl on the replica, exactly as printed, realm included",
   },
   {
-    phrase: /^No space left on device(?: while .*)?$/,
+    phrase: /^No space left on device$/,
     remedy: "make room on the replica's disk, then run kprop again",
   },
   {
-    phrase: /^the spool file is locked by another propagation(?: while .*)?$/,
+    phrase: /^the spool file is locked by another propagation$/,
     remedy:
       'another propagation to this replica is still running: wait for it, then run kprop again',
   },
   {
-    phrase: /^Encryption type (?:\S+ )?not permitted(?: while .*)?$/,
+    phrase: /^Encryption type (?:\S+ )?not permitted$/,
     remedy:
       "the replica's permitted_enctypes excludes the encryption type of the ticket or of its session key: make both sides agree",
   },

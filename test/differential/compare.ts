@@ -69,12 +69,14 @@ function differences(first: Observation, second: Observation): readonly string[]
       ...without(after, before).map((line) => `${field} + ${line}`),
     ];
     if (found.length > 0) return found;
-    const [own, others] = [before, after].map((lines) =>
-      lines.filter((line) => line !== fromParent),
-    );
-    if (own?.join('\n') === others?.join('\n')) return [];
+    if (inOrder(before) === inOrder(after)) return [];
     return [`${field}: the order of lines\n${after.join('\n')}`];
   });
+}
+
+/** The lines whose order means something. */
+function inOrder(lines: readonly string[]): string {
+  return lines.filter((line) => line !== fromParent).join('\n');
 }
 
 function without(lines: readonly string[], others: readonly string[]): readonly string[] {
