@@ -1,15 +1,15 @@
 import type { Lab } from '../test/support/lab/lab.ts';
+import type { Make } from '../test/support/lab/make.ts';
 import { peakResidentBytes } from '../test/support/lab/process-status.ts';
 import type { SyntheticDump } from '../test/support/lab/synthetic-dump.ts';
 import type { AttackersSettings, FarAwaySettings } from './hostile-roles.ts';
 import { type Bench, type Figure, median, megabytes, type Part, seconds, times } from './part.ts';
-import type { Make } from './propagation.ts';
 import { startRole } from './roles.ts';
 import { table } from './table.ts';
 
 const principals = 2000;
 const delayMillis = 50;
-const makes = ['ours', 'MIT'] as const;
+const makes = ['ours', 'mit'] as const;
 
 /** The connections that somebody makes who wants to shut the primary out. */
 type Hostility = Omit<AttackersSettings, 'port'>;
@@ -62,7 +62,7 @@ export const hostile: Part = {
           row.what,
           `${row.failures.length} of ${row.attempts}`,
           seconds(row.seconds.ours),
-          seconds(row.seconds.MIT),
+          seconds(row.seconds.mit),
           megabytes(row.peakBytes),
           megabytes(row.logBytes),
           `${row.connections}`,
@@ -125,7 +125,7 @@ async function measure(
     startRole('attackers', { ...one, port } satisfies AttackersSettings),
   );
   for (const one of attackers) await one.line();
-  const samples: Record<Make, number[]> = { ours: [], MIT: [] };
+  const samples: Record<Make, number[]> = { ours: [], mit: [] };
   const failures: string[] = [];
   let attempts = 0;
   // The first propagation is from an address that the replica does not know yet.
@@ -136,7 +136,7 @@ async function measure(
     attempts += 1;
     const begin = performance.now();
     const o = { port: farPort, file: dump.path };
-    const { status, stderr } = await (make === 'MIT' ? lab.mitKprop(o) : lab.ourKprop(o));
+    const { status, stderr } = await (make === 'mit' ? lab.mitKprop(o) : lab.ourKprop(o));
     if (status === 0) samples[make].push((performance.now() - begin) / 1000);
     else failures.push(`${make}: ${stderr}`);
   }
@@ -154,13 +154,13 @@ async function measure(
     what,
     attempts,
     failures,
-    seconds: { ours: median(samples.ours), MIT: median(samples.MIT) },
+    seconds: { ours: median(samples.ours), mit: median(samples.mit) },
     peakBytes,
     logBytes,
     connections,
   };
   bench.say(
-    `${what}: ${failures.length} of ${attempts} failed, ${seconds(row.seconds.ours)} and ${seconds(row.seconds.MIT)}`,
+    `${what}: ${failures.length} of ${attempts} failed, ${seconds(row.seconds.ours)} and ${seconds(row.seconds.mit)}`,
   );
   return row;
 }

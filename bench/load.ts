@@ -17,11 +17,11 @@ export const load: Part = {
     const lab = await bench.lab();
     const dump = await bench.dump(bench.principals);
     const bare: number[] = [];
-    const samples = { MIT: [] as Sample[], ours: [] as Sample[] };
+    const samples = { mit: [] as Sample[], ours: [] as Sample[] };
     // The first load makes a database, every other replaces one: nobody is to be the first.
     await lab.load(await lab.dump());
     for (let round = 1; round <= bench.rounds; round += 1) {
-      for (const [make, pairing] of [['MIT', allMit] as const, ['ours', allOurs] as const]) {
+      for (const [make, pairing] of [['mit', allMit] as const, ['ours', allOurs] as const]) {
         const sample = await propagateOnce(lab, pairing, dump);
         samples[make].push(sample);
         bench.say(`  round ${round}  ${lineOf(pairing, sample)}`);
@@ -32,7 +32,7 @@ export const load: Part = {
       bare.push((performance.now() - started) / 1000);
       bench.say(`  round ${round}  ${'kdb5_util load'.padEnd(26)}${seconds(bare.at(-1) ?? 0)}`);
     }
-    const mit = summaryOf(allMit, samples.MIT);
+    const mit = summaryOf(allMit, samples.mit);
     const ours = summaryOf(allOurs, samples.ours);
     const alone = median(bare);
     const figure = (what: string, other: number, most: number) => ({

@@ -2,21 +2,20 @@ import { closeSync, openSync, rmSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { type Lab, ourProgram } from '../test/support/lab/lab.ts';
+import type { Make } from '../test/support/lab/make.ts';
 import type { SyntheticDump } from '../test/support/lab/synthetic-dump.ts';
 import { type Observation, observe } from './observe.ts';
 import { type Figure, median, seconds, times } from './part.ts';
-
-export type Make = 'MIT' | 'ours';
 
 export interface Pairing {
   readonly kprop: Make;
   readonly kpropd: Make;
 }
 
-export const allMit: Pairing = { kprop: 'MIT', kpropd: 'MIT' };
+export const allMit: Pairing = { kprop: 'mit', kpropd: 'mit' };
 export const allOurs: Pairing = { kprop: 'ours', kpropd: 'ours' };
-export const mitToOurs: Pairing = { kprop: 'MIT', kpropd: 'ours' };
-export const oursToMit: Pairing = { kprop: 'ours', kpropd: 'MIT' };
+export const mitToOurs: Pairing = { kprop: 'mit', kpropd: 'ours' };
+export const oursToMit: Pairing = { kprop: 'ours', kpropd: 'mit' };
 
 /** One propagation: kprop from its start to its end. */
 export interface Sample {
@@ -40,14 +39,14 @@ export async function propagateOnce(
   o: PropagationOptions = {},
 ): Promise<Sample> {
   const start = (make: Make) =>
-    make === 'MIT' ? lab.startMitKpropd.bind(lab) : lab.startOurKpropd.bind(lab);
+    make === 'mit' ? lab.startMitKpropd.bind(lab) : lab.startOurKpropd.bind(lab);
   // One propagation for each kpropd: with -d MIT's receives without a child, and then ends.
   const kpropd = await start(pairing.kpropd)(o);
   try {
     touchMemory(lab, 3 * dump.bytes);
     const args = lab.kpropArgs({ port: kpropd.port, file: dump.path });
     const [program, before] =
-      pairing.kprop === 'MIT' ? ['/usr/sbin/kprop', []] : [process.execPath, [ourProgram('kprop')]];
+      pairing.kprop === 'mit' ? ['/usr/sbin/kprop', []] : [process.execPath, [ourProgram('kprop')]];
     const receiver = observe(kpropd.process.pid);
     const started = performance.now();
     const kprop = lab.start(program, [...before, ...args]);

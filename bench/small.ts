@@ -12,7 +12,7 @@ const principals = 100;
 /** Short runs are cheap, and noisy. */
 const runsPerRound = 5;
 
-/** The whole kprop command for a small database: what is left is start-up and hand-shake. */
+/** The whole kprop command for a small database: what is left is start-up and handshake. */
 export const small: Part = {
   name: 'small',
   about: `a database of ${principals} principals: the whole kprop command`,

@@ -7,14 +7,13 @@ import { keytabReader } from '../src/host/keytab-file.ts';
 import { flags, int32 } from '../src/protocol/der/primitives.ts';
 import { application, encode, field, sequence } from '../src/protocol/der/schema.ts';
 import { enctypeName } from '../src/protocol/krb5/crypto/profiles.ts';
-import { formatKeytab } from '../src/protocol/krb5/formats/keytab.ts';
 import { encryptedData } from '../src/protocol/krb5/messages/parts.ts';
 import { Principal } from '../src/protocol/krb5/messages/principal.ts';
 import { ticket } from '../src/protocol/krb5/messages/ticket.ts';
 import { type AcceptorOptions, acceptApReq } from '../src/protocol/krb5/session/ap-exchange.ts';
+import { enctypes } from '../test/support/wire/enctypes.ts';
 import {
   acceptor,
-  allEnctypes,
   entry,
   forgeApReq,
   forgeCredential,
@@ -22,6 +21,7 @@ import {
   replicaName,
   someKey,
 } from '../test/support/wire/forge.ts';
+import { formatKeytab } from '../test/support/wire/format-keytab.ts';
 import { median, type Part } from './part.ts';
 
 /** Longer than this takes nobody who has proved nothing. */
@@ -92,7 +92,7 @@ function messages(): readonly Case[] {
 
 /** A ticket of 30 kB, sealed with a key that nobody has; and one where many keys are tried. */
 function sealed(): readonly Case[] {
-  const large = allEnctypes.map((enctype) => ({
+  const large = enctypes.map((enctype) => ({
     what: `a ticket of 30 kB, ${enctypeName(enctype)}`,
     message: requestFor({ enctype, cipherBytes: 30_000 }),
   }));

@@ -1,7 +1,6 @@
-// Compiles src/ into dist/, bundles each program into one file (Node takes longer to find and read a
-// hundred modules than a small propagation takes), makes the programs executable and removes what
-// has no source any more.
-// With --if-older it does so only when dist/ is not the outcome of the present src/.
+// Compiles src/ into dist/, bundles each program into one executable file (loading a hundred modules
+// takes Node longer than a small propagation), and removes from dist/ what has no source any more.
+// With --if-older it does so only if dist/ is older than src/ or has other files.
 
 import { spawnSync } from 'node:child_process';
 import {
@@ -28,7 +27,8 @@ const compiler = join(root, 'node_modules/typescript/bin/tsc');
 if (!process.argv.includes('--if-older') || isOlder()) build();
 
 function build() {
-  console.log('build: src/ → dist/');
+  // On stderr, since `npm pack --json` builds, too, and its stdout is parsed.
+  console.error('build: src/ → dist/');
   const args = ['-p', join(root, 'tsconfig.build.json'), '--noEmitOnError'];
   const { status } = spawnSync(process.execPath, [compiler, ...args], { stdio: 'inherit' });
   if (status !== 0) process.exit(1);
@@ -43,7 +43,7 @@ function build() {
   );
 }
 
-// CommonJS, without the spaces: Node starts it 25 ms sooner than it starts a module.
+// CommonJS without white space: Node starts it 25 ms sooner than a module.
 function bundle(programs) {
   const outdir = join(target, 'bin');
   const { metafile } = buildSync({
@@ -61,11 +61,11 @@ function bundle(programs) {
     define: { 'import.meta.url': 'moduleUrl' },
     platform: 'node',
     target: 'node20',
-    // Native code stays where npm put it.
+    // Packages with native code cannot be bundled.
     external: ['koffi', 'kerberos'],
     absWorkingDir: root,
     logLevel: 'warning',
-    // For scripts/coverage.mjs alone: nobody who installs the package wants them.
+    // Only for scripts/coverage.mjs; not part of the package.
     sourcemap: 'external',
   });
   mkdirSync(maps, { recursive: true });
@@ -75,11 +75,11 @@ function bundle(programs) {
 }
 
 /**
- * Makes a bundle a program. What the kernel starts is a shell, which gives way to Node at once: a
- * "#!" line takes one argument only, and env(1) splits it in coreutils alone. Until the program's
- * own first statement runs, which lets nothing happen at SIGUSR1, a Node that is told so cannot open
- * its debugger (src/host/inspector.ts); before Node itself minds the signal, it is ignored.
- * To JavaScript the second line is a string and a comment. The source map goes elsewhere.
+ * Makes a bundle executable. Its first lines are a shell script that replaces itself by Node: a "#!"
+ * line takes one argument only, and only coreutils' env(1) can split it. The shell ignores SIGUSR1,
+ * and the argument keeps Node from opening its debugger at that signal (src/host/inspector.ts), until
+ * the program's own first statement handles it. To JavaScript the second line is a string and a
+ * comment. The source map is moved out of dist/.
  */
 function finish(name) {
   const start =
@@ -90,7 +90,7 @@ function finish(name) {
     readFileSync(program, 'utf8').replace(/^#!.*$/m, () => start),
   );
   chmodSync(program, 0o755);
-  // There is a line more than esbuild knows of: to a map, each semicolon is one.
+  // The start has one line more than esbuild wrote: in a source map each semicolon ends a line.
   const map = JSON.parse(readFileSync(`${program}.map`, 'utf8'));
   writeFileSync(
     join(maps, `${name}.map`),
@@ -99,7 +99,7 @@ function finish(name) {
   rmSync(`${program}.map`);
 }
 
-/** The licences of the packages that went into the bundles: they demand to be told. */
+/** The licences of the bundled packages, which require that their text is included. */
 function licensesOf(files) {
   const packages = files.map((file) => /^node_modules\/(@[^/]+\/[^/]+|[^/]+)/.exec(file)?.[1]);
   const names = [...new Set(packages.filter((name) => name !== undefined))].sort();

@@ -1,8 +1,8 @@
-// Gives the container tests an engine and the images, runs them, and leaves nothing behind.
+// Runs the container tests with an engine and the images that they need, and leaves nothing behind.
 //   node scripts/containers.mjs                    the container tests
-//   node scripts/containers.mjs --reporter=json    the same; what begins with - is for vitest
+//   node scripts/containers.mjs --reporter=json    the same; arguments that begin with - go to vitest
 //   node scripts/containers.mjs COMMAND [ARG…]     any command, for example: docker-compose up
-// The engine is the one that DOCKER_HOST or the default socket names; without one, our own.
+// The engine is that of DOCKER_HOST or of the default socket; if none answers, one is started.
 // Plain JavaScript without dependencies, like prepare.mjs.
 
 import { spawn } from 'node:child_process';
@@ -17,12 +17,12 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const vitest = join(root, 'node_modules/vitest/vitest.mjs');
 
 let engine;
-let under; // the command under way
+let running; // the command that runs now
 let ended = false;
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
   process.on(signal, () => {
     ended = true;
-    under?.kill(signal);
+    running?.kill(signal);
   });
 }
 
@@ -66,16 +66,16 @@ async function main(args) {
 
 function run(command, args) {
   return new Promise((settle) => {
-    under = spawn(command, args, { cwd: root, stdio: 'inherit', env: environment() });
-    under.once('error', (error) => {
+    running = spawn(command, args, { cwd: root, stdio: 'inherit', env: environment() });
+    running.once('error', (error) => {
       say(`${command}: ${error.message}`);
       settle(1);
     });
-    under.once('exit', (status) => settle(ended ? 1 : (status ?? 1)));
+    running.once('exit', (status) => settle(ended ? 1 : (status ?? 1)));
   });
 }
 
-/** Nothing of testcontainers may outlive us: no reaper, whose image no registry may be there to give. */
+/** Without testcontainers' reaper: its image may be unavailable, and this script removes everything itself. */
 function environment() {
   return { ...process.env, TESTCONTAINERS_RYUK_DISABLED: 'true' };
 }

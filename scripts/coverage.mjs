@@ -40,7 +40,7 @@ try {
 }
 process.exit(status ?? 1);
 
-/** Prints the lines of each folder, and gives the percentage of all. */
+/** Prints the line coverage of each folder; returns the percentage of all of them. */
 async function report() {
   const map = istanbul.createCoverageMap(json(join(folder, 'tests', 'coverage-final.json')) ?? {});
   for (const program of ['kprop', 'kpropd']) map.merge(await coverageOf(`${program}.js`));
@@ -62,14 +62,14 @@ async function report() {
   return all.lines.pct;
 }
 
-/** What all runs of a program together reached, by the sources that it was bundled from. */
+/** What all runs of a program reached together, by the source files that it was bundled from. */
 async function coverageOf(program) {
   const url = pathToFileURL(join(root, 'dist/bin', program)).href;
   let merged;
   const programs = join(folder, 'programs');
   if (!existsSync(programs)) return {};
   for (const name of readdirSync(programs)) {
-    // One that was killed while it wrote tells nothing.
+    // A program that was killed while it wrote leaves a file that cannot be read.
     const run = json(join(programs, name));
     const scripts = run?.result.filter((script) => script.url === url) ?? [];
     if (scripts.length > 0) merged = mergeScriptCovs([...(merged ? [merged] : []), ...scripts]);
@@ -77,7 +77,7 @@ async function coverageOf(program) {
   if (merged === undefined) return {};
   const code = readFileSync(fileURLToPath(url), 'utf8').replace(/^#!/, '//');
   const sourceMap = json(join(maps, `${program}.map`));
-  // Relative to where the map was written.
+  // The paths are relative to the folder into which esbuild wrote the map.
   sourceMap.sources = sourceMap.sources.map((source) => resolve(root, 'dist/bin', source));
   const ast = await parseAstAsync(code);
   const covered = await convert({

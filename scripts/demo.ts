@@ -44,7 +44,7 @@ function say(text = ''): void {
   process.stdout.write(`${text}\n`);
 }
 
-/** Does one thing and prints it with what came out and how long it took. */
+/** Does one step and prints it with its outcome and how long it took. */
 async function step<T>(
   label: string,
   work: () => T | Promise<T>,
@@ -65,15 +65,16 @@ function duration(millis: number): string {
   return text.padStart(8);
 }
 
-function size(bytes: number): string {
+function megabytes(bytes: number): string {
   return `${(bytes / 1e6).toFixed(2)} MB`;
 }
 
-class Surprise extends Error {}
+/** An outcome that the demonstration does not expect. */
+class UnexpectedOutcome extends Error {}
 
-/** Takes what was expected; anything else ends the demonstration with the words of the programs. */
+/** Ends the demonstration with the output of the programs unless the expectation holds. */
 function expectThat(holds: boolean, what: string, said: string): void {
-  if (!holds) throw new Surprise(`${what}\n${said.trim()}`);
+  if (!holds) throw new UnexpectedOutcome(`${what}\n${said.trim()}`);
 }
 
 async function ticketFromReplica(lab: Lab, name: string, password: string, expected: boolean) {
@@ -100,7 +101,7 @@ async function round(lab: Lab, number: number): Promise<readonly string[]> {
   const dump = await step(
     'kdb5_util dump at the primary:',
     () => lab.dump(),
-    (path) => size(statSync(path).size),
+    (path) => megabytes(statSync(path).size),
   );
   const kpropd = await step(
     `${receiver.name} kpropd listens:`,
@@ -126,7 +127,7 @@ async function round(lab: Lab, number: number): Promise<readonly string[]> {
   await ticketFromReplica(lab, newcomer, password, true);
   const enctype = /etype == ([^)]*)/.exec(kpropd.stderr)?.[1] ?? 'not said';
   await kpropd.stop();
-  return [title, size(bytes), duration(sent.millis).trim(), enctype];
+  return [title, megabytes(bytes), duration(sent.millis).trim(), enctype];
 }
 
 function table(rows: readonly (readonly string[])[]): void {
@@ -149,7 +150,7 @@ async function demonstrate(lab: Lab): Promise<void> {
       await lab.load(made.path, 'primary');
       return made.bytes;
     },
-    size,
+    megabytes,
   );
   await step("an old copy of it for the replica, and the replica's own KDC", async () => {
     await lab.load(await lab.dump());
@@ -174,7 +175,7 @@ let interrupted = false;
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   process.once(signal, () => {
     interrupted = true;
-    lab.close(); // what is under way fails, and the demonstration with it
+    lab.close(); // the step under way fails, which ends the demonstration
   });
 }
 try {
@@ -183,7 +184,7 @@ try {
 } catch (error) {
   process.exitCode = 1;
   const { message, stack } = error as Error;
-  const said = interrupted ? 'interrupted' : error instanceof Surprise ? message : stack;
+  const said = interrupted ? 'interrupted' : error instanceof UnexpectedOutcome ? message : stack;
   say(`  ${red('✗')} ${said}\n`);
 } finally {
   await step('every process ended, every file removed', async () => {

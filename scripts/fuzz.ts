@@ -40,7 +40,9 @@ async function main(): Promise<void> {
   const minutes = Number(positionals[0] ?? 10);
   const chosen = parts.filter(({ name }) => values.part === undefined || values.part === name);
   if (chosen.length === 0 || !(minutes > 0) || !Number.isSafeInteger(seed)) {
-    throw new Error(`there are the parts ${parts.map(({ name }) => name).join(', ')}`);
+    throw new Error(
+      `usage: npm run fuzz [MINUTES] [-- --part=${parts.map(({ name }) => name).join('|')}]; FUZZ_SEED must be a whole number`,
+    );
   }
   console.log(`FUZZ_SEED=${seed}, ${minutes} minutes`);
   for (const { name, about } of chosen) console.log(`  ${name}: ${about}`);
@@ -53,7 +55,7 @@ async function main(): Promise<void> {
   const news = setInterval(() => {
     console.log(running.map(({ part, cases }) => `${part.name} ${cases}`).join(', '));
   }, 30_000);
-  // Whatever fails first ends all: what it says is the last that is printed.
+  // The first part that fails ends all, so that its output is the last that is printed.
   const failed = (
     await Promise.all(
       running.map((one) =>

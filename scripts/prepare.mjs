@@ -1,5 +1,5 @@
-// Makes a fresh clone ready for the tests, the bench and the demo, step by step; says what it does.
-// Plain JavaScript without dependencies: Node is all that it may count on.
+// Prepares a fresh clone for the tests, the bench and the demo, and says what it does.
+// Plain JavaScript without dependencies: nothing but Node is there yet.
 
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
@@ -19,7 +19,7 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const leastNode = [20, 19];
 const kerberosBinary = join(root, 'node_modules/kerberos/build/Release/kerberos.node');
 
-// What must be there, and the Debian package that brings it.
+// What is needed, and the Debian package that has it.
 const machineNeeds = [
   { package: 'krb5-kdc', files: ['/usr/sbin/krb5kdc', '/usr/sbin/kdb5_util'] },
   { package: 'krb5-admin-server', files: ['/usr/sbin/kadmin.local', '/usr/sbin/kprop'] },
@@ -36,7 +36,7 @@ const machineNeeds = [
   { package: 'systemd', files: ['/usr/bin/systemd-analyze'] },
 ];
 
-// As packages they exclude each other, and would start to serve: the tests run unpacked copies.
+// Installed, they would conflict with each other and start to serve: the tests run unpacked copies.
 const superServers = [
   { package: 'openbsd-inetd', program: 'usr/sbin/inetd' },
   { package: 'xinetd', program: 'usr/sbin/xinetd' },
@@ -67,7 +67,7 @@ function prepareMachine() {
     `  apt-get update && DEBIAN_FRONTEND=noninteractive apt-get ${install.join(' ')}`,
   ];
   if (!onPath('apt-get')) {
-    fail(`this machine lacks what these Debian packages hold: ${missing.join(' ')}`);
+    fail(`this machine lacks what these Debian packages contain: ${missing.join(' ')}`);
   }
   const asRoot = rootPrefix();
   if (asRoot === undefined) fail(`packages are missing: ${missing.join(' ')}`, ...byHand);
@@ -77,7 +77,7 @@ function prepareMachine() {
   if (!runs([...aptGet(asRoot), 'update'])) say('apt-get update failed; trying to go on');
   if (!runs([...aptGet(asRoot), ...install])) fail('apt-get install failed; run', ...byHand);
   const still = missingPackages(machineNeeds);
-  if (still.length > 0) fail(`installed, and still not found: ${still.join(' ')}`);
+  if (still.length > 0) fail(`installed, but still not found: ${still.join(' ')}`);
 }
 
 function preparePackages() {
@@ -85,8 +85,8 @@ function preparePackages() {
     say('installing npm packages as package-lock.json says');
     const quiet = ['--no-audit', '--no-fund', '--loglevel=error'];
     if (!runs(['npm', 'ci', ...quiet], buildEnvironment())) {
-      // It wants the packages of every other system in the lock file, which not each registry knows.
-      say('npm ci would not; asking npm install for the same versions');
+      // It needs the metadata of the other systems' packages, too, which not every registry has.
+      say('npm ci failed; trying npm install with the same versions');
       const install = ['npm', 'install', '--no-save', ...quiet];
       if (!runs(install, buildEnvironment())) fail('npm could not install the packages; see above');
     }
@@ -104,15 +104,15 @@ function prepareSuperServers() {
   for (const { package: name, program } of superServers) {
     const folder = join(root, 'node_modules/.cache/kprop/super-servers', name);
     if (existsSync(join(folder, program))) continue;
-    say(`unpacking ${name} and the libraries that it lacks here into node_modules/.cache`);
+    say(`unpacking ${name} and the libraries that it needs into node_modules/.cache`);
     if (unpackTo(folder, name)) continue;
-    say('that did not work; once more with new lists of packages');
+    say('that failed; trying again after apt-get update');
     runs([...aptGet(rootPrefix() ?? []), 'update']);
     if (!unpackTo(folder, name)) fail(`the package ${name} could not be fetched; see above`);
   }
 }
 
-/** Fetches a Debian package with what it needs beyond what is installed, and installs nothing. */
+/** Downloads a Debian package with its missing dependencies and unpacks them without installing them. */
 function unpackTo(folder, name) {
   const archives = `${folder}.archives`;
   const unpacked = `${folder}.unpacked`;
@@ -137,7 +137,7 @@ function prepareBuild() {
   if (build.status !== 0) fail('the build failed');
 }
 
-/** Whether npm's own record of node_modules agrees with package-lock.json; packages of other systems may be absent. */
+/** Whether node_modules has the versions of package-lock.json; packages for other systems may be missing. */
 function installedAsLocked() {
   const packagesIn = (file) => JSON.parse(readFileSync(join(root, file), 'utf8')).packages;
   const locked = packagesIn('package-lock.json');
@@ -147,7 +147,7 @@ function installedAsLocked() {
   } catch {
     return false;
   }
-  // kerberos is optional for users of this package; npm drops it without a word when its build fails.
+  // kerberos is optional, so npm says nothing when its build fails; the tests need it.
   return Object.entries(locked).every(([path, { version, optional }]) => {
     if (path === '') return true;
     const there = existsSync(join(root, path)) ? installed[path] : undefined;
@@ -156,7 +156,7 @@ function installedAsLocked() {
   });
 }
 
-/** Lets node-gyp use the headers beside this Node, if they are there, rather than fetch them. */
+/** Lets node-gyp use the headers of this Node, if they are installed, instead of downloading them. */
 function buildEnvironment() {
   const prefix = dirname(dirname(process.execPath));
   const headers = existsSync(join(prefix, 'include/node/node_api.h'));

@@ -1,5 +1,5 @@
 // Runs a TypeScript program of this project (a demo, a bench) on any Node that kprop supports:
-// compiles it with all that it imports into a cache, and imports the outcome.
+// compiles it and all that it imports into a cache, and imports the result.
 //   node scripts/run.mjs scripts/demo.ts [arguments]
 
 import { spawnSync } from 'node:child_process';
@@ -9,11 +9,11 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const [program, ...args] = process.argv.slice(2);
-if (program === undefined) throw new Error('which program? node scripts/run.mjs FILE.ts');
+if (program === undefined) throw new Error('usage: node scripts/run.mjs FILE.ts [arguments]');
 const entry = resolve(root, program);
 const compiled = relative(root, entry).replace(/\.ts$/, '.js');
 
-// One folder for each program: two of them may be compiling at the same time.
+// One folder for each program: two of them may be compiled at the same time.
 const cache = join(root, 'node_modules/.cache/kprop', compiled.replaceAll('/', '-'));
 mkdirSync(cache, { recursive: true });
 writeFileSync(join(cache, 'package.json'), '{ "type": "module" }\n');

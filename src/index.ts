@@ -21,9 +21,8 @@ export type { DumpKind } from './kdb/dump/completeness.ts';
 export { type Ambient, systemAmbient } from './protocol/ambient.ts';
 export type { Krb5Config } from './protocol/krb5/formats/krb5-config.ts';
 export { memoryReplayCache, type ReplayCache } from './protocol/krb5/session/replay.ts';
-export type { ServeLimits } from './server/connection.ts';
 export type { LoadRun } from './server/load/loader.ts';
-export type { LoadMode } from './server/options.ts';
+export type { LoadMode, ServeLimits } from './server/options.ts';
 export {
   type KpropServer,
   type ServeOptions,

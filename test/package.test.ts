@@ -1,5 +1,14 @@
 import { execFileSync, spawnSync } from 'node:child_process';
-import { cpSync, existsSync, mkdtempSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 
@@ -31,10 +40,13 @@ function cleanEnvironment(): NodeJS.ProcessEnv {
   return Object.fromEntries(kept);
 }
 
-function npm(args: readonly string[], env: NodeJS.ProcessEnv = {}): string {
+function npm(
+  args: readonly string[],
+  { cwd = packageRoot, env = {} }: { cwd?: string; env?: NodeJS.ProcessEnv } = {},
+): string {
   const quiet = ['--no-audit', '--no-fund', '--loglevel=error', '--prefer-offline'];
   return execFileSync('npm', [...args, ...quiet], {
-    cwd: packageRoot,
+    cwd,
     encoding: 'utf8',
     env: { ...cleanEnvironment(), ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -46,9 +58,7 @@ beforeAll(async () => {
   [packed] = JSON.parse(npm(['pack', '--json', '--pack-destination', folder]));
   // A machine on which the optional package kerberos can neither be fetched as a binary nor built.
   npm(['install', '--global', '--prefix', prefix(), join(folder, packed.filename)], {
-    npm_config_build_from_source: 'true',
-    CC: '/bin/false',
-    CXX: '/bin/false',
+    env: { npm_config_build_from_source: 'true', CC: '/bin/false', CXX: '/bin/false' },
   });
   lab = await Lab.create({ principals: 5 });
   await lab.dump();
@@ -59,7 +69,7 @@ afterAll(async () => {
 });
 
 describe('the tarball', () => {
-  test('has what a user needs, and nothing of the workshop', () => {
+  test('has what a user needs, and none of the development files', () => {
     const paths = packed.files.map((file) => file.path);
     const rooms = new Set(paths.map((path) => path.split('/')[0]));
     expect([...rooms].sort()).toEqual(
@@ -95,6 +105,27 @@ describe('the tarball', () => {
       const file = packed.files.find((one) => one.path === path);
       expect(file?.mode.toString(8), path).toBe('755');
     }
+  });
+
+  test('is built first, if dist is missing', () => {
+    const clone = join(folder, 'clone');
+    mkdirSync(clone);
+    for (const name of ['package.json', 'tsconfig.json', 'tsconfig.build.json', 'src', 'scripts']) {
+      cpSync(join(packageRoot, name), join(clone, name), { recursive: true });
+    }
+    symlinkSync(join(packageRoot, 'node_modules'), join(clone, 'node_modules'));
+    const [built] = JSON.parse(npm(['pack', '--json', '--dry-run'], { cwd: clone }));
+    const paths = (built as Packed).files.map((file) => file.path);
+    for (const name of ['dist/index.js', ...Object.values<string>(manifest.bin)]) {
+      expect(paths).toContain(name);
+    }
+  });
+
+  test('keeps the imports that are there for what they do', () => {
+    // An import that binds no name is dropped from a bundle, unless package.json lists its file.
+    const bundle = (name: string) => readFileSync(join(packageRoot, manifest.bin[name]), 'utf8');
+    expect(bundle('kprop')).toContain('process.on("SIGUSR1",()=>{})');
+    expect(bundle('kpropd')).toContain('process.on("SIGUSR1",()=>{});process.on("SIGHUP",()=>{})');
   });
 
   test('passes publint', async () => {

@@ -1,6 +1,6 @@
-// A Docker engine of our own, in namespaces of its own: its bridges, its iptables rules, its mounts
-// and its processes are nobody else's, and the kernel removes them with it, however it ends.
-// It reaches no network: the images are made beside it.
+// A Docker engine in namespaces of its own: it shares no bridges, iptables rules, mounts or processes
+// with this machine, and the kernel removes them with it, however it ends. It has no network: the
+// images are made outside of it.
 
 import { spawn } from 'node:child_process';
 import { existsSync, mkdtempSync } from 'node:fs';
@@ -14,7 +14,7 @@ import { fail, rootPrefix, say, works } from './machine.mjs';
 const script = join(dirname(fileURLToPath(import.meta.url)), 'engine.sh');
 const patienceSeconds = 60;
 
-/** Whether an engine answers, at DOCKER_HOST or where the client looks by itself. */
+/** Whether an engine answers at this address, else at DOCKER_HOST or at the client's default. */
 export function answers(address) {
   return works('docker', [...(address === undefined ? [] : ['-H', address]), 'version']);
 }
@@ -22,15 +22,15 @@ export function answers(address) {
 export async function startEngine() {
   const asRoot = rootPrefix();
   if (asRoot === undefined) {
-    fail('no engine answers, and one can be started by root only: name one in DOCKER_HOST');
+    fail('no engine answers, and only root can start one: name one in DOCKER_HOST');
   }
   const folder = mkdtempSync(join(tmpdir(), 'kprop-engine-'));
   const address = `unix://${join(folder, 'docker.sock')}`;
   const own = ['unshare', '--fork', '--pid', '--mount-proc', '--net', '--mount', '--kill-child'];
   const [command, ...args] = [...asRoot, ...own, 'sh', script, folder];
   say(`starting an engine of our own in ${folder}`);
-  // It ends when our end of its stdin closes, even if we die of SIGKILL. A group of its own: Ctrl-C
-  // at the terminal is for the tests, which need the engine to clean up.
+  // The engine ends when its stdin closes, even if SIGKILL ends this script. It has a process group of
+  // its own, so that Ctrl-C ends the tests only, which need the engine to clean up.
   const child = spawn(command, args, {
     stdio: ['pipe', 'inherit', 'inherit'],
     detached: true,

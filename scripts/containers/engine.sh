@@ -1,29 +1,29 @@
 # Runs dockerd as the first process of new namespaces until standard input ends, then removes what
-# it made in FOLDER and in the control groups, which alone are not in a namespace.
+# it made in FOLDER and in the control groups, which are not in a namespace.
 #   unshare --fork --pid --mount-proc --net --mount --kill-child sh engine.sh FOLDER
 set -u
 folder=$1
 group=$(basename "$folder")
 PATH=$PATH:/usr/sbin:/sbin
 trap '' INT TERM HUP
-exec 3<&0 </dev/null # a job in the background would find its standard input closed
+exec 3<&0 </dev/null # the shell closes the standard input of background jobs
 
 ip link set lo up
-# Docker's DNS lives on a redirection: take the iptables that this kernel knows.
+# Docker's DNS needs a redirection: use the iptables that this kernel supports.
 if ! iptables -t nat -S >/dev/null 2>&1 && iptables-legacy -t nat -S >/dev/null 2>&1; then
   mkdir "$folder/bin"
   ln -s "$(command -v iptables-legacy)" "$folder/bin/iptables"
   PATH=$folder/bin:$PATH
 fi
 
-# By itself it takes the best storage driver that works here. Who came by sudo may use it, too.
+# dockerd chooses the storage driver. The group of the user who ran sudo may use the engine, too.
 dockerd --host "unix://$folder/docker.sock" --group "${SUDO_GID:-0}" --data-root "$folder/data" \
   --exec-root "$folder/exec" --pidfile "$folder/docker.pid" \
   --exec-opt native.cgroupdriver=cgroupfs --cgroup-parent "/$group" \
   3<&- >"$folder/log" 2>&1 &
 dockerd=$!
 
-# Until our input ends, or dockerd.
+# Wait until our input ends, or dockerd does.
 cat <&3 >/dev/null &
 input=$!
 trap 'tail -n 20 "$folder/log" >&2' USR1

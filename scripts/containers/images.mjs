@@ -1,5 +1,5 @@
-// The images of packaging/containers/ and of the tests, and the two that they are built on: pulled
-// where a registry can be reached, else made here under the same names.
+// The images of packaging/containers/ and of the tests, and their two base images: pulled if a
+// registry can be reached, else made here under the same names.
 
 import { spawnSync } from 'node:child_process';
 import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
@@ -18,11 +18,11 @@ const built = [
   { name: 'kprop/kprop', file: 'packaging/containers/Dockerfile', target: 'kprop' },
   { name: 'kprop/lab', file: 'test/containers/Dockerfile', target: 'lab' },
 ];
-// What the Dockerfiles install, so that a build needs no network on a base made here.
+// What the Dockerfiles install: with these in the base image, their build needs no network.
 const packages =
   'krb5-kdc krb5-admin-server krb5-kpropd krb5-user libstdc++6 netbase tini libfaketime';
 
-/** Builds the images. `release` gives back what was made under the names of others. */
+/** Builds the images. `release` removes the base images that were made here. */
 export async function prepareImages(root, isolated) {
   const made = [];
   const release = () => {
@@ -47,7 +47,7 @@ export async function prepareImages(root, isolated) {
 function build({ name, file, target }, root) {
   say(`building ${name}`);
   const args = ['build', '--quiet', '--file', file, '--target', target, '--tag', name, '.'];
-  // BuildKit is a plug-in, which Debian's docker.io lacks.
+  // BuildKit is a plug-in that Debian's docker.io does not have.
   const plain = works('docker', ['buildx', 'version']) ? {} : { DOCKER_BUILDKIT: '0' };
   const { status, stderr } = spawnSync('docker', args, {
     cwd: root,
@@ -68,7 +68,7 @@ function makeDebian(name, folder) {
   }).stdout?.trim();
   const options = ['--quiet', '--variant=minbase', `--include=${packages.replaceAll(' ', ',')}`];
   if (proxy) options.push(`--aptopt=${proxy}`);
-  // How this machine reaches Debian is none of the image's business.
+  // This machine's proxy does not belong into the image.
   options.push('--customize-hook=rm -f "$1/etc/apt/apt.conf.d/99mmdebstrap"');
   if (!runs([...asRoot, 'mmdebstrap', ...options, 'bookworm', archive])) {
     fail(`mmdebstrap could not make ${name}; see above`);

@@ -1,4 +1,4 @@
-// How the container scripts speak, and get the Debian packages that they need.
+// Output of the container scripts, and the Debian packages that they need.
 
 import { existsSync, rmSync, writeFileSync } from 'node:fs';
 
@@ -26,7 +26,7 @@ export function needs(wanted) {
     fail(`packages are missing: ${missing.join(' ')}. As root on Debian: ${byHand}`);
   }
   say(`installing packages of this system: ${missing.join(' ')}`);
-  // Debian's docker.io would start an engine that nobody here asked for and nobody would stop.
+  // Otherwise Debian's docker.io would start an engine, which nobody would stop.
   const forbid = process.getuid?.() === 0 && !existsSync(policy);
   if (forbid) writeFileSync(policy, '#!/bin/sh\nexit 101\n', { mode: 0o755 });
   try {
@@ -39,7 +39,7 @@ export function needs(wanted) {
   if (still.length > 0) fail(`installed, and still not found: ${still.join(' ')}`);
 }
 
-/** Runs a command to its end, its output shown. */
+/** Runs a command to its end and shows its output. */
 export function runs(command) {
   return runShown(command, { say });
 }

@@ -4,7 +4,7 @@ import { isAbsolute } from 'node:path';
 import { errnoOf } from '../errors/com-err.ts';
 import { KpropError } from '../errors/kprop-error.ts';
 
-/** Where MIT's programs look unless told otherwise, which is compiled into them. */
+/** The paths that are compiled into MIT's programs; options override them. */
 export interface DefaultPaths {
   /** What kprop sends. */
   readonly dump: string;
@@ -28,11 +28,11 @@ const debianPaths: DefaultPaths = {
   krb5Conf: '/etc/krb5.conf',
 };
 
-/** For distributions that build krb5 with other paths: a JSON object with some of the names above. */
+/** For distributions that build krb5 with other paths: a JSON object with some of these names. */
 const settingsFile = '/etc/kprop.json';
 
 /**
- * The paths of Debian, but for those that /etc/kprop.json sets. It need not exist.
+ * Debian's paths, except those that /etc/kprop.json sets. The file need not exist.
  * @throws config.syntax, config.unreadable
  */
 export function readDefaultPaths(file = settingsFile): DefaultPaths {
@@ -50,15 +50,14 @@ export function parseDefaultPaths(text: string, file: string): Partial<DefaultPa
     settings = JSON.parse(text);
   } catch (cause) {
     const position = /at position (\d+)/.exec((cause as Error).message)?.[1];
-    throw fault(Number(position ?? text.length), 'is no JSON', cause);
+    throw fault(Number(position ?? text.length), 'not valid JSON', cause);
   }
   if (typeof settings !== 'object' || settings === null || Array.isArray(settings)) {
-    throw fault(0, 'is no JSON object');
+    throw fault(0, 'not a JSON object');
   }
   for (const [name, path] of Object.entries(settings)) {
     const at = text.indexOf(JSON.stringify(name));
-    if (!Object.hasOwn(debianPaths, name))
-      throw fault(at, `"${name}" is no path that has a default`);
+    if (!Object.hasOwn(debianPaths, name)) throw fault(at, `"${name}" is not the name of a path`);
     if (typeof path !== 'string' || !isAbsolute(path)) {
       throw fault(at, `"${name}" is not an absolute path`);
     }

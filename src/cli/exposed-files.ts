@@ -9,18 +9,18 @@ export interface WatchedFile {
   readonly path: string;
 }
 
-/** The path of a keytab by name, or of the configured one; empty where that is not to be known yet. */
+/** The path of the keytab of this name, or of the configured one; empty if the name is not valid. */
 export function keytabPath(name: string | undefined, config: Krb5Config): string {
   try {
     return parseKeytabName(name ?? defaultKeytabName(config)).path;
   } catch {
-    return ''; // whoever opens it says what is wrong with its name
+    return ''; // opening the keytab reports what is wrong with its name
   }
 }
 
 /**
- * A warning for a file that decides who gets in and that others may write, or read where it is
- * secret; undefined where all is well, or nothing can be said. MIT's programs say nothing of it.
+ * A warning if other users may write the file, or read it if it is a keytab; undefined if not, or if
+ * the file cannot be seen. MIT's programs do not warn.
  */
 export function exposureOf({ kind, path }: WatchedFile): string | undefined {
   const bits = modeOf(path);
@@ -32,28 +32,28 @@ export function exposureOf({ kind, path }: WatchedFile): string | undefined {
   return `the ${kind} ${path} can be ${harm} by other users (mode ${mode}): ${remedy} ${path}`;
 }
 
-/** Tells of exposed files, of each once, and again when it has changed. */
+/** Warns of each exposed file once, and again if its mode has changed. */
 export class ExposureWatch {
   readonly #files: readonly WatchedFile[];
-  readonly #told = new Map<string, string | undefined>();
+  readonly #known = new Map<string, string | undefined>();
 
   constructor(files: readonly WatchedFile[]) {
     this.#files = files;
   }
 
-  /** What is new since it was last asked. */
+  /** The warnings that are new since the last call. */
   warnings(): readonly string[] {
     return this.#files.flatMap((file) => {
       const { path } = file;
       const text = exposureOf(file);
-      const known = this.#told.get(path);
-      this.#told.set(path, text);
+      const known = this.#known.get(path);
+      this.#known.set(path, text);
       return text === undefined || text === known ? [] : [text];
     });
   }
 }
 
-/** Undefined for what is no file, is not there, or lies where this user may not look. */
+/** Undefined if it is missing, is not a regular file, or lies in a folder that this user may not search. */
 function modeOf(path: string): number | undefined {
   try {
     const stats = statSync(path);

@@ -1,17 +1,17 @@
-/** What a command line says: options in order, then operands. */
+/** A command line, taken apart: options in order, then operands. */
 export interface CommandLine {
   readonly options: readonly { readonly name: string; readonly value: string | undefined }[];
   readonly operands: readonly string[];
-  /** getopt's own words about options that it does not know, without the program's name. */
+  /** getopt's messages about wrong options, without the program's name. */
   readonly complaints: readonly string[];
 }
 
 /**
  * Reads arguments as glibc's getopt_long does, which scripts have relied on for decades: clusters
- * ("-dP 754"), joined values ("-P754"), options behind operands, "--" as their end, and long names
- * cut short as long as they stay unambiguous.
+ * ("-dP 754"), joined values ("-P754"), options after operands, "--" as the end of the options, and
+ * unambiguous prefixes of long names.
  *
- * @param short getopt's letters, a colon behind those that take a value
+ * @param short getopt's letters, a colon after those that take a value
  * @param long long names, with whether they take a value
  */
 export function getopt(

@@ -1,2 +1,2 @@
-// Imported early by kpropd, which Debian's unit "reloads" with SIGHUP: at no time does it end one.
+// Imported early by kpropd: SIGHUP, which Debian's unit sends as "reload", must never end it.
 process.on('SIGHUP', () => undefined);

@@ -3,7 +3,7 @@ import './ignore-sigusr1.ts';
 
 import { type PropagateEvent, propagate } from '../client/propagate.ts';
 import { errnoOf, errnoText } from '../errors/com-err.ts';
-import { inPhase } from '../errors/kprop-error.ts';
+import { inInitialization, inPhase } from '../errors/kprop-error.ts';
 import { loadKrb5Config } from '../host/config-files.ts';
 import { keepFreedMemory } from '../host/memory.ts';
 import { writeOwnFile } from '../host/own-file.ts';
@@ -19,10 +19,10 @@ const program = 'kprop';
 const usage = `\nUsage: ${program} [-r realm] [-f file] [-d] [-P port] [-s keytab] replica_host\n\n`;
 const additions = `Further options:
 \t--ccache NAME\ttake the ticket for the replica from this credential cache
-\t--gss\t\tlet the system's own Kerberos fetch the ticket (optional package "kerberos")
+\t--gss\t\tlet the system's own Kerberos library get the ticket (optional package "kerberos")
 \t--expect PRINCIPAL\tsend the database to no replica but this one
 \t--confirm-timeout SECONDS
-\t\t\thow long the replica may load; 7200 unless given, 0 for ever
+\t\t\thow long the replica may take to load (7200); 0: no limit
 \t--help, --version
 `;
 
@@ -34,12 +34,12 @@ interface Arguments {
   readonly port: string | undefined;
   readonly expect: string | undefined;
   readonly confirmMillis: number | undefined;
-  /** As -s gives it; KRB5_KTNAME is known to `credential` alone. */
+  /** The value of -s; `credential` also considers KRB5_KTNAME. */
   readonly keytab: string | undefined;
   readonly credential: CredentialSource;
 }
 
-// Until it is known better: an event loop that runs dry must not look like success.
+// Until main() ends: if the event loop runs dry before that, it must not look like success.
 process.exitCode = 1;
 main(process.argv.slice(2)).then((status) => {
   process.exitCode = status;
@@ -47,20 +47,18 @@ main(process.argv.slice(2)).then((status) => {
 
 async function main(args: readonly string[]): Promise<number> {
   const { env } = process;
-  // A reader that has left or a log that is full is no reason to stop half-way.
+  // Output that nobody reads, or a full disk under a log, must not stop a propagation half-way.
   for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
   const given = readArguments(args, env);
   if (typeof given === 'number') return given;
   const stop = stopOnSignals();
   let dump: string;
   try {
-    const { config, paths } = await inPhase('configuration', 'while initializing krb5', () =>
-      readConfiguration(env),
-    );
+    const { config, paths } = await inInitialization(() => readConfiguration(env));
     dump = given.file ?? paths.dump;
     const { keytab } = given;
     if (keytab !== undefined) {
-      // MIT's kprop resolves the name, and only that, ahead of its use.
+      // MIT's kprop checks the name here, and opens the keytab only when it needs the key.
       await inPhase('credentials', 'while resolving keytab', () => parseKeytabName(keytab));
     }
     const { credential } = given;
@@ -74,13 +72,13 @@ async function main(args: readonly string[]): Promise<number> {
       config,
       credential: given.credential,
       expect: given.expect,
-      limits: { confirm: given.confirmMillis },
+      limits: { confirmMillis: given.confirmMillis },
       signal: stop,
       onEvent: (event) => progress(event, given.debug),
     });
   } catch (error) {
     if (stop.aborted) {
-      // Whoever started us sees what we died of.
+      // Our parent sees which signal ended us.
       process.kill(process.pid, stop.reason);
       return 1;
     }
@@ -95,8 +93,8 @@ async function main(args: readonly string[]): Promise<number> {
 }
 
 /**
- * Aborted with the signal's name by the first of a kind, so that what is under way ends in good
- * order, private files with it; the second one ends the program at once.
+ * Aborted by the first signal of each kind, with its name as the reason, so that the propagation ends
+ * in good order and private files are removed. A second one ends the program at once.
  */
 function stopOnSignals(): AbortSignal {
   const control = new AbortController();
@@ -106,7 +104,7 @@ function stopOnSignals(): AbortSignal {
   return control.signal;
 }
 
-/** A keytab that others can read makes them this host. */
+/** Warns of a keytab that others can read: with it they can act as this host. */
 function warnOfExposure(path: string): void {
   const text = exposureOf({ kind: 'keytab', path });
   if (text !== undefined) process.stderr.write(`hint: ${text}\n`);
@@ -117,7 +115,7 @@ function readConfiguration(env: NodeJS.ProcessEnv) {
   return { paths, config: loadKrb5Config({ krb5ConfFiles: env.KRB5_CONFIG ?? paths.krb5Conf }) };
 }
 
-/** What the command line says, or the exit status where that is all. */
+/** What the command line asks for, or the exit status if there is nothing left to do. */
 function readArguments(args: readonly string[], env: NodeJS.ProcessEnv): Arguments | number {
   const line = getopt(args, 'r:f:dP:s:', {
     ccache: true,
@@ -150,14 +148,16 @@ function readArguments(args: readonly string[], env: NodeJS.ProcessEnv): Argumen
   }
   const confirmSeconds = value('confirm-timeout');
   if (confirmSeconds !== undefined && !/^\d{1,9}$/.test(confirmSeconds)) {
-    process.stderr.write(`${program}: --confirm-timeout is a number of seconds\n${usage}`);
+    process.stderr.write(
+      `${program}: --confirm-timeout takes a whole number of seconds, not '${confirmSeconds}'\n${usage}`,
+    );
     return 1;
   }
   const keytab = value('s') ?? env.KRB5_KTNAME;
   const ccache = value('ccache');
   return {
     host,
-    // The library takes an empty realm for the default one.
+    // To MIT's library an empty realm is the default one.
     realm: value('r') || undefined,
     file: value('f'),
     debug: has('d'),
@@ -179,7 +179,10 @@ function progress(event: PropagateEvent, debug: boolean): void {
   if (event.kind === 'warning') process.stderr.write(`hint: ${event.text}\n`);
 }
 
-/** Its time tells when the last propagation succeeded; a failure here is told, and is no failure. */
+/**
+ * Writes the file whose time tells when the last propagation succeeded. If that fails, kprop says so,
+ * but the propagation has succeeded all the same.
+ */
 function recordSuccess(dump: string, host: string): void {
   const path = `${dump}.${host}.last_prop`;
   try {

@@ -7,7 +7,7 @@ import { Socket } from 'node:net';
 import { dirname } from 'node:path';
 
 import { errnoOf, errnoText } from '../errors/com-err.ts';
-import { inPhase } from '../errors/kprop-error.ts';
+import { inInitialization, inPhase } from '../errors/kprop-error.ts';
 import { loadKrb5Config } from '../host/config-files.ts';
 import { openDescriptorOutlet } from '../host/descriptor-outlet.ts';
 import { moveOffStdio } from '../host/libc.ts';
@@ -30,10 +30,10 @@ import { activatedDescriptor, notify, takeActivation } from './kpropd/systemd.ts
 const noIprop =
   'iprop_enable is set, but incremental propagation is not implemented yet: full propagations are served, and this replica does not poll its primary';
 
-// Nobody may be left to read what it says: no reason to drop a propagation.
+// Output that nobody reads any more must not stop a propagation.
 for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
 
-// Until it is known better: an event loop that runs dry must not look like success.
+// Until main() ends: if the event loop runs dry before that, it must not look like success.
 process.exitCode = 1;
 main(process.argv.slice(2)).then((status) => {
   process.exitCode = status;
@@ -45,11 +45,9 @@ async function main(args: readonly string[]): Promise<number | undefined> {
   if (typeof given === 'number') return given;
   const log = openLog(given);
   try {
-    // Before anything can be said.
+    // Before anything is printed: it would go to the peer.
     const connection = stdinIsSocket() ? moveOffStdio() : undefined;
-    const { config, paths } = await inPhase('configuration', 'while initializing krb5', () =>
-      readConfiguration(process.env),
-    );
+    const { config, paths } = await inInitialization(() => readConfiguration(process.env));
     const realm = await inPhase(
       'configuration',
       'Unable to get default realm',
@@ -87,7 +85,7 @@ function openLog({ debug, once, logRate }: Arguments): KpropdLog {
   });
 }
 
-/** Says why it does not start to whoever started it; the log has it already, and so has -d. */
+/** Tells the starter why kpropd does not start. The log has it already, and so has stderr with -d. */
 function tellStarter(lines: readonly string[], { debug }: Arguments): void {
   if (isDaemonChild()) tellParent({ failed: lines });
   else if (!debug) process.stderr.write(`${lines.join('\n')}\n`);
@@ -135,7 +133,7 @@ function serveOptions(
     keytab: given.keytab,
     acl,
     file,
-    // Which one it is depends on the user that we are when it is first asked.
+    // Chosen at its first use: the default depends on the user, which --user changes until then.
     replay: {
       store: (...request) => {
         replay ??= chooseReplayCache(process.env, config);
@@ -162,10 +160,14 @@ function serveOptions(
   };
 }
 
-/** So long after the last connection memory is given back to the system. */
-const restMillis = 5000;
+/**
+ * How long after the last connection memory is given back to the system. It must be more than five
+ * seconds: V8 shrinks its young generation, up to 32 MB, only if little was allocated in that time
+ * (heap.cc, ReduceNewSpaceSize and CurrentAllocationThroughputInBytesPerMillisecond).
+ */
+const restMillis = 7000;
 
-/** inetd, xinetd or systemd handed over one connection, as descriptor 0 or behind systemd's. */
+/** Serves one connection that inetd, xinetd or systemd handed over. */
 async function serveInherited(fd: number, options: ServeOptions): Promise<number> {
   let failed = false;
   options.onListening?.();
@@ -173,7 +175,7 @@ async function serveInherited(fd: number, options: ServeOptions): Promise<number
   const control = new AbortController();
   let asked: 'SIGTERM' | 'SIGINT' | undefined;
   for (const name of ['SIGTERM', 'SIGINT'] as const) {
-    // Not without removing the spool file, and killing the loader with all that it started.
+    // kpropd ends only after the spool file is removed and the loader and its children are killed.
     process.on(name, () => {
       asked ??= name;
       control.abort();
@@ -200,14 +202,14 @@ async function serveStandalone(
       process.exit();
     });
   };
-  // Whoever connects again and again does not make it work again and again.
+  // Each connection restarts the one timer: many in a row cost one collection, after the last.
   const rest = setTimeout(releaseMemory, restMillis).unref();
   let complaint: string | undefined;
   server = await serveKprop({
     ...options,
     once: given.once,
     onListening: () => {
-      // In a folder that is root's, while we still are.
+      // While we are still root: its folder may be root's.
       complaint = writePidFile(given.pidFile);
       options.onListening?.();
     },
@@ -241,7 +243,7 @@ function handleSignals(server: KpropServer, log: KpropdLog): void {
   for (const name of ['SIGTERM', 'SIGINT'] as const) {
     process.on(name, () => {
       notify(process.env, 'STOPPING=1');
-      // The first time, a propagation under way may end; the second time, nothing is waited for.
+      // The first signal lets a propagation under way end; the second one aborts it.
       void server.close({ abort: asked }).then(() => {
         log.tellSuppressed();
         dieOf(name);
@@ -257,13 +259,13 @@ function handleSignals(server: KpropServer, log: KpropdLog): void {
   process.on('SIGUSR1', () => log.note('SIGUSR1: there is no primary to poll'));
 }
 
-/** So that whoever waits for this process sees of what it died. */
+/** Ends this process by the signal itself, so that its parent sees which one it was. */
 function dieOf(name: 'SIGTERM' | 'SIGINT'): void {
   process.removeAllListeners(name);
   process.kill(process.pid, name);
 }
 
-/** What is wrong if it cannot be written. */
+/** Writes the pid file; returns the message if that fails. */
 function writePidFile(path: string | undefined): string | undefined {
   try {
     if (path !== undefined) writeOwnFile(path, `${process.pid}\n`, 0o644);

@@ -2,8 +2,8 @@ import { krb5ErrorText } from '../errors/com-err.ts';
 import { isKpropError, KpropError, type Phase } from '../errors/kprop-error.ts';
 
 /**
- * A failure in MIT's words, a line each, as its programs print it: `PROG: error text while doing`.
- * Scripts and people look for these.
+ * The lines that MIT's programs print for a failure: `PROG: error text while doing`. Scripts and
+ * people search for them.
  */
 export function mitLines(program: string, error: unknown): readonly string[] {
   if (!(error instanceof KpropError)) {
@@ -15,42 +15,42 @@ export function mitLines(program: string, error: unknown): readonly string[] {
 }
 
 /**
- * One line, whatever a peer put into its names and texts: nothing that a terminal obeys, that looks
- * like a line of ours in a log, or that fills one.
+ * The text as one line of bounded length, whatever a peer put into it: no control characters, which
+ * a terminal would obey or which would forge a second line in a log.
  */
 export function asLine(text: string, limitBytes = lineLimitBytes): string {
   const line = text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, '?');
   const bytes = Buffer.from(line);
   if (bytes.length <= limitBytes) return line;
-  // The ellipsis is 3 bytes long; half a character at the cut goes with the rest.
+  // The ellipsis takes 3 bytes; what the cut left of a character is removed.
   return `${bytes.toString('utf8', 0, limitBytes - 3).replace(/\uFFFD+$/, '')}…`;
 }
 
-/** Room for all that is kept of a loader's words, and for the step around them. */
+/** Enough for all that is kept of a loader's stderr, and for the step around it. */
 const lineLimitBytes = 2_500;
-/** Enough for every text of ours, for lines that anybody in the network can cause. */
+/** Enough for each of our own texts: anybody in the network can cause such lines. */
 const strangerLimitBytes = 300;
 
-/** The lines of a failure for which somebody is to blame who has not proved who he is. */
+/** A line about a peer that has not authenticated. */
 export const strangerLine = (text: string) => asLine(text, strangerLimitBytes);
 
-/** The same without the program's name, on one line: com_err's text, then the step. */
+/** The same without the program's name: com_err's text, then the step. */
 export function mitText(error: KpropError): string {
   const { comErrText, doing } = error;
-  // kprop prints "HOST: text" of a name that does not resolve, without a step (krb5 kprop.c).
+  // For a name that does not resolve kprop prints "HOST: text", without a step (krb5 kprop.c).
   if (doing === undefined || error.code === 'network.unresolved') return error.message;
   return comErrText === undefined ? doing : `${comErrText} ${doing}`;
 }
 
-/** Our addition: what failed, on what, and what to do. Undefined for a bug of ours. */
+/** Our addition: what failed, on what, and the remedy. Undefined for a bug of ours. */
 export function hintLine(error: unknown, cut = asLine): string | undefined {
   return error instanceof KpropError
-    ? // Cut by themselves: a long name must not cost the remedy.
+    ? // Shortened separately: a long name must not push the remedy out.
       `${cut(`hint: ${error.message.replace(/\.$/, '')}`)}: ${cut(error.remedy)}`
     : undefined;
 }
 
-/** The same for a sender, whom MIT's kpropd does not tell why it hangs up. */
+/** The same for a sender, with the likely reasons where MIT's kpropd hangs up without a word. */
 export function senderHintLine(error: unknown): string | undefined {
   const hint = hintLine(error);
   const cut = isKpropError(error, 'network.closed') || isKpropError(error, 'network.failed');
@@ -68,7 +68,7 @@ const silentRefusals: { readonly [phase in Phase]?: string } = {
   confirm: `${silentAcl}, and when kdb5_util load fails`,
 };
 
-/** What kprop prints of a KRB-ERROR (krb5 src/kprop/kprop.c, print of the error's text). */
+/** What MIT's kprop prints for a KRB-ERROR (krb5 src/kprop/kprop.c). */
 function refusalLines(program: string, error: KpropError<'peer.refused'>): readonly string[] {
   const { number, text } = error.detail;
   const lines =

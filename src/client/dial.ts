@@ -9,14 +9,14 @@ import { directionalAddress, hostAddressOf } from '../protocol/krb5/messages/add
 import { untilAborted } from '../ticket/until-aborted.ts';
 
 export interface DialOptions {
-  /** Time for each address; 0 leaves it to the kernel. */
+  /** How long to wait for each address; 0: as long as the kernel does. */
   readonly connectMillis: number;
   readonly signal?: AbortSignal | undefined;
 }
 
 /**
- * A replica that loses its power while it loads says nothing more, and that wait has no limit of
- * its own: after so long without a word the kernel asks whether anybody is there.
+ * After this time without a packet the kernel probes the connection: a replica that lost its power
+ * while it loaded would otherwise be waited for until the limit of the confirmation.
  */
 const keepAliveMillis = 60_000;
 
@@ -28,7 +28,7 @@ export async function dial(host: string, port: number, options: DialOptions): Pr
   const unresolved = (reason: string, cause?: unknown) =>
     new KpropError('network.unresolved', { host, reason }, { cause });
   if (!Number.isInteger(port) || port < 0 || port > 65_535) throw unresolved('EAI_SERVICE');
-  // Node takes an empty name for a host without addresses, and warns on stderr.
+  // For an empty name Node's look-up gives no address and writes a warning to stderr.
   if (host === '') throw unresolved('ENOTFOUND');
   const addresses = await untilAborted(options.signal, () =>
     lookup(host, { all: true, order: 'verbatim' }).catch((cause: unknown) => {
@@ -82,8 +82,8 @@ function connect(address: string, port: number, options: DialOptions): Promise<S
     signal?.addEventListener('abort', onAbort, { once: true });
     socket.connect({ host: address, port }, () => {
       settle();
-      // A size and a short block, one after the other: the second would wait 40 ms until the first is
-      // acknowledged. Node takes this as an option, too, but not here.
+      // Without this, a short block after the size would wait up to 40 ms for the acknowledgement of
+      // the size. Node has an option for it, too, but not for a socket made as this one is.
       socket.setNoDelay(true);
       socket.setKeepAlive(true, keepAliveMillis);
       resolve(socket);

@@ -5,20 +5,20 @@ import { KpropError } from '../errors/kprop-error.ts';
 import { lockFile } from '../host/libc.ts';
 import { blockBytes, blocksAtOnce, type Dump } from '../protocol/kprop/dump.ts';
 
-/** An open, locked dump. Each call of `pieces()` reads it from the start, on its own. */
+/** An open, locked dump. Each call of `pieces()` reads it anew from its start. */
 export interface DumpFile extends Dump {
   readonly path: string;
-  /** What an administrator should know of it, though it can be sent. */
+  /** Something about the dump that an administrator should know, though it can be sent. */
   readonly warning: string | undefined;
-  /** What stands there, half a megabyte at most, in memory of its own; nothing at the end. @throws dump.read */
+  /** At most half a megabyte from `position` on, in new memory; none at the end. @throws dump.read */
   piece(position: number): Promise<Uint8Array>;
   /** Closes the file, which drops its lock. */
   close(): Promise<void>;
 }
 
-/** What one propagation reads at once: what it seals and writes at once. */
+/** One propagation reads as much at once as it seals and writes at once. */
 const readBytes = blocksAtOnce * blockBytes;
-/** What many share: less, for each of them holds several such buffers. */
+/** Propagations that share a dump read less at once, since each holds several such buffers. */
 const pieceBytes = 1 << 19;
 
 /**
@@ -52,7 +52,7 @@ export async function openDumpFile(path: string): Promise<DumpFile> {
       warning: unfinished ? warningOf(path, okPath, status.mtime) : undefined,
       bytes: status.size,
       pieces: () => readPieces(file, path),
-      piece: (position) => readPiece(file, path, { position, byteCount: pieceBytes }),
+      piece: (position) => readInto(Buffer.allocUnsafeSlow(pieceBytes), file, { path, position }),
       close: () => file.close(),
     };
   } catch (error) {
@@ -62,8 +62,8 @@ export async function openDumpFile(path: string): Promise<DumpFile> {
 }
 
 /**
- * kdb5_util empties `.dump_ok` under a lock when it starts, and writes one byte into it when all is
- * done: while it works the dump from before is good to send, but if it died nobody was told.
+ * Whether a kdb5_util dump is running: it locks and empties `.dump_ok` when it starts, and writes one
+ * byte into it when it is done. An empty file without a lock is left by a dump that failed.
  * @see krb5 src/kadmin/dbutil/dump.c, prep_ok_file
  */
 async function isBeingWritten(okPath: string): Promise<boolean> {
@@ -80,31 +80,37 @@ function warningOf(path: string, okPath: string, dumped: Date): string {
   return `${okPath} is empty, as a kdb5_util dump that failed leaves it: what is sent is the dump of ${dumped.toISOString()}, without later changes; look at the exit status of kdb5_util dump ${path}`;
 }
 
+/**
+ * Each piece is valid until the one after the next is asked for: two buffers take turns, because new
+ * memory for each piece would push the old pieces out of the processor's cache.
+ */
 async function* readPieces(file: FileHandle, path: string): AsyncGenerator<Uint8Array> {
   let position = 0;
-  // One piece is read ahead, while the one before is sealed and sent.
-  let ahead = readPiece(file, path, { position, byteCount: readBytes });
+  let [buffer, other] = [Buffer.allocUnsafeSlow(readBytes), Buffer.allocUnsafeSlow(readBytes)];
+  // While one piece is sealed and sent, the next is read.
+  let ahead = readInto(buffer, file, { path, position });
   for (;;) {
     const piece = await ahead;
     if (piece.length === 0) return;
     position += piece.length;
-    ahead = readPiece(file, path, { position, byteCount: readBytes });
-    // Its failure is met when its turn comes; a reader that leaves before never asks.
+    [buffer, other] = [other, buffer];
+    ahead = readInto(buffer, file, { path, position });
+    // A failure is thrown when the piece is awaited; a reader that ends earlier never awaits it.
     ahead.catch(() => undefined);
     yield piece;
   }
 }
 
-async function readPiece(
+async function readInto(
+  buffer: Uint8Array,
   file: FileHandle,
-  path: string,
-  { position, byteCount }: { readonly position: number; readonly byteCount: number },
+  { path, position }: { readonly path: string; readonly position: number },
 ): Promise<Uint8Array> {
-  // A new buffer each time: blocks cut from the last one may still be on their way to the socket.
-  const buffer = Buffer.allocUnsafeSlow(byteCount);
-  const { bytesRead } = await file.read(buffer, 0, byteCount, position).catch((cause: unknown) => {
-    throw new KpropError('dump.read', { path, errno: errnoOf(cause) }, { cause });
-  });
+  const { bytesRead } = await file
+    .read(buffer, 0, buffer.length, position)
+    .catch((cause: unknown) => {
+      throw new KpropError('dump.read', { path, errno: errnoOf(cause) }, { cause });
+    });
   return buffer.subarray(0, bytesRead);
 }
 

@@ -1,5 +1,11 @@
 import { errnoOf } from '../errors/com-err.ts';
-import { abortError, inPhase, KpropError, type Phase } from '../errors/kprop-error.ts';
+import {
+  abortError,
+  inInitialization,
+  inPhase,
+  KpropError,
+  type Phase,
+} from '../errors/kprop-error.ts';
 import { loadKrb5Config } from '../host/config-files.ts';
 import { canonicalNames, localHostName } from '../host/names.ts';
 import { propagationPort } from '../host/port.ts';
@@ -14,30 +20,30 @@ import { untilAborted } from '../ticket/until-aborted.ts';
 import { dial } from './dial.ts';
 import { type DumpFile, openDumpFile } from './dump-file.ts';
 
-/** A dump that is not a file: its size in bytes, and its bytes. A Readable serves. */
+/** A dump that is not a file: its size in bytes, and its bytes, such as a Readable. */
 export interface DumpStream {
   readonly bytes: number;
   readonly stream: AsyncIterable<Uint8Array>;
 }
 
-/** How long nothing may move, by phase, in milliseconds; 0 leaves it without a limit. */
+/** How long each phase may wait while nothing moves, in milliseconds; 0: without a limit. */
 export interface PropagateLimits {
-  /** For each address of the host; the kernel's own limit (some two minutes) holds in any case. */
-  readonly connect: number;
-  /** A replica of MIT's serves one peer at a time: others wait in its backlog, unanswered. */
-  readonly authenticate: number;
+  /** For each address of the host; the kernel's own limit (about two minutes) holds in any case. */
+  readonly connectMillis: number;
+  /** MIT's kpropd serves one peer at a time: others wait in its backlog without an answer. */
+  readonly authenticateMillis: number;
   /** While the dump is sent. */
-  readonly idle: number;
+  readonly idleMillis: number;
   /**
-   * From the last block until the replica has loaded the database: two hours unless given, more than
-   * any load takes. MIT's kprop waits for ever, also for a confirmation that was lost on the way.
+   * From the last block until the replica has loaded the database: two hours unless given, which is
+   * longer than any load takes. MIT's kprop waits for ever, even if the confirmation was lost.
    */
-  readonly confirm: number;
+  readonly confirmMillis: number;
 }
 
 export type PropagateEvent =
   | { readonly kind: 'phase'; readonly phase: Phase }
-  /** Nothing that stops the propagation, and something that an administrator should know. */
+  /** Something that an administrator should know, though the propagation goes on. */
   | { readonly kind: 'warning'; readonly text: string }
   | { readonly kind: 'progress'; readonly bytes: number; readonly total: number };
 
@@ -46,21 +52,21 @@ export interface PropagateOptions {
   readonly host: string;
   /** A number or a service name; `krb5_prop` of the services database, else 754, unless given. */
   readonly port?: number | string | undefined;
-  /** Path of a dump that kdb5_util made (its .dump_ok is looked at), or a stream. */
+  /** Path of a dump that kdb5_util made, with its .dump_ok beside it, or a stream. */
   readonly dump: string | DumpStream;
   /** The default realm of the configuration unless given. */
   readonly realm?: string | undefined;
   /** /etc/krb5.conf unless given. */
   readonly config?: Krb5Config | undefined;
   /**
-   * The principal that the replica must have, such as host/kdc2.example.com@REALM; where DNS leads to
-   * another one, not even the ticket is asked for. Any unless given.
+   * The principal that the replica must have, such as host/kdc2.example.com@REALM: if DNS leads to
+   * another, no ticket is requested. Any principal unless given.
    */
   readonly expect?: string | undefined;
   /** The configured keytab unless given. */
   readonly credential?: CredentialSource | undefined;
   readonly limits?: { readonly [K in keyof PropagateLimits]?: number | undefined } | undefined;
-  /** Ends the propagation; the replica keeps the database that it has. */
+  /** Ends the propagation; the replica keeps its present database. */
   readonly signal?: AbortSignal | undefined;
   readonly onEvent?: ((event: PropagateEvent) => void) | undefined;
   readonly ambient?: Ambient | undefined;
@@ -78,10 +84,10 @@ export interface PropagateReport {
 }
 
 export const defaultLimits: PropagateLimits = {
-  connect: 0,
-  authenticate: 600_000,
-  idle: 600_000,
-  confirm: 7_200_000,
+  connectMillis: 0,
+  authenticateMillis: 600_000,
+  idleMillis: 600_000,
+  confirmMillis: 7_200_000,
 };
 
 /**
@@ -101,9 +107,7 @@ export async function propagate(options: PropagateOptions): Promise<PropagateRep
   };
 
   enter('configuration');
-  const config =
-    options.config ??
-    (await inPhase('configuration', 'while initializing krb5', () => loadKrb5Config({})));
+  const config = options.config ?? (await inInitialization(() => loadKrb5Config({})));
   const realm =
     options.realm ??
     (await inPhase('configuration', 'while getting default realm', () => config.defaultRealm));
@@ -126,11 +130,11 @@ export async function propagate(options: PropagateOptions): Promise<PropagateRep
     enter('connect');
     const port = await inPhase('connect', undefined, () => propagationPort(host, options.port));
     const channel = await inPhase('connect', 'while connecting to server', () =>
-      dial(host, port, { connectMillis: limits.connect, signal }),
+      dial(host, port, { connectMillis: limits.connectMillis, signal }),
     );
     try {
       enter('authenticate');
-      channel.during('authenticating', limits.authenticate);
+      channel.during('authenticating', limits.authenticateMillis);
       const session = await inPhase('authenticate', 'while authenticating to server', () =>
         sendauth(channel, {
           application: applicationVersion,
@@ -139,12 +143,12 @@ export async function propagate(options: PropagateOptions): Promise<PropagateRep
         }),
       );
       if (options.expect === undefined && !isNamed(server, host)) {
-        const text = `${host} turned out to be ${server}: if that is not the host you mean, look at DNS and /etc/hosts, and let kprop --expect the principal that you mean`;
+        const text = `${host} turned out to be ${server}: if that is not the host you mean, correct DNS or /etc/hosts, or give kprop the right principal with --expect`;
         options.onEvent?.({ kind: 'warning', text });
       }
       enter('size');
       await sendDump(channel, session, announced(dump, announce), {
-        limits: { idleMillis: limits.idle, confirmMillis: limits.confirm },
+        limits,
         onProgress: (bytes) => {
           options.onEvent?.({ kind: 'progress', bytes, total: dump.bytes });
           if (bytes === dump.bytes) announce('confirm');
@@ -168,21 +172,21 @@ export async function propagate(options: PropagateOptions): Promise<PropagateRep
 
 function limitsOf(given: NonNullable<PropagateOptions['limits']>): PropagateLimits {
   return {
-    connect: given.connect ?? defaultLimits.connect,
-    authenticate: given.authenticate ?? defaultLimits.authenticate,
-    idle: given.idle ?? defaultLimits.idle,
-    confirm: given.confirm ?? defaultLimits.confirm,
+    connectMillis: given.connectMillis ?? defaultLimits.connectMillis,
+    authenticateMillis: given.authenticateMillis ?? defaultLimits.authenticateMillis,
+    idleMillis: given.idleMillis ?? defaultLimits.idleMillis,
+    confirmMillis: given.confirmMillis ?? defaultLimits.confirmMillis,
   };
 }
 
-/** The dump, which tells when it is read: then its size is sent. */
+/** The dump, which announces the phase when its reading starts (its size is sent by then) and ends. */
 function announced(dump: Dump, announce: (phase: Phase) => void): Dump {
   return {
     bytes: dump.bytes,
     async *pieces() {
       announce('blocks');
       yield* dump.pieces();
-      // Without a block there is no progress that could tell.
+      // An empty dump makes no progress event, which otherwise announces this phase.
       if (dump.bytes === 0) announce('confirm');
     },
   };
@@ -200,8 +204,8 @@ async function ownPrincipals(
 }
 
 /**
- * The replica's principal. In fallback mode MIT's kprop hands the name on as typed, in no other
- * form; and its type is PRINCIPAL, because it goes through a text (krb5 src/kprop/kprop.c).
+ * The replica's principal. In fallback mode MIT's kprop uses the name exactly as typed. Its type is
+ * PRINCIPAL, because kprop makes it by parsing a text (krb5 src/kprop/kprop.c).
  */
 async function replicaPrincipal(
   host: string,
@@ -223,7 +227,7 @@ function requireExpected(
   throw new KpropError('network.unexpected-host', { host, server: `${server}`, expect });
 }
 
-/** Whether the replica's name is the one that was asked for, or what completes it. */
+/** Whether the replica's name is the one that was typed, or completes it with a domain. */
 function isNamed({ components: [, name = ''] }: Principal, host: string): boolean {
   const [found, typed] = [name, host].map((each) => each.toLowerCase().replace(/\.$/, ''));
   return found === typed || (found as string).startsWith(`${typed}.`);
@@ -245,12 +249,12 @@ async function openDump(dump: string | DumpStream): Promise<OpenDump> {
     bytes,
     warning: undefined,
     pieces: () => readStream(stream),
-    // Whoever made the stream closes it; a Readable closes itself when its reader leaves.
+    // The caller closes the stream; a Readable closes itself when its reading ends.
     close: async () => undefined,
   };
 }
 
-/** The stream, with its failures told as those of a dump. */
+/** The bytes of the stream; what fails in it is an error of the dump. @throws dump.read */
 async function* readStream(stream: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
   try {
     yield* stream;

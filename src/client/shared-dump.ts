@@ -3,19 +3,19 @@ import { type DumpFile, openDumpFile } from './dump-file.ts';
 import type { DumpStream } from './propagate.ts';
 
 /**
- * A dump that many propagations send at the same time: the `dump` of each of them. It is opened and
- * locked once, and those that keep pace with each other share what is read; a slow one reads for
- * itself, and holds up nobody.
+ * A dump that many propagations send at the same time: give it to each as its `dump`. It is opened and
+ * locked once. Propagations at about the same place share what is read; one that has fallen behind
+ * reads for itself, and does not delay the others.
  */
 export interface SharedDump extends DumpStream {
   readonly path: string;
-  /** What an administrator should know of it, though it can be sent. */
+  /** Something about the dump that an administrator should know, though it can be sent. */
   readonly warning: string | undefined;
-  /** Lets no other begin to read, and closes the file, with its lock, when the last has ended. */
+  /** From now on no propagation can start; once the last has ended, closes the file and its lock. */
   close(): Promise<void>;
 }
 
-/** So many pieces that somebody has read, half a megabyte each, wait for others who want them, too. */
+/** The number of pieces, half a megabyte each, that are kept for other propagations. */
 const keptPieces = 16;
 
 /**
@@ -32,7 +32,7 @@ class OpenSharedDump implements SharedDump {
   readonly warning: string | undefined;
   readonly stream: AsyncIterable<Uint8Array> = { [Symbol.asyncIterator]: () => this.#read() };
   readonly #file: DumpFile;
-  /** By position, the one that was asked for last at the end. */
+  /** By position; the least recently used piece comes first. */
   readonly #pieces = new Map<number, Promise<Uint8Array>>();
   #front = 0;
   #readers = 0;
@@ -57,7 +57,7 @@ class OpenSharedDump implements SharedDump {
     return this.#closing;
   }
 
-  /** The dump from its start, for one of those that send it. */
+  /** The dump from its start, for one propagation. */
   async *#read(): AsyncGenerator<Uint8Array> {
     if (this.#closing !== undefined) {
       throw new KpropError('dump.read', { path: this.path, errno: 'EBADF' });
@@ -68,8 +68,8 @@ class OpenSharedDump implements SharedDump {
         const piece = await this.#piece(position);
         if (piece.length === 0) return;
         position += piece.length;
-        // Who is in front reads ahead for all. What is read ahead is not held by a reader: else
-        // each slow one would keep a second piece in memory.
+        // The foremost propagation reads ahead for all. Only the map holds what is read ahead: if
+        // each propagation did, every slow one would keep a second piece in memory.
         if (position > this.#front) {
           this.#front = position;
           this.#piece(position).catch(() => undefined);
@@ -82,7 +82,7 @@ class OpenSharedDump implements SharedDump {
     }
   }
 
-  /** A piece that somebody read a moment ago, or a new one. Nobody writes into a piece again. */
+  /** A piece that another propagation has just read, or a new one. A piece is never changed. */
   async #piece(position: number): Promise<Uint8Array> {
     const known = this.#pieces.get(position);
     const piece = known ?? this.#file.piece(position);
@@ -96,7 +96,7 @@ class OpenSharedDump implements SharedDump {
       return await piece;
     } catch (error) {
       if (this.#pieces.get(position) === piece) this.#pieces.delete(position);
-      // An error takes the place where it happened with it: each propagation needs one of its own.
+      // An error names the step of the propagation that failed: so each needs an error of its own.
       if (known === undefined) throw error;
       return await this.#file.piece(position);
     }

@@ -1,6 +1,6 @@
 /**
- * The texts of com_err's krb5 table by number: the wire's error code below 128, library codes above
- * (krb5 error_tables/krb5_err.et). People search the web for them, so they are kept to the letter.
+ * The texts of com_err's krb5 table by number: error codes of the wire below 128, codes of the library
+ * above (krb5 error_tables/krb5_err.et). People search the web for them, so not a letter is changed.
  */
 export const krb5ErrorTexts: Readonly<Record<number, string>> = {
   0: 'No error',
@@ -139,7 +139,7 @@ export const krb5ErrorTexts: Readonly<Record<number, string>> = {
   254: 'Auth context must contain remote address',
 };
 
-/** The texts of com_err's asn1 table that a decoder of ours can mean (krb5 error_tables/asn1_err.et). */
+/** The texts of com_err's asn1 table for what our decoders find (krb5 error_tables/asn1_err.et). */
 export const asn1ErrorTexts = {
   missingField: 'ASN.1 structure is missing a required field',
   overrun: 'ASN.1 encoding ended unexpectedly',
@@ -147,12 +147,12 @@ export const asn1ErrorTexts = {
   badFormat: 'ASN.1 badly-formatted encoding',
 } as const;
 
-/** com_err's text of a number in that table; of one that it lacks, its own words. */
+/** com_err's text of a number, which for one that the table lacks is `KRB5 error code N`. */
 export function krb5ErrorText(number: number): string {
   return krb5ErrorTexts[number] ?? `KRB5 error code ${number}`;
 }
 
-/** strerror(3) of Linux by errno name, for the names that files, sockets and processes give us. */
+/** The texts of Linux's strerror(3) by errno name, for what files, sockets and processes can report. */
 export const errnoTexts: Readonly<Record<string, string>> = {
   EPERM: 'Operation not permitted',
   ENOENT: 'No such file or directory',
@@ -192,7 +192,7 @@ export const errnoTexts: Readonly<Record<string, string>> = {
   EHOSTUNREACH: 'No route to host',
 };
 
-/** getaddrinfo's texts (glibc gai_strerror) by the name that Node gives. */
+/** The texts of getaddrinfo (glibc gai_strerror) by Node's name of the error. */
 export const resolverTexts: Readonly<Record<string, string>> = {
   ENOTFOUND: 'Name or service not known',
   EAI_NONAME: 'Name or service not known',
@@ -204,13 +204,13 @@ export const resolverTexts: Readonly<Record<string, string>> = {
   EAI_SERVICE: 'Servname not supported for ai_socktype',
 };
 
-/** The errno name of a failed system call ('ENOENT'), or '' where the error is of another kind. */
+/** The errno name of a failed system call ('ENOENT'), or '' for an error of another kind. */
 export function errnoOf(error: unknown): string {
   const code = (error as { code?: unknown } | undefined)?.code;
   return typeof code === 'string' && /^E(?!RR_)[A-Z0-9_]+$/.test(code) ? code : '';
 }
 
-/** The words of an errno name; a name that the table lacks stands for itself. */
+/** The text of an errno name; the name itself if the table lacks it. */
 export function errnoText(name: string): string {
   return errnoTexts[name] ?? name;
 }

@@ -4,7 +4,7 @@ import { krb5ErrorText } from './com-err.ts';
 
 type Catalogue = typeof catalogue;
 
-/** Every way in which this package fails; stable across releases. */
+/** Every way in which this package can fail; stable across releases. */
 export type ErrorCode = keyof Catalogue;
 
 /** What a failure of one code carries. */
@@ -24,21 +24,23 @@ export type Phase =
   | 'load'
   | 'confirm';
 
-const GENERIC = 60; // KRB_ERR_GENERIC, RFC 4120 §7.5.9
+const genericNumber = 60; // KRB_ERR_GENERIC, RFC 4120 §7.5.9
 
 /**
  * A failure with a stable `code`, typed `detail`, the `phase` it happened in, and a `remedy`.
- * Its text never holds a key or a ticket. Of a dump it holds what kdb5_util itself quotes on stderr:
- * the first word of a line that it does not know.
+ * Its text never holds a key or a ticket. All that it can hold of a dump is what kdb5_util quotes on
+ * stderr: the first word of a line that it does not know.
  */
 export class KpropError<C extends ErrorCode = ErrorCode> extends Error {
   override readonly name = 'KpropError';
   readonly code: C;
   readonly detail: Detail<C>;
-  /** Set once, by the step that failed. */
+  /** Set once, by the innermost step that failed. */
   phase: Phase | undefined;
   /** MIT's words for the step ("while connecting to server"), which people search for. */
   doing: string | undefined;
+  /** Whether krb5 was being initialized: MIT's kpropd has no log before that, and uses stderr. */
+  initializing = false;
   readonly #row: Row<Detail<C>>;
 
   constructor(code: C, detail: Detail<C>, options?: { cause?: unknown; phase?: Phase }) {
@@ -55,7 +57,7 @@ export class KpropError<C extends ErrorCode = ErrorCode> extends Error {
     return this.#row.fault;
   }
 
-  /** What to do about it, one sentence. */
+  /** What to do about it, in one sentence without a full stop. */
   get remedy(): string {
     return this.#row.remedy(this.detail);
   }
@@ -65,26 +67,26 @@ export class KpropError<C extends ErrorCode = ErrorCode> extends Error {
     return this.#row.retry;
   }
 
-  /** The exit status of sysexits.h that says the same; kprop and kpropd exit as MIT's do instead. */
+  /** The exit status of sysexits.h that fits. kprop and kpropd do not use it: they exit as MIT's do. */
   get exitStatus(): number {
     return this.#row.exit;
   }
 
-  /** com_err's words for it, or undefined where MIT's programs print no error text. */
+  /** com_err's text for it, or undefined if MIT's programs print none. */
   get comErrText(): string | undefined {
     const value = this.#comErr();
     return typeof value === 'number' ? krb5ErrorText(value) : value;
   }
 
-  /** The same for the peer, who reads it in the clear: fixed words, numbers, and his own name. */
+  /** The same for the peer, sent unencrypted: fixed words, numbers, and the peer's own name. */
   get peerText(): string | undefined {
     return this.#row.toPeer?.(this.detail) ?? this.comErrText;
   }
 
-  /** The error-code of a KRB-ERROR that tells the peer: 0 to 127, and 60 for all that does not fit. */
+  /** The error-code of a KRB-ERROR about it: 0 to 127, and 60 for all that have no such code. */
   get wireNumber(): number {
     const value = this.#comErr();
-    return typeof value === 'number' && value >= 0 && value < 128 ? value : GENERIC;
+    return typeof value === 'number' && value >= 0 && value < 128 ? value : genericNumber;
   }
 
   /** Names the phase and MIT's words for the step, unless a deeper step already did. */
@@ -108,7 +110,7 @@ export function isKpropError<C extends ErrorCode>(
   return error instanceof KpropError && (code === undefined || error.code === code);
 }
 
-/** Runs a step; what fails in it carries the phase and MIT's words for it. */
+/** Runs a step. Its failure is marked with the phase and with MIT's words for the step. */
 export async function inPhase<T>(
   phase: Phase,
   doing: string | undefined,
@@ -121,7 +123,17 @@ export async function inPhase<T>(
   }
 }
 
-/** The error of an abort signal: its reason, if that is one of ours. */
+/** Initializes krb5: what fails in it is marked as such. */
+export async function inInitialization<T>(step: () => T | Promise<T>): Promise<T> {
+  try {
+    return await inPhase('configuration', 'while initializing krb5', step);
+  } catch (error) {
+    if (error instanceof KpropError) error.initializing = true;
+    throw error;
+  }
+}
+
+/** The error for an abort signal's reason: the reason itself if it is a KpropError. */
 export function abortError(reason: unknown): KpropError {
   if (reason instanceof KpropError) return reason;
   return new KpropError('aborted', {

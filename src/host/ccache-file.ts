@@ -3,8 +3,8 @@ import { type Ccache, parseCcache, parseCcacheName } from '../protocol/krb5/form
 import { readLockedFile } from './locked-file.ts';
 
 /**
- * The credential cache of a name such as `FILE:/tmp/krb5cc_0` or `/tmp/krb5cc_0`. One in memory
- * belongs to a process and does not exist in ours.
+ * The credential cache of a name such as `FILE:/tmp/krb5cc_0` or `/tmp/krb5cc_0`. A MEMORY
+ * cache belongs to the process that made it, so it never exists here.
  * @throws ccache.unknown-type, ccache.missing, ccache.format
  */
 export function readCcache(name: string): Ccache {

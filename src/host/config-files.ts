@@ -11,15 +11,15 @@ import { nameText } from '../protocol/krb5/messages/principal.ts';
 export interface ConfigFiles {
   /** Colon-separated, as in KRB5_CONFIG; an empty entry ends the list. `/etc/krb5.conf` unless given. */
   readonly krb5ConfFiles?: string;
-  /** One kdc.conf, which comes before them all. None unless given. */
+  /** One kdc.conf, which takes precedence over all of them. None unless given. */
   readonly kdcConfFile?: string;
-  /** What `~` stands for; the one of the user's account unless given. */
+  /** What `~` stands for; the home of the user's account unless given. */
   readonly homeDirectory?: string;
 }
 
 /**
- * The configuration of these files. Those that are missing or may not be read are skipped, as in
- * MIT's profile library; only if nothing is left and one of them exists is that an error.
+ * The configuration in these files. Files that are missing or may not be read are skipped, as in
+ * MIT's profile library. If all are skipped, it is an error if one of them exists.
  * @throws config.syntax, config.include, config.value, config.unreadable
  */
 export function loadKrb5Config(o: ConfigFiles): Krb5Config {
@@ -53,7 +53,7 @@ function listedPaths(o: ConfigFiles): readonly string[] {
 }
 
 function readTree(path: string): ProfileTree {
-  // A directory in the list reads like a file that includes it.
+  // A directory in the list is read like a file whose only line is an includedir of it.
   if (statSync(path).isDirectory()) return parseProfile(`includedir ${path}`, path, readIncluded);
   return parseProfile(profileText(readFileSync(path)), path, readIncluded);
 }
@@ -70,7 +70,7 @@ const readIncluded: Include = (kind, path) => {
 };
 
 function readIncludedFile(file: string): string {
-  // C's fopen opens a directory and then reads nothing from it: measured with 1.20.1.
+  // MIT's library opens a directory like a file and reads nothing from it (measured with 1.20.1).
   return statSync(file).isDirectory() ? '' : profileText(readFileSync(file));
 }
 
@@ -82,7 +82,7 @@ function includableFiles(directory: string): readonly string[] {
     .map((name) => join(directory, name));
 }
 
-/** The text of a file, line by line, so that one odd byte changes the reading of its own line only. */
+/** The text of a file, decoded line by line: a byte that is not UTF-8 affects its own line only. */
 function profileText(bytes: Uint8Array): string {
   const lines: string[] = [];
   let start = 0;

@@ -5,12 +5,12 @@ import { libc } from './libc.ts';
 import { type Delivery, Outlet } from './outlet.ts';
 
 /**
- * Text for a descriptor, stdout or stderr, whose reader may have stopped, or whose disk may be full:
- * Node's own streams would stop this process with it (they write synchronously to pipes).
- * `lossLine` is what stands in the place of what was lost.
+ * Writes text to a descriptor, stdout or stderr, and never waits for its reader: Node's own streams
+ * write to pipes synchronously, so that a reader that stops would stop this process as well.
+ * `lossLine` is written in the place of lost lines.
  */
 export function openDescriptorOutlet(fd: number, lossLine: (count: number) => string) {
-  const outlet = new Outlet({ give: (text) => writeIfReady(fd, text), lossLine });
+  const outlet = new Outlet({ send: (text) => writeIfReady(fd, text), lossLine });
   return {
     write(text: string): void {
       for (const piece of text.match(pieces) ?? []) outlet.write(piece);
@@ -20,7 +20,7 @@ export function openDescriptorOutlet(fd: number, lossLine: (count: number) => st
 
 export type DescriptorOutlet = ReturnType<typeof openDescriptorOutlet>;
 
-/** A pipe that is ready for writing has room for PIPE_BUF bytes: so many go without waiting. */
+/** A pipe that is ready for writing takes PIPE_BUF (4096) bytes without blocking. */
 const pieces = /[\s\S]{1,1024}/gu; // each at most 4 bytes in UTF-8
 
 function writeIfReady(fd: number, text: string): Delivery {
@@ -33,14 +33,14 @@ function writeIfReady(fd: number, text: string): Delivery {
   }
 }
 
-/** Whether a write would not wait; an error to be told by it counts, too. */
+/** Whether a write would not block; it may still fail. */
 function isReady(fd: number): boolean {
   // struct pollfd: an int, then two shorts, of which the second is the answer.
   const request = Int32Array.of(fd, POLLOUT);
   try {
     return libc().poll(request, 1, 0) !== 0;
   } catch {
-    return true; // without the C library nobody can tell
+    return true; // without the C library it cannot be known
   }
 }
 

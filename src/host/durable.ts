@@ -2,7 +2,7 @@ import { open } from 'node:fs/promises';
 
 import { errnoOf } from '../errors/com-err.ts';
 
-/** Resolves when the disk has the file's content. @throws errno */
+/** Resolves when the file's content is on the disk. @throws errno */
 export async function syncFile(path: string): Promise<void> {
   const file = await open(path, 'r');
   try {
@@ -13,12 +13,12 @@ export async function syncFile(path: string): Promise<void> {
 }
 
 /**
- * Resolves when the disk has the names in a folder, so that renames survive a power cut. A folder
+ * Resolves when the names in a folder are on the disk, so that renames survive a power cut. A folder
  * that cannot be synced, as on some network file systems, is left to the kernel. @throws errno
  */
 export async function syncFolder(path: string): Promise<void> {
   const folder = await open(path, 'r').catch((error: unknown) => {
-    // A folder that may be written to and not read cannot be synced.
+    // A folder that may be written but not read cannot be synced.
     if (errnoOf(error) === 'EACCES') return undefined;
     throw error;
   });

@@ -7,8 +7,8 @@ import { readLockedFile } from './locked-file.ts';
 import { pathTokens } from './path-tokens.ts';
 
 /**
- * The keytab of a name such as `FILE:/etc/krb5.keytab` or `/etc/krb5.keytab`. One in memory belongs
- * to a process and is empty in ours.
+ * The keytab of a name such as `FILE:/etc/krb5.keytab` or `/etc/krb5.keytab`. A MEMORY
+ * keytab belongs to the process that made it, so it is empty here.
  * @throws keytab.unknown-type, keytab.missing, keytab.format
  */
 export function readKeytab(name: string): Keytab {
@@ -20,12 +20,12 @@ export function readKeytab(name: string): Keytab {
   );
 }
 
-/** A file that was written so recently may be written again without a sign of it. */
+/** A file this young may be written again within the same timestamp, which its stat would not show. */
 const settledMillis = 2_000;
 
 /**
- * Reads the keytab of a name whenever it is asked for, and only if the file has changed since: a
- * key that is added counts at once. @throws as readKeytab
+ * Gives the keytab of a name, which it reads again only if the file has changed: an added key counts
+ * at once. @throws as readKeytab
  */
 export function keytabReader(nameOf: () => string): () => Keytab {
   let known: { readonly keytab: Keytab; readonly stat: BigIntStats } | undefined;
@@ -47,7 +47,7 @@ function statOf(path: string): BigIntStats | undefined {
   try {
     return statSync(path, { bigint: true });
   } catch {
-    // Reading it says what is wrong.
+    // readKeytab reports what is wrong.
     return undefined;
   }
 }
@@ -63,7 +63,7 @@ function isUnchanged(before: BigIntStats, now: BigIntStats): boolean {
   );
 }
 
-/** The keytab that MIT's programs would use, less the environment. @see krb5 ktdefname.c */
+/** The keytab that MIT's programs would use, apart from KRB5_KTNAME. @see krb5 ktdefname.c */
 export function defaultKeytabName(config: Krb5Config): string {
   const configured = config.defaultKeytabName;
   return configured === undefined

@@ -7,14 +7,14 @@ import type * as Koffi from 'koffi';
 
 import { KpropError } from '../errors/kprop-error.ts';
 
-// Numbers and layouts are those of 64-bit Linux (x64, arm64), the same in glibc and musl.
+// Numbers and layouts of 64-bit Linux (x64, arm64), the same in glibc and musl.
 
 export type LockKind = 'shared' | 'exclusive' | 'unlock';
 
 /**
- * True when the whole-file lock was taken (or given back), false when somebody else has it.
- * OFD locks, which conflict with POSIX locks and belong to the descriptor; where the kernel knows
- * none, POSIX locks; where the file system knows none of either, flock(2).
+ * Takes or gives back a lock on the whole file; false if another process holds it.
+ * Uses OFD locks, which belong to the descriptor and conflict with POSIX locks; POSIX locks if the
+ * kernel does not have those; flock(2) if the file system supports neither.
  * With `wait` it blocks the event loop: see lockFileAsync.
  * @throws Error whose `code` is the errno name @see MIT krb5, krb5_lock_file
  */
@@ -30,7 +30,7 @@ export function lockFile(fd: number, kind: LockKind, o: { wait: boolean }): bool
     if (ways[0]?.() === 0) return true;
     const errno = getSystemErrorName(-koffi.errno());
     if (errno === 'EINTR') continue;
-    // POSIX leaves the choice between these two open.
+    // POSIX allows either of these two.
     if (!o.wait && (errno === 'EAGAIN' || errno === 'EACCES')) return false;
     if (errno !== 'EINVAL' || ways.length === 1) {
       throw Object.assign(new Error(`cannot lock descriptor ${fd}: ${errno}`), { code: errno });
@@ -41,7 +41,7 @@ export function lockFile(fd: number, kind: LockKind, o: { wait: boolean }): bool
 
 /**
  * Waits for the lock without holding up the event loop.
- * It polls: a thread inside F_OFD_SETLKW could not be called back when the wait is given up.
+ * It polls, because a thread that waits in F_OFD_SETLKW cannot be interrupted.
  * @throws as lockFile, and the signal's reason once aborted
  */
 export async function lockFileAsync(
@@ -51,13 +51,13 @@ export async function lockFileAsync(
 ): Promise<void> {
   for (let pauseMillis = 1; !lockFile(fd, kind, { wait: false }); pauseMillis *= 2) {
     o.signal?.throwIfAborted();
-    await sleep(Math.min(pauseMillis, LONGEST_PAUSE_MILLIS));
+    await sleep(Math.min(pauseMillis, longestPauseMillis));
   }
 }
 
 /**
- * The name that the system's resolver has for a host, undefined if it does not resolve.
- * With `rdns` the name of its first address wins, if that has one.
+ * The canonical name of a host by the system's resolver, undefined if it does not resolve.
+ * With `rdns` it is the name of the host's first address, if that has one.
  * @see MIT krb5, sn2princ.c
  */
 export async function canonicalHostName(
@@ -82,8 +82,8 @@ export async function canonicalHostName(
 }
 
 /**
- * The DNS message that answers a query for one name (which should end in a dot) and record type,
- * undefined if there are no such records or no DNS server answers. @see resolver(3)
+ * The DNS message that answers a query for a name (which should end in a dot) and a record type;
+ * undefined if there are no such records, or no DNS server answers. @see resolver(3)
  */
 export async function dnsAnswer(name: string, type: number): Promise<Uint8Array | undefined> {
   const answer = new Uint8Array(0xffff);
@@ -102,8 +102,8 @@ export function serviceByName(name: string): number | undefined {
 }
 
 /**
- * One datagram to a UNIX socket, which Node cannot send: how systemd is told that a service is
- * ready. A leading @ names the abstract namespace. False if nobody takes it.
+ * Sends one datagram to a UNIX socket, which Node cannot do. This is how systemd is told that a
+ * service is ready. A leading @ stands for the abstract namespace. False if it was not delivered.
  * @see sd_notify(3)
  */
 export function sendDatagram(path: string, text: string): boolean {
@@ -127,8 +127,8 @@ export function unixAddress(path: string): Uint8Array {
 }
 
 /**
- * The socket that inetd put on descriptors 0, 1 and 2, on a descriptor of its own from now on, which
- * no child inherits. /dev/null takes its places: whatever is printed, it never reaches the peer.
+ * Moves the socket that inetd put on descriptors 0, 1 and 2 to another descriptor, which no child
+ * inherits, and returns that. /dev/null takes its place, so that nothing printed reaches the peer.
  */
 export function moveOffStdio(): number {
   const { dup2 } = libc();
@@ -143,7 +143,7 @@ export function moveOffStdio(): number {
   return moved;
 }
 
-/** Another descriptor, 3 or more, of what is open on this one; no child inherits it. @throws errno */
+/** A copy of this descriptor, 3 or higher, which no child inherits. @throws errno */
 export function duplicate(fd: number): number {
   const { koffi, fcntl } = libc();
   const copy: number = fcntl(fd, F_DUPFD_CLOEXEC, 'int', 3);
@@ -157,12 +157,12 @@ type Libc = ReturnType<typeof bind>;
 // The one exception to "no state at top level": koffi takes 12 ms to load, and its types are global.
 let bound: Libc | undefined;
 
-/** For who will need the C library later, and had better know now. @throws host.no-koffi */
+/** Fails now rather than later if the C library cannot be called. @throws host.no-koffi */
 export function requireLibc(): void {
   libc();
 }
 
-/** For the other files of this room: koffi's types and its loading stay here. */
+/** The C library, loaded at the first call; for the other files of src/host. */
 export function libc(): Libc {
   bound ??= bind();
   return bound;
@@ -237,13 +237,13 @@ function resQuery() {
   try {
     return promisify(self.func('res_query', 'int', signature).async);
   } catch {
-    // Before glibc 2.34 it had a library of its own, and another name there.
+    // Before glibc 2.34 it was in a library of its own, under another name.
     const library = koffi.load('libresolv.so.2');
     return promisify(library.func('__res_query', 'int', signature).async);
   }
 }
 
-const LONGEST_PAUSE_MILLIS = 50;
+const longestPauseMillis = 50;
 
 // fcntl(2), <fcntl.h>
 const F_DUPFD_CLOEXEC = 1030;

@@ -5,14 +5,14 @@ import { KpropError } from '../errors/kprop-error.ts';
 import { concat } from '../protocol/bytes.ts';
 import { lockFile } from './libc.ts';
 
-const LIMIT_BYTES = 64 * 1024 * 1024;
-const CHUNK_BYTES = 64 * 1024;
-const LOCK_MILLIS = 200;
-const PAUSE_MILLIS = 10;
+const limitBytes = 64 * 1024 * 1024;
+const chunkBytes = 64 * 1024;
+const lockMillis = 200;
+const pauseMillis = 10;
 
 /**
- * The bytes of a file that its writers lock, read under a shared lock for which it waits a moment.
- * @throws keytab.missing or ccache.missing with the errno; EFBIG past 64 MiB, which no such file
+ * The bytes of a file, read under the shared lock that its writers respect.
+ * @throws keytab.missing or ccache.missing with the errno; EFBIG above 64 MiB, which no such file
  * ever reaches
  */
 export function readLockedFile(
@@ -31,38 +31,38 @@ export function readLockedFile(
 function readLocked(path: string): Uint8Array {
   const fd = openSync(path, 'r');
   try {
-    lockSoon(fd);
+    tryLock(fd);
     const parts: Uint8Array[] = [];
-    if (fstatSync(fd).size > LIMIT_BYTES) throw tooBig(path);
+    if (fstatSync(fd).size > limitBytes) throw tooBig(path);
     let total = 0;
     for (;;) {
-      const chunk = new Uint8Array(CHUNK_BYTES);
+      const chunk = new Uint8Array(chunkBytes);
       const count = readSync(fd, chunk);
       if (count === 0) return concat(...parts);
       total += count;
-      if (total > LIMIT_BYTES) throw tooBig(path);
+      if (total > limitBytes) throw tooBig(path);
       parts.push(chunk.subarray(0, count));
     }
   } finally {
-    // This gives the lock back, too.
+    // This also gives the lock back.
     closeSync(fd);
   }
 }
 
 /**
- * Not for ever, as MIT does: nothing else goes on in this process meanwhile, and one that holds the
- * lock of a keytab and hangs would take the whole daemon with it. It is read without the lock then:
- * MIT writes the length of an entry last, so that half of one does not count, and what is torn in
- * another way the parser finds.
+ * Waits only a moment, where MIT waits for ever: waiting blocks this process, and another one that
+ * hangs with the lock of the keytab would take the daemon with it. After that the file is read
+ * without the lock. MIT writes the length of an entry last, so that an unfinished entry does not
+ * count; any other damage is found by the parser.
  */
-function lockSoon(fd: number): void {
+function tryLock(fd: number): void {
   const sleeper = new Int32Array(new SharedArrayBuffer(4));
-  for (let waited = 0; !lockFile(fd, 'shared', { wait: false }); waited += PAUSE_MILLIS) {
-    if (waited >= LOCK_MILLIS) return;
-    Atomics.wait(sleeper, 0, 0, PAUSE_MILLIS);
+  for (let waited = 0; !lockFile(fd, 'shared', { wait: false }); waited += pauseMillis) {
+    if (waited >= lockMillis) return;
+    Atomics.wait(sleeper, 0, 0, pauseMillis);
   }
 }
 
 function tooBig(path: string): Error {
-  return Object.assign(new Error(`${path} is longer than ${LIMIT_BYTES} bytes`), { code: 'EFBIG' });
+  return Object.assign(new Error(`${path} is longer than ${limitBytes} bytes`), { code: 'EFBIG' });
 }

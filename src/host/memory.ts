@@ -4,8 +4,8 @@ import { runInNewContext } from 'node:vm';
 import { libc } from './libc.ts';
 
 /**
- * Lets the C library keep what is freed for the next use. Else it gives large buffers back to
- * the system each time, and the kernel clears them anew. For programs: it sets a policy of the whole process.
+ * Makes the C library keep freed memory for the next use. Otherwise it returns each large buffer to
+ * the system, and the kernel has to clear it anew. For programs only: it affects the whole process.
  */
 export function keepFreedMemory(): void {
   try {
@@ -13,17 +13,17 @@ export function keepFreedMemory(): void {
     mallopt(M_MMAP_THRESHOLD, keptBytes);
     mallopt(M_TRIM_THRESHOLD, 2 * keptBytes);
   } catch {
-    // musl has none, and whoever must have the C library says so.
+    // musl has no mallopt; that the C library cannot be called is reported elsewhere.
   }
 }
 
 /**
- * Gives back to the system what a large propagation took and nobody uses any more: a collector that
- * nothing makes work, and a C library that keeps what was freed, would hold on to it for ever.
- * It stops the process for some milliseconds: for one that has nothing to do.
+ * Returns to the system the memory that a large propagation took: in an idle process the garbage
+ * collector does not run by itself, and the C library keeps what was freed. It blocks the process
+ * for some milliseconds, so call it when there is nothing to do.
  */
 export function releaseMemory(): void {
-  // Node offers its collector to those who ask for it when they start it, or in this way.
+  // The garbage collector can be called only if Node is started with this flag, or like this.
   setFlagsFromString('--expose-gc');
   const collect = runInNewContext('gc') as () => void;
   setFlagsFromString('--no-expose-gc');
@@ -31,12 +31,12 @@ export function releaseMemory(): void {
   try {
     libc().self.func('malloc_trim', 'int', ['size_t'])(0);
   } catch {
-    // musl has none, and keeps little.
+    // musl has no malloc_trim, and keeps little.
   }
 }
 
 // mallopt(3), <malloc.h>
 const M_TRIM_THRESHOLD = -1;
 const M_MMAP_THRESHOLD = -3;
-/** The most that glibc takes for the second of them on 64 bits. */
+/** The largest M_MMAP_THRESHOLD that glibc accepts on 64 bits. */
 const keptBytes = 32 << 20;

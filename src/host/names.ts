@@ -7,19 +7,19 @@ import { searchDomain } from './resolv-conf.ts';
 export interface HostNameRules {
   /** `dns_canonicalize_hostname` of krb5.conf. */
   readonly canonicalize: 'true' | 'false' | 'fallback';
-  /** `rdns`: whether the name of the first address overrules the canonical one. */
+  /** `rdns`: whether the name of the first address replaces the canonical name. */
   readonly rdns: boolean;
   /** `qualify_shortname`: undefined for the resolver's first search domain, '' for no suffix. */
   readonly qualifyShortname: string | undefined;
-  /** Forward look-up, and the reverse one with `rdns`; undefined where there is no such host. */
+  /** Forward look-up, and with `rdns` the reverse one; undefined if there is no such host. */
   readonly lookUp?: (host: string, o: { rdns: boolean }) => Promise<string | undefined>;
   readonly searchDomain?: () => string | undefined;
 }
 
 /**
- * The forms of a host name under which its principal may be known, the first one first: one, and
- * in fallback mode the form made without DNS before the one made with it, if they differ.
- * A look-up that finds nothing is no error. @see MIT krb5, sn2princ.c
+ * The forms of a host name under which its principal may be known, in the order to try them: one
+ * form, or in fallback mode the one made without DNS, then the one made with DNS if they differ.
+ * A host that does not resolve is not an error. @see MIT krb5, sn2princ.c
  */
 export async function canonicalHost(host: string, o: HostNameRules): Promise<readonly string[]> {
   if (o.canonicalize === 'false') return [principalForm(host, undefined, o)];
@@ -29,7 +29,7 @@ export async function canonicalHost(host: string, o: HostNameRules): Promise<rea
   return [...new Set([principalForm(host, undefined, o), withDns])];
 }
 
-/** The same by the rules of a configuration. */
+/** The same by the rules in krb5.conf. */
 export function canonicalNames(
   host: string,
   config: Pick<Krb5Config, 'canonicalizeHostname' | 'rdns' | 'qualifyShortname'>,
@@ -38,14 +38,14 @@ export function canonicalNames(
   return canonicalHost(host, { canonicalize, rdns, qualifyShortname });
 }
 
-/** The name of this machine, as the kernel has it. */
+/** The name of this host, as the kernel has it. */
 export function localHostName(): string {
   return hostname();
 }
 
 function principalForm(host: string, found: string | undefined, o: HostNameRules): string {
-  // Only names that DNS did not answer for are completed, be the answer as short as it may; and
-  // "vm." counts as having a dot, so that it stays "vm".
+  // Only a name that did not resolve is completed: DNS's own answer may be a short name. "vm." has a
+  // dot, so it becomes "vm".
   const whole = found ?? (host.includes('.') ? host : qualified(host, o));
   // ASCII only: C's tolower() in the C locale leaves other bytes alone.
   return whole.replace(/[A-Z]/g, (letter) => letter.toLowerCase()).replace(/\.$/, '');

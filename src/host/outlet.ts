@@ -1,16 +1,16 @@
-/** What became of a line: it is out; there is no room for it now; or nobody is there to take it. */
+/** What became of a line: it is sent; there is no room for it now; or there is no reader. */
 export type Delivery = 'taken' | 'full' | 'absent';
 
 export interface OutletOptions {
-  /** Hands over a line, and never waits. */
-  give(line: string): Delivery;
-  /** The line that tells of those that were lost, once there is room again. */
+  /** Sends a line without waiting. */
+  send(line: string): Delivery;
+  /** The line that says how many were lost, sent once there is room again. */
   lossLine(count: number): string;
 }
 
 /**
- * Lines on their way to somebody who may not read them. Writing never waits; a short jam is waited
- * out with a bounded number of lines, a longer one costs lines, which are counted and told of.
+ * Sends lines to a reader that may stop reading. Writing never waits: while the reader is slow, a
+ * bounded number of lines is kept; after that, lines are dropped and counted, and the reader is told.
  */
 export class Outlet {
   readonly #options: OutletOptions;
@@ -24,7 +24,7 @@ export class Outlet {
     this.#options = options;
   }
 
-  /** Takes a line; it is out at once where there is room. */
+  /** Sends the line at once if there is room, else keeps or drops it. */
   write(line: string): void {
     if (this.#timer === undefined) this.flush();
     if (this.#waitingChars + line.length > waitingCharsLimit) {
@@ -36,13 +36,13 @@ export class Outlet {
     if (this.#timer === undefined) this.flush();
   }
 
-  /** Hands over what there is room for now. */
+  /** Sends what there is room for now. */
   flush(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
     let present = true;
     for (let [line] = this.#waiting; line !== undefined; [line] = this.#waiting) {
-      const delivery = this.#options.give(line);
+      const delivery = this.#options.send(line);
       if (delivery === 'full') {
         this.#tryLater();
         return;
@@ -54,7 +54,7 @@ export class Outlet {
       if (!present) this.#lost += 1;
     }
     if (this.#lost === 0 || !present) return;
-    const delivery = this.#options.give(this.#options.lossLine(this.#lost));
+    const delivery = this.#options.send(this.#options.lossLine(this.#lost));
     if (delivery === 'full') this.#tryLater();
     if (delivery === 'taken') this.#lost = 0;
   }
@@ -62,7 +62,7 @@ export class Outlet {
   #tryLater(): void {
     this.#tries += 1;
     if (this.#tries > triesLimit) {
-      // The process may end meanwhile: it must not be kept from that for long.
+      // The timer keeps the process alive, and must not do so for long.
       this.#lost += this.#waiting.length;
       this.#waiting = [];
       this.#waitingChars = 0;
@@ -75,5 +75,5 @@ export class Outlet {
 
 const waitingCharsLimit = 64 * 1024;
 const pauseMillis = 50;
-/** Two seconds of a jam in which nothing moves. */
+/** Together two seconds without any progress. */
 const triesLimit = 40;

@@ -1,9 +1,9 @@
 import { closeSync, constants, fstatSync, ftruncateSync, openSync, writeSync } from 'node:fs';
 
 /**
- * Writes a small file where somebody else may have planted one: never through a link, symbolic or
- * hard, never into a file of another user (root's excepted), and without waiting for the reader of
- * a fifo. What is neither file nor link, as /dev/null, is written to.
+ * Writes a small file to a path where somebody else may have planted one: never through a symbolic
+ * or hard link, never into a file of another user than root, and without waiting for the reader of a
+ * fifo. A device such as /dev/null is written to.
  * @throws Error whose `code` is the errno name
  */
 export function writeOwnFile(path: string, text: string, mode: number): void {

@@ -1,6 +1,6 @@
 import { tmpdir, userInfo } from 'node:os';
 
-/** What `%{…}` in a path of krb5.conf stands for on this host. @see krb5.conf(5), expand_path.c */
+/** The values of `%{…}` in paths of krb5.conf on this host. @see krb5.conf(5), expand_path.c */
 export function pathTokens(): ReadonlyMap<string, string> {
   const uid = String(process.getuid?.() ?? 0);
   return new Map([

@@ -2,17 +2,17 @@ import { getSystemErrorName } from 'node:util';
 
 import { libc } from './libc.ts';
 
-/** Both ends of a pipe(7), as descriptors that no child inherits unless it is given them. */
+/** The two ends of a pipe(7): descriptors that a child inherits only if it is given them. */
 export interface Pipe {
   readonly readEnd: number;
-  /** Writing to it never waits: where there is no room, it fails with EAGAIN. */
+  /** Writing to it never blocks: if there is no room, it fails with EAGAIN. */
   readonly writeEnd: number;
   readonly roomBytes: number;
 }
 
 /**
- * A pipe of the kernel: what Node makes for a child is a socket, which cannot be opened a second
- * time as /dev/stdin. It holds `roomBytes` where the system lets it, else 64 KiB.
+ * A pipe of the kernel: Node's own pipe to a child is a socket, which cannot be opened again as
+ * /dev/stdin. It holds `roomBytes` if the system allows that, else 64 KiB.
  * @throws Error whose `code` is the errno name @see pipe(2), F_SETPIPE_SZ in fcntl(2)
  */
 export function openPipe(roomBytes: number): Pipe {
@@ -24,16 +24,16 @@ export function openPipe(roomBytes: number): Pipe {
   }
   const [readEnd = -1, writeEnd = -1] = ends;
   fcntl(writeEnd, F_SETFL, 'int', O_NONBLOCK);
-  // An unprivileged user may have too many of them already: then it stays as it is.
-  const room: number = fcntl(writeEnd, F_SETPIPE_SZ, 'int', roomBytes);
-  return { readEnd, writeEnd, roomBytes: room > 0 ? room : usualRoomBytes };
+  // If an unprivileged user has too many of these already, the pipe keeps its size.
+  const grantedBytes: number = fcntl(writeEnd, F_SETPIPE_SZ, 'int', roomBytes);
+  return { readEnd, writeEnd, roomBytes: grantedBytes > 0 ? grantedBytes : defaultRoomBytes };
 }
 
-const usualRoomBytes = 64 * 1024;
+const defaultRoomBytes = 64 * 1024;
 
 /**
- * A write of so many bytes into a pipe happens as a whole or not at all, also if the writer dies
- * meanwhile (pipe(7), PIPE_BUF).
+ * A write of at most this many bytes into a pipe happens as a whole or not at all, even if the writer
+ * is killed while it writes (pipe(7), PIPE_BUF).
  */
 export const atomicWriteBytes = 4096;
 

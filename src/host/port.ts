@@ -1,7 +1,7 @@
 import { KpropError } from '../errors/kprop-error.ts';
 import { serviceByName } from './libc.ts';
 
-/** IANA: krb_prop 754/tcp. MIT's programs stop where the services database lacks their name. */
+/** IANA: krb_prop 754/tcp. MIT's programs do not start if the services database lacks krb5_prop. */
 const defaultPort = 754;
 
 /**
@@ -10,7 +10,7 @@ const defaultPort = 754;
  */
 export function propagationPort(host: string, port: number | string = 'krb5_prop'): number {
   if (typeof port === 'number') return port;
-  // A number is what strtoul takes for one, nothing at all included (glibc getaddrinfo.c).
+  // glibc's getaddrinfo takes for a number what strtoul does, including the empty string.
   if (/^[ \t\n\v\f\r]*\+?\d*$/.test(port)) return Number(port);
   const found = serviceByName(port) ?? (port === 'krb5_prop' ? defaultPort : undefined);
   if (found !== undefined) return found;

@@ -16,8 +16,8 @@ export interface ReplayVariables {
 }
 
 /**
- * The replay cache that MIT's acceptors would use with these variables and this configuration. A
- * name that means nothing fails when the cache is used: then the peer is told, too.
+ * The replay cache that MIT's acceptors would use with these variables and this configuration.
+ * A wrong name fails only when the cache is used, so that the peer is told, too.
  */
 export function chooseReplayCache(variables: ReplayVariables, config: Krb5Config): ReplayCache {
   const { clockSkewSeconds } = config;

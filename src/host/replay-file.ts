@@ -7,19 +7,19 @@ import type { ReplayCache } from '../protocol/krb5/session/replay.ts';
 import { lockFileAsync } from './libc.ts';
 import { sipHash24 } from './siphash.ts';
 
-/** Sizes of MIT's file2 format: a seed, then tables of records, each table twice the one before. */
+/** MIT's file2 format: a seed, then tables of records, each about twice as large as the one before. */
 const seedBytes = 16;
 const tagBytes = 12;
 const recordBytes = 16;
 const firstTableRecords = 1023;
 /** The last byte that the format can address (krb5 lib/krb5/rcache/rc_file2.c). */
 const sizeLimitBytes = 2 ** 31 - 1;
-/** Others write a record under it, which takes no time. */
+/** Other programs hold the lock only while they write a record, which takes no time. */
 const lockMillis = 5_000;
 
 export interface ReplayFileOptions {
   readonly path: string;
-  /** The default file lies in a public folder: it must be ours, and no symbolic link. */
+  /** The default file lies in a public folder: it must be our own, and not a symbolic link. */
   readonly strict: boolean;
   readonly clockSkewSeconds: number;
 }
@@ -33,19 +33,19 @@ export function fileReplayCache(options: ReplayFileOptions): ReplayCache {
     async store(tag, nowSeconds, client) {
       const file = await openCache(options);
       try {
-        await lockSoon(file);
+        await takeLock(file);
         await new Store(file, options.clockSkewSeconds).note(tag, nowSeconds, client);
       } catch (cause) {
         throw cause instanceof KpropError ? cause : unusable(options.path, cause);
       } finally {
-        // This gives the lock back, too.
+        // This also gives the lock back.
         await file.close();
       }
     },
   };
 }
 
-/** `none:`, for those who know what they do. */
+/** The cache `none:`, which remembers nothing. */
 export const noReplayCache: ReplayCache = { store: async () => undefined };
 
 class Store {
@@ -71,7 +71,7 @@ class Store {
       if (offset + 2 * recordBytes > sizeLimitBytes) {
         throw Object.assign(new Error('the replay cache is full'), { code: 'EOVERFLOW' });
       }
-      // The second record of a table's last slot is the first of the next table: so does MIT.
+      // Behind the last slot of a table lies the first record of the next one: MIT uses it, too.
       const bucket = await this.#read(offset, 2 * recordBytes);
       let room = false;
       for (const at of [0, recordBytes]) {
@@ -108,8 +108,8 @@ class Store {
   }
 }
 
-/** Who holds the lock for longer has hung; the client may come again. @throws EAGAIN */
-async function lockSoon({ fd }: FileHandle): Promise<void> {
+/** A program that holds the lock for longer hangs; the client may try again. @throws EAGAIN */
+async function takeLock({ fd }: FileHandle): Promise<void> {
   const signal = AbortSignal.timeout(lockMillis);
   await lockFileAsync(fd, 'exclusive', { signal }).catch((cause: unknown) => {
     if (!signal.aborted) throw cause;

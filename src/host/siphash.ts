@@ -1,8 +1,8 @@
 const mask = 0xffff_ffff_ffff_ffffn;
 
 /**
- * SipHash-2-4 of a message under a key of 16 bytes, a number of 64 bits: the hash of MIT's replay
- * cache. @see Aumasson and Bernstein, SipHash: a fast short-input PRF
+ * SipHash-2-4 of a message under a key of 16 bytes, a number of 64 bits. MIT's replay cache uses it
+ * to place its records. @see Aumasson and Bernstein, SipHash: a fast short-input PRF
  */
 export function sipHash24(key: Uint8Array, message: Uint8Array): bigint {
   const keys = new DataView(key.buffer, key.byteOffset, 16);

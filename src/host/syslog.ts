@@ -10,16 +10,16 @@ export interface Syslog {
   log(priority: SyslogPriority, text: string): void;
 }
 
-/** Where and when; for tests. */
+/** The log's socket and the clock; tests set them. */
 export interface SyslogPlace {
   readonly path?: string;
   readonly now?: () => Date;
 }
 
 /**
- * The system log, with our process number in every line, in the words of glibc's syslog(3). That
- * waits without an end for a daemon that does not read; this one loses lines, and says how many.
- * Silent where the C library cannot be reached: see requireLibc.
+ * The system log, with the same lines as glibc's syslog(3) writes, the process number included.
+ * syslog(3) waits for ever for a daemon that does not read; this drops lines, and says how many.
+ * Silent if the C library cannot be called: see requireLibc.
  */
 export function openSyslog(
   ident: string,
@@ -32,14 +32,14 @@ export function openSyslog(
     return `${head} ${ident}[${process.pid}]: ${text}`;
   };
   const outlet = new Outlet({
-    give: (line) => socket.send(line),
+    send: (line) => socket.send(line),
     lossLine: (count) =>
       message('warning', `${count} messages were lost while the system log did not read`),
   });
   return { log: (priority, text) => outlet.write(message(priority, text)) };
 }
 
-/** The socket of the system log's daemon, which may be restarted meanwhile. */
+/** A socket to the system log's daemon, which may be restarted at any time. */
 class LogSocket {
   readonly #address: Uint8Array;
   #fd = -1;
@@ -50,7 +50,7 @@ class LogSocket {
   }
 
   send(line: string): Delivery {
-    // What was connected to a daemon that is gone fails once, and is connected anew (as in glibc).
+    // After a restart of the daemon the first send fails, and a new connection is made, as in glibc.
     for (let attempt = 0; attempt < 2; attempt += 1) {
       if (this.#fd < 0 && !this.#connect()) return 'absent';
       const errno = this.#send(line);
@@ -61,10 +61,10 @@ class LogSocket {
     return 'absent';
   }
 
-  /** The errno name, empty if all is sent. */
+  /** The errno name of the failure, empty if the line is sent. */
   #send(line: string): string {
     const { koffi, sendto } = libc();
-    // In a stream a zero byte ends each message.
+    // In a stream, each message ends with a zero byte.
     const message = Buffer.from(this.#stream ? `${line}\0` : line);
     const flags = MSG_DONTWAIT | MSG_NOSIGNAL;
     const sent: number = sendto(this.#fd, message, message.length, flags, null, 0);

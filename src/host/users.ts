@@ -1,6 +1,6 @@
 import { libc } from './libc.ts';
 
-/** The numbers of a user by name, wherever the system keeps users; undefined if it has none such. */
+/** The uid and gid of a user by name (getpwnam(3)), undefined if there is no such user. */
 export function userByName(name: string): { uid: number; gid: number } | undefined {
   const { koffi, self } = libc();
   const passwd = koffi.struct({

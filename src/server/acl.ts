@@ -6,8 +6,8 @@ import { enctypeByName, enctypeName } from '../protocol/krb5/crypto/profiles.ts'
 import { nameBytes, type Principal } from '../protocol/krb5/messages/principal.ts';
 
 /**
- * kpropd.acl: who may replace this host's database. One principal a line, from the first column,
- * with realm, and behind it perhaps the one encryption type that its tickets must have.
+ * kpropd.acl: the principals that may replace this host's database. Each line has one principal,
+ * with its realm, from the first column on, and optionally the encryption type that its tickets must have.
  * @see kpropd(8); krb5 src/kprop/kpropd.c, authorized_principal
  */
 export class Acl {
@@ -21,7 +21,7 @@ export class Acl {
     this.#missing = missing;
   }
 
-  /** The file as it is now; one that cannot be read lets nobody in. */
+  /** The file as it is now. A file that cannot be read permits nobody. */
   static read(path: string): Acl {
     try {
       return Acl.parse(readFileSync(path), path);
@@ -30,7 +30,7 @@ export class Acl {
     }
   }
 
-  /** Never fails: a line that means nothing lets nobody in. */
+  /** Never fails: a line that cannot be parsed permits nobody. */
   static parse(bytes: Uint8Array, path: string): Acl {
     const lines: string[] = [];
     for (let start = 0; start < bytes.length; ) {
@@ -51,7 +51,7 @@ export class Acl {
     );
   }
 
-  /** @throws auth.denied, with the reason in words */
+  /** @throws auth.denied, with the reason */
   require(client: Principal, ticketEnctype: number): void {
     if (this.permits(client, ticketEnctype)) return;
     const only = this.#linesOf(client).map((rest) => JSON.stringify(rest).slice(1, -1));
@@ -66,8 +66,8 @@ export class Acl {
   }
 
   /**
-   * The hosts that its principals are named for: NAME of host/NAME@REALM, and of another service
-   * where it looks like the name of a host. Each stands once, in the order of the lines.
+   * The hosts of its principals: NAME of host/NAME@REALM, and of other services if NAME looks like a
+   * host name. No duplicates, in the order of the lines.
    */
   get hosts(): readonly string[] {
     const found = this.#lines.flatMap((line) => {
@@ -77,7 +77,7 @@ export class Acl {
     return [...new Set(found)];
   }
 
-  /** What stands behind the client's name on each of its lines. */
+  /** The rest of each line that names this client. */
   #linesOf(client: Principal): readonly string[] {
     const name = latin1(nameBytes(client.toString()));
     return this.#lines
@@ -86,7 +86,7 @@ export class Acl {
   }
 }
 
-/** A character for each byte: names of other encodings than UTF-8 compare by their bytes. */
+/** latin1, one character for each byte, so that names in any encoding compare by their bytes. */
 function latin1(bytes: Uint8Array): string {
   return Buffer.from(bytes).toString('latin1');
 }

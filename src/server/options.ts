@@ -1,19 +1,31 @@
 import type { Ambient } from '../protocol/ambient.ts';
 import type { Krb5Config } from '../protocol/krb5/formats/krb5-config.ts';
 import type { ReplayCache } from '../protocol/krb5/session/replay.ts';
-import type { ConnectionEvent, ServeLimits } from './connection.ts';
+import type { ConnectionEvent } from './events.ts';
 import type { DroppedEvent } from './listen/drop-tally.ts';
 import type { LoadRun } from './load/loader.ts';
 
 export const loadModes = ['auto', 'streamed', 'complete'] as const;
 export type LoadMode = (typeof loadModes)[number];
 
+/** Milliseconds; 0 is without a limit. */
+export interface ServeLimits {
+  /** From accept until the AP-REQ is checked. */
+  readonly authenticateMillis: number;
+  /** How long nothing may arrive while the dump is received. */
+  readonly idleMillis: number;
+  /** From accept to the confirmation, load included (iprop_resync_timeout, kdc.conf(5)). */
+  readonly totalMillis: number;
+  /** The idle limit of propagations that are still arriving when the server is closed. */
+  readonly stallMillis: number;
+}
+
 export interface ServeOptions {
   /** A number or a service name; `krb5_prop` of the services database, else 754, unless given. */
   readonly port?: number | string | undefined;
-  /** A descriptor that listens already (systemd's LISTEN_FDS), in place of port and address. */
+  /** A descriptor that is listening already (systemd's LISTEN_FDS), instead of port and address. */
   readonly descriptor?: number | undefined;
-  /** The address to listen on, or several; all of IPv6 and IPv4 unless given. */
+  /** The address to listen on, or several; all addresses unless given. */
   readonly address?: string | readonly string[] | undefined;
   readonly realm?: string | undefined;
   /** krb5.conf and kdc.conf; only /etc/krb5.conf unless given. */
@@ -21,15 +33,16 @@ export interface ServeOptions {
   /** Keytab name as in KRB5_KTNAME; the configured one unless given. */
   readonly keytab?: string | undefined;
   /**
-   * The only encryption types that tickets, session keys and subkeys may have, as permitted_enctypes
-   * lists them; of those, the ones that krb5.conf permits. All that it permits unless given.
+   * The only encryption types that tickets, session keys and subkeys may have, written as for
+   * permitted_enctypes; those that krb5.conf does not permit stay forbidden. All permitted ones unless
+   * given.
    */
   readonly requireEnctype?: string | undefined;
   /** Path of kpropd.acl. */
   readonly acl: string;
-  /** Where the received dump ends up. */
+  /** Where received dumps are put. */
   readonly file: string;
-  /** How a dump becomes the database: kdb5_util, or a function that resolves when it is live. */
+  /** Makes a dump the live database: kdb5_util, or a function that resolves when it is live. */
   readonly loader:
     | {
         readonly path: string;
@@ -40,42 +53,42 @@ export interface ServeOptions {
       }
     | ((path: string, run: LoadRun) => Promise<void>);
   /**
-   * Whether a program of `loader` gets the dump while it arrives or when it is complete. `auto`,
+   * Whether the program of `loader` gets the dump while it arrives or when it is complete. `auto`,
    * unless given: while it arrives if the program is kdb5_util, the database db2, and the dump large.
    */
   readonly load?: LoadMode | undefined;
   /** 10 s to authenticate, 120 s idle, `iprop_resync_timeout` in all, unless given. */
   readonly limits?: Partial<ServeLimits> | undefined;
   /**
-   * Connections that have not proved that they may propagate; 256 unless given, and never more
-   * than the descriptors of the process allow. A quarter as many have room of their own, if they
-   * come from where the ACL's hosts are or from where somebody was let in before.
+   * Connections that have not authenticated yet; 256 unless given, and never more than the descriptors
+   * of the process allow. In addition, a quarter as many places are kept for the addresses of the hosts
+   * in the ACL, and for addresses from which a propagation was permitted before.
    */
   readonly maxUnauthenticated?: number | undefined;
-  /** How many of them may be of one IPv4 address or one IPv6 /64; 32 unless given. */
+  /** How many of them may come from one IPv4 address or one IPv6 /64; 32 unless given. */
   readonly maxPerAddress?: number | undefined;
-  /** How many new ones are served each second, at addresses of which nothing is known; 200 unless given. */
+  /** How many new ones are served each second, from addresses of which nothing is known; 200 unless given. */
   readonly maxArrivalsPerSecond?: number | undefined;
   /** Propagations at once, waiting ones included; the next one is refused. 64 unless given. */
   readonly maxPropagations?: number | undefined;
   /** How many of them may be of one principal; 16 unless given. */
   readonly maxPropagationsPerClient?: number | undefined;
-  /** A dump that is announced to be larger is refused. Without a limit unless given. */
+  /** A dump of a larger announced size is refused. No limit unless given. */
   readonly maxDumpBytes?: number | undefined;
-  /** Serves the first connection and listens no more when it has come. */
+  /** Stops listening after the first connection. */
   readonly once?: boolean | undefined;
   readonly replay?: ReplayCache | undefined;
   readonly ambient?: Ambient | undefined;
   /**
-   * Called once the port is bound, before a connection is taken: the time to give up privileges.
-   * What it throws, serveKprop throws, and listens no more.
+   * Called when the port is bound and before a connection is accepted, to give up privileges. If it
+   * throws, serveKprop stops listening and throws the same.
    */
   readonly onListening?: (() => void) | undefined;
-  /** What it throws becomes a warning of the process, and stops nothing. */
+  /** An error that it throws becomes a warning of the process, and stops nothing. */
   readonly onEvent?: ((event: ServerEvent) => void) | undefined;
 }
 
-/** A listener's bug must not stop a propagation; yet it must be seen. */
+/** Calls onEvent. A defect there must be seen, but must not stop a propagation. */
 export function tell({ onEvent }: Pick<ServeOptions, 'onEvent'>, event: ServerEvent): void {
   try {
     onEvent?.(event);

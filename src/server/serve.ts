@@ -1,39 +1,38 @@
 import type { Socket } from 'node:net';
 
-import { readingInto } from './adopt.ts';
-import type { Replica } from './connection.ts';
 import { ConnectionRegistry } from './listen/connections.ts';
 import { Listeners } from './listen/listeners.ts';
+import { readInto } from './listen/read-into.ts';
 import { type ServeOptions, type ServerEvent, tell } from './options.ts';
-import { describeReplica } from './replica.ts';
+import { describeReplica, type Replica } from './replica.ts';
 
 export type { ServeOptions, ServerEvent };
 
 export interface KpropServer {
-  /** Where it listens: "[::]:754". The first one, if there are several. */
+  /** Where it listens, such as "[::]:754"; the first address if there are several. */
   readonly address: string;
-  /** All of them. */
+  /** All addresses. */
   readonly addresses: readonly string[];
   readonly port: number;
   /** host/<this host>@REALM, the name that primaries ask for. */
   readonly service: string;
   /**
-   * Listens no more, and drops strangers and primaries that have stalled; resolves when the
-   * propagations under way are done, or at once if aborted.
+   * Stops listening, and drops strangers and stalled primaries. Resolves when the propagations under
+   * way are done; with `abort` they are dropped as well.
    */
   close(o?: { readonly abort?: boolean }): Promise<void>;
 }
 
-/** A replica: listens, and loads what its primary sends. @throws config.*, server.listen */
+/** Runs a replica: listens, and loads what its primary sends. @throws config.*, server.listen */
 export async function serveKprop(options: ServeOptions): Promise<KpropServer> {
   const replica = await describeReplica(options);
   const connections = new ConnectionRegistry(replica, options);
   const listeners = await Listeners.open(
     options,
     (socket, all) => {
-      // Within this call nothing else is accepted.
+      // No other connection is accepted within this call.
       if (options.once) all.close();
-      connections.accept(socket, (intake) => readingInto(socket, intake));
+      connections.accept(socket, (target) => readInto(socket, target));
     },
     (error) => tell(options, { kind: 'failed', error, connection: 0 }),
   );
@@ -54,22 +53,22 @@ export async function serveKprop(options: ServeOptions): Promise<KpropServer> {
 }
 
 /**
- * Serves the one connection that inetd handed over, and resolves when it is done. The signal ends
- * it, with its load, at once.
+ * Serves the connection that inetd handed over, and resolves when it is done. The signal drops it, with
+ * its load, at once.
  */
 export async function serveSocket(
   socket: Socket,
   options: ServeOptions,
   signal?: AbortSignal,
 ): Promise<void> {
-  // A reset before anybody else listens would end the process.
+  // Without a listener, a reset at this stage would end the process.
   socket.on('error', () => undefined);
-  // As the listener does it, for which these are options.
+  // The listener has these as options.
   socket.setNoDelay(true);
   socket.setKeepAlive(true);
   const replica = await describeReplica(options);
   const connections = new ConnectionRegistry(replica, options);
-  await replica.guard.recover();
+  await replica.loads.recover();
   connections.accept(socket);
   const abort = () => connections.end('all');
   if (signal?.aborted) abort();
@@ -77,10 +76,10 @@ export async function serveSocket(
   await connections.idle();
 }
 
-/** Removes what a killed predecessor left beside the dump, and puts right its database. */
+/** Removes what a killed predecessor left beside the dump, and repairs its database. */
 async function sweep(replica: Replica, options: ServeOptions): Promise<void> {
   await replica.spools.sweep();
   const complaint = await replica.spools.complaint();
   if (complaint !== undefined) tell(options, { kind: 'notice', text: complaint, connection: 0 });
-  await replica.guard.inspect();
+  await replica.loads.inspect();
 }

@@ -32,17 +32,17 @@ export interface TicketOptions {
 }
 
 /**
- * How far the clock in a KRB-ERROR, which nothing protects, may be from ours: a day. It serves the
- * next request alone; what lasts is the offset of the AS-REP, which the reply key protects.
+ * A KRB-ERROR is not protected: its clock is believed if it differs from ours by a day at most, and for
+ * the next request only. The offset that is kept comes from the AS-REP, which the reply key protects.
  */
 const believedOffsetMicros = 86_400 * 1_000_000;
 
-/** MIT's clients give up after so many requests (krb5 get_in_tkt.c). */
+/** The number of requests after which MIT's clients give up (krb5 get_in_tkt.c). */
 const requestLimit = 16;
 
 /**
- * A ticket straight for the service, in one AS exchange with a key of the keytab: no TGT, no
- * credential cache. @throws keytab.no-key, kdc.*, crypto.*, decode.*
+ * A ticket for the service itself, from one AS exchange with a key of the keytab: it needs no TGT and
+ * no credential cache. @throws keytab.no-key, kdc.*, crypto.*, decode.*
  */
 export async function requestServiceTicket(options: TicketOptions): Promise<Credential> {
   const etypes = etypesToAsk(options);
@@ -50,7 +50,7 @@ export async function requestServiceTicket(options: TicketOptions): Promise<Cred
   try {
     return await first.run();
   } catch (error) {
-    // A replica KDC may lag behind: the primary's word counts, if there is one to ask.
+    // The database of a replica KDC may be older: the answer of the primary counts, if it gives one.
     const answered = first.server;
     const { server, config } = options;
     if (answered === undefined || isUnreachable(error)) throw error;
@@ -63,7 +63,7 @@ export async function requestServiceTicket(options: TicketOptions): Promise<Cred
   }
 }
 
-/** One run through the exchange: what the KDC has asked for so far shapes the next request. */
+/** One AS exchange: each request is made by what the KDC has asked for so far. */
 class AsExchange {
   /** The KDC that answered last. */
   server: KdcServer | undefined;
@@ -142,7 +142,7 @@ class AsExchange {
     };
   }
 
-  /** Prepares the next request as a KRB-ERROR demands. @throws kdc.error */
+  /** Prepares the next request as a KRB-ERROR asks for it. @throws kdc.error */
   #heed(answer: ReturnType<typeof readKrbError>): void {
     const { client, server } = this.#o;
     const { number } = answer;
@@ -155,7 +155,7 @@ class AsExchange {
       if (this.#preauth !== undefined) return;
     }
     if (number === krbErrors.preauthFailed && this.#preauth === undefined && this.#negotiate) {
-      // KDCs older than RFC 6806 stumble over the negotiation items.
+      // KDCs older than RFC 6806 may fail over the negotiation items.
       this.#negotiate = false;
       return;
     }
@@ -163,7 +163,7 @@ class AsExchange {
     throw new KpropError('kdc.error', detail);
   }
 
-  /** PA-ENC-TIMESTAMP behind the KDC's cookie; undefined if the KDC does not offer it. */
+  /** The KDC's cookie and PA-ENC-TIMESTAMP; undefined if the KDC does not offer the latter. */
   #preauthFor(error: KrbError): readonly PaData[] | undefined {
     const { config, ambient } = this.#o;
     const offered = decode(methodData, error.eData ?? emptySequence);
@@ -172,7 +172,7 @@ class AsExchange {
     }
     if (config.kdcTimesync) {
       const offsetMicros = error.stime * 1_000_000 + error.susec - ambient.nowMicros();
-      // Past this bound our own clock stays: if it is wrong, the KDC will say so.
+      // A larger offset is not used: if our own clock is wrong, the KDC will say so.
       if (Math.abs(offsetMicros) <= believedOffsetMicros) this.#clockOffsetMicros = offsetMicros;
     }
     const nowMicros = this.#kdcMicros();
@@ -207,12 +207,12 @@ class AsExchange {
     };
   }
 
-  /** The kvno of the reply is ignored: the keytab's newest key of the enctype is meant. */
+  /** The keytab's newest key of the enctype, whatever kvno the reply names. */
   #replyKey(enctype: number): Key {
     return Key.of(enctype, this.#o.keytab.find(this.#o.client, 0, enctype).key);
   }
 
-  /** The KDC's time, as far as it is known. */
+  /** The KDC's time: our own until an offset is known. */
   #kdcMicros(): number {
     return this.#o.ambient.nowMicros() + this.#clockOffsetMicros;
   }
@@ -254,14 +254,14 @@ function chosenEtype(offered: readonly PaData[], etypes: readonly number[]): num
   return chosen;
 }
 
-/** Whether it has the form of an answer. Whose answer it is, only its enc-part can tell. */
+/** Whether bytes have the form of an answer. Only the enc-part can prove that it is the KDC's. */
 function isReply(bytes: Uint8Array): boolean {
   try {
     if (isKrbError(bytes)) readKrbError(bytes);
     else decode(asRep, bytes);
     return true;
   } catch (error) {
-    // An answer that says another version is one.
+    // An answer of another protocol version is an answer.
     return isKpropError(error, 'message.bad-version');
   }
 }

@@ -14,7 +14,7 @@ import type { Principal } from '../protocol/krb5/messages/principal.ts';
 import { firstByte } from '../protocol/krb5/session/ap-exchange.ts';
 import { openPart } from '../protocol/krb5/session/enc-part.ts';
 
-/** The AS-REQ that was sent last, and what its reply must agree with. Times in seconds. */
+/** The AS-REQ that was sent last, with the values that its reply must repeat. Times in seconds. */
 export interface SentAsReq {
   readonly message: Uint8Array;
   readonly client: Principal;
@@ -25,15 +25,15 @@ export interface SentAsReq {
   readonly renewAsked: boolean;
 }
 
-/** What a trustworthy AS-REP says. */
+/** The contents of an AS-REP that has passed all checks. */
 export interface AsReply {
-  /** The Ticket, DER, as it came. */
+  /** The Ticket as received, in DER. */
   readonly ticket: Uint8Array;
   readonly part: EncAsRepPart;
 }
 
 /**
- * Opens an AS-REP with the reply key that `keyFor` knows for its enctype, and checks all that
+ * Opens an AS-REP with the reply key that `keyFor` gives for its enctype, and checks what MIT's
  * verify_as_reply checks. @see krb5 lib/krb5/krb/get_in_tkt.c
  * @throws message.unexpected, kdc.enctype, kdc.bad-reply, crypto.integrity, decode.*
  */
@@ -60,7 +60,7 @@ export function openAsReply(
   return { ticket: reply.ticket.raw, part };
 }
 
-/** RFC 6806 §11: a KDC that can, repeats our request under the reply key, so none was altered. */
+/** A KDC that supports RFC 6806 §11 proves with the reply key that our request reached it unaltered. */
 function requireProof(part: EncAsRepPart, key: Key, request: Uint8Array): void {
   if ((part.flags & ticketFlags.encPaRep) === 0) return;
   const proof = part.encryptedPaData?.find(

@@ -18,20 +18,20 @@ import { fetchThroughGss } from './gss-source.ts';
 export type CredentialSource =
   /** An AS exchange of our own with a key of a keytab; `name` as in KRB5_KTNAME. */
   | { readonly kind: 'keytab'; readonly name?: string | undefined }
-  /** A ticket that is there already, in a FILE: credential cache. */
+  /** A ticket that a FILE: credential cache holds already. */
   | { readonly kind: 'ccache'; readonly name: string }
-  /** The system's own Kerberos, through the optional package `kerberos`. */
+  /** The Kerberos library of the system, through the optional package `kerberos`. */
   | {
       readonly kind: 'gss';
-      /** The client's keytab; the configured one unless given. */
+      /** The client's keytab; without it, the configured one. */
       readonly keytab?: string | undefined;
-      /** Environment of the fetch (KRB5_CONFIG, KRB5_TRACE…); none is taken from this process. */
+      /** Environment of the library (KRB5_CONFIG, KRB5_TRACE…); nothing comes from this process's own. */
       readonly environment?: Readonly<Record<string, string | undefined>> | undefined;
     };
 
 export interface CredentialRequest {
   readonly source: CredentialSource;
-  /** Own names, most wanted first: the first that the keytab knows is used. */
+  /** Our own names, preferred ones first: the first that the keytab has keys for is used. */
   readonly clients: readonly [Principal, ...Principal[]];
   readonly server: Principal;
   readonly config: Krb5Config;
@@ -70,7 +70,7 @@ async function fetchCredential(request: CredentialRequest): Promise<Credential> 
   }
 }
 
-/** The freshest ticket for the server in a credential cache. @throws ccache.*, crypto.* */
+/** The ticket for the server that expires last, from a credential cache. @throws ccache.*, crypto.* */
 function cachedCredential(name: string, server: Principal): Credential {
   const cache = readCcache(name);
   const found = cache.credentials
@@ -91,8 +91,8 @@ function cachedCredential(name: string, server: Principal): Credential {
 }
 
 /**
- * A name asked for without a realm, as GSS and kvno ask, is filed under the realm "" of referrals;
- * the ticket says whose it is.
+ * Whether a cached credential is for the server. GSS and kvno ask for a name without a realm, and the
+ * ticket is then stored under the referral realm "": the ticket itself names its realm.
  */
 function isFor(server: Principal, credential: CachedCredential): boolean {
   if (credential.server.equals(server)) return true;
@@ -102,7 +102,7 @@ function isFor(server: Principal, credential: CachedCredential): boolean {
   return principalOf(realm, sname).equals(server);
 }
 
-/** What libkrb5 checks before it uses a ticket. */
+/** Checks what libkrb5 checks before it uses a ticket. */
 function requireValidNow(credential: Credential, { ambient, config }: CredentialRequest): void {
   const now = Math.floor((ambient.nowMicros() + credential.clockOffsetMicros) / 1_000_000);
   const times = { startSeconds: credential.startTime, endSeconds: credential.endTime };

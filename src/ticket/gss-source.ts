@@ -18,12 +18,12 @@ export interface GssRequest {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Exit status of the worker when the package `kerberos` is not there or not built. */
-const UNAVAILABLE = 3;
+/** Exit status of the worker if the package `kerberos` is not installed or not built. */
+const unavailableStatus = 3;
 
 /**
- * Lets the system's Kerberos put a ticket for the server into a private credential cache, which
- * `read` then reads; the cache is gone afterwards.
+ * Lets the Kerberos library of the system put a ticket for the server into a private credential cache,
+ * from which `read` takes it; then the cache is removed.
  * @throws gss.unavailable, gss.failed, and what `read` throws
  */
 export async function fetchThroughGss(
@@ -43,7 +43,7 @@ export async function fetchThroughGss(
 function runWorker(request: GssRequest, ccacheName: string): Promise<void> {
   const { client, server, keytab, environment, signal } = request;
   const [service = 'host', host = ''] = server.components;
-  // This way it is found from the bundled program in dist/bin, too.
+  // This path leads to it from the bundled program in dist/bin, too.
   const worker = fileURLToPath(new URL('../ticket/gss-worker.js', import.meta.url));
   const options = {
     env: { ...environment, KRB5_CLIENT_KTNAME: keytab, KRB5CCNAME: ccacheName },
@@ -59,7 +59,7 @@ function runWorker(request: GssRequest, ccacheName: string): Promise<void> {
         if (error === null) return resolve();
         if (signal?.aborted) return reject(abortError(signal.reason));
         const reason = out || error.message;
-        const code = child.exitCode === UNAVAILABLE ? 'gss.unavailable' : 'gss.failed';
+        const code = child.exitCode === unavailableStatus ? 'gss.unavailable' : 'gss.failed';
         const doing = `${reason} while getting initial credentials`;
         reject(new KpropError(code, { reason }).during('credentials', doing));
       },

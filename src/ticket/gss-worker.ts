@@ -1,12 +1,12 @@
-// First of all: without a handler SIGUSR1 opens Node's debugger.
+// Before anything else: without a handler, SIGUSR1 opens Node's debugger.
 process.on('SIGUSR1', () => undefined);
 
 /**
- * Runs as a process of its own: initializes one GSS context with the system's Kerberos, whose side
- * effect, a service ticket in the credential cache of KRB5CCNAME, is all that is wanted. libkrb5
- * reads its whole set-up from the environment, and that belongs to the process: hence this one.
- * argv: the service, as "host@replica.example", and the client principal, which libkrb5 would else
- * take from the first entry of the keytab. stdout: nothing, or the reason in words.
+ * Initializes one GSS context with the Kerberos library of the system, for its side effect: a service
+ * ticket in the credential cache of KRB5CCNAME. libkrb5 is configured by environment variables, and
+ * these belong to a whole process: so this is a process of its own.
+ * argv: the service, such as "host@replica.example", and the client principal; without it libkrb5 would
+ * take the first entry of the keytab. stdout: nothing, or why it failed.
  */
 async function main(service: string, principal: string): Promise<void> {
   const kerberos = await import('kerberos');

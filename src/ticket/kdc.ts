@@ -1,8 +1,5 @@
-import { createSocket } from 'node:dgram';
-import { connect } from 'node:net';
-
 import { abortError, KpropError } from '../errors/kprop-error.ts';
-import { ByteReader, ByteWriter, concat } from '../protocol/bytes.ts';
+import { exchangeByTcp, exchangeByUdp, type KdcExchange } from './kdc-exchange.ts';
 import {
   type KdcAddress,
   type KdcConfig,
@@ -19,10 +16,10 @@ export interface AskOptions {
   readonly config: KdcConfig;
   /** After KRB_ERR_RESPONSE_TOO_BIG (52). */
   readonly tcpOnly?: boolean;
-  /** Only KDCs that are known to write the database. */
+  /** Only KDCs that are known to hold the database that is written. */
   readonly primaryOnly?: boolean;
   readonly signal?: AbortSignal;
-  /** Whether bytes are a reply of a KDC at all: others, which anybody may send, are passed over. */
+  /** Whether bytes are a reply of a KDC at all: anybody may send others, and they are ignored. */
   readonly isReply?: (bytes: Uint8Array) => boolean;
   /** False lets the search go on, as KDC_ERR_SVC_UNAVAILABLE (29) should. */
   readonly accept?: (reply: Uint8Array) => boolean;
@@ -37,9 +34,9 @@ export interface KdcAnswer {
 }
 
 /**
- * The first acceptable reply of any KDC of the realm, and who gave it; else the last one declined, or
- * the last that was no reply. Three passes over all servers take 3·U + T + 14 s at most for U UDP and
- * T TCP addresses, plus 10 s if a TCP connection was made.
+ * The first reply of any KDC of the realm that `accept` takes, and the KDC that sent it; else the last
+ * that it declined, or what came and was no reply. Three passes over all servers take at most
+ * 3·U + T + 14 s for U UDP and T TCP addresses, plus 10 s if a TCP connection was made.
  * @throws kdc.unknown-realm, kdc.unresolved, kdc.unreachable, config.value, aborted
  * @see MIT krb5, sendto_kdc.c; RFC 4120 §7.2
  */
@@ -52,26 +49,18 @@ export async function askKdc(request: Uint8Array, o: AskOptions): Promise<KdcAns
   }
 }
 
+/** How long a KDC may take once a TCP connection to it is made (sendto_kdc.c). */
+const tcpPatienceSeconds = 10;
+
 /** One address over one transport. */
 interface Attempt {
   readonly server: KdcServer;
   readonly address: KdcAddress;
   readonly transport: 'udp' | 'tcp';
   state: 'new' | 'live' | 'dead';
-  line?: Line;
-  /** performance.now() until which an established TCP connection is waited for. */
+  exchange?: KdcExchange;
+  /** performance.now() until which a TCP connection that was made is waited for. */
   patientUntil: number;
-}
-
-interface Line {
-  send(): void;
-  close(): void;
-}
-
-interface LineEvents {
-  established(): void;
-  reply(bytes: Uint8Array): void;
-  failed(): void;
 }
 
 class KdcSearch {
@@ -108,7 +97,7 @@ class KdcSearch {
   close(): void {
     this.#over = true;
     this.#wake();
-    for (const attempt of this.#attempts) attempt.line?.close();
+    for (const attempt of this.#attempts) attempt.exchange?.close();
     for (const undo of this.#cleanup) undo();
   }
 
@@ -146,7 +135,7 @@ class KdcSearch {
     await this.#wait(2);
     for (const pauseSeconds of [4, 8]) {
       for (const attempt of this.#attempts) {
-        // A TCP connection that was made once is only listened to.
+        // By TCP nothing gets lost: there it is enough to wait.
         if (attempt.transport === 'udp') await this.#contact(attempt);
       }
       await this.#wait(pauseSeconds);
@@ -163,7 +152,7 @@ class KdcSearch {
       this.#notTried.push(transport === 'kkdcp' ? host : `${host} ${port}/${transport}`);
       return [];
     }
-    // Port 0 goes with the target "." of an SRV record: no such service here (RFC 2782).
+    // An SRV record whose target is "." has port 0: the service does not exist here (RFC 2782).
     const addresses = this.#over || port === 0 ? [] : await this.#resolver.addresses(host);
     if (addresses.length === 0) this.#unresolved.push(host);
     return transports.flatMap((each) =>
@@ -173,27 +162,27 @@ class KdcSearch {
     );
   }
 
-  /** Sends the request to one address, once more if need be, and listens to all for a second. */
+  /** Sends the request to one address, for the first time or again, and listens to all for a second. */
   async #contact(attempt: Attempt): Promise<void> {
     if (this.#over || attempt.state === 'dead') return;
     if (attempt.state === 'new') {
       attempt.state = 'live';
-      const open = attempt.transport === 'udp' ? udpLine : tcpLine;
-      attempt.line = open(attempt.address, attempt.server.port, this.#request, {
-        established: () => {
-          attempt.patientUntil = performance.now() + TCP_PATIENCE_SECONDS * this.#secondMillis;
+      const begin = attempt.transport === 'udp' ? exchangeByUdp : exchangeByTcp;
+      attempt.exchange = begin(attempt.address, attempt.server.port, this.#request, {
+        connected: () => {
+          attempt.patientUntil = performance.now() + tcpPatienceSeconds * this.#secondMillis;
           this.#wake();
         },
         reply: (bytes) => this.#take(bytes, attempt),
         failed: () => this.#bury(attempt),
       });
     } else {
-      attempt.line?.send();
+      attempt.exchange?.resend();
     }
     await this.#wait(1, attempt);
   }
 
-  /** Ends early once `asked`, or everybody, is dead; late while a TCP connection may yet answer. */
+  /** Ends early once `asked`, or every attempt, is dead; late while a TCP connection may still answer. */
   async #wait(seconds: number, asked?: Attempt): Promise<void> {
     const end = performance.now() + seconds * this.#secondMillis;
     for (;;) {
@@ -221,13 +210,13 @@ class KdcSearch {
     } catch (error) {
       this.#reject(error);
     }
-    // By UDP the KDC's own answer may follow, and it is asked again in the next pass.
+    // By UDP a forged reply may have come first: the KDC's own may follow, and is asked for again.
     if (attempt.transport === 'tcp') this.#bury(attempt);
   }
 
   #bury(attempt: Attempt): void {
     attempt.state = 'dead';
-    attempt.line?.close();
+    attempt.exchange?.close();
     this.#wake();
   }
 
@@ -247,53 +236,3 @@ class KdcSearch {
     );
   }
 }
-
-/** A connected socket: the kernel hands on ICMP errors, and datagrams of nobody else. */
-function udpLine(to: KdcAddress, port: number, request: Uint8Array, on: LineEvents): Line {
-  const socket = createSocket(to.family === 6 ? 'udp6' : 'udp4');
-  let state: 'connecting' | 'connected' | 'closed' = 'connecting';
-  const send = () => {
-    if (state === 'connected') socket.send(request);
-  };
-  socket.on('connect', () => {
-    if (state === 'connecting') state = 'connected';
-    send();
-  });
-  socket.on('message', (datagram) => on.reply(new Uint8Array(datagram)));
-  socket.on('error', on.failed);
-  socket.connect(port, to.address);
-  const close = () => {
-    if (state !== 'closed') socket.close();
-    state = 'closed';
-  };
-  return { send, close };
-}
-
-/** Messages both ways behind their length in 4 bytes, RFC 4120 §7.2.2. */
-function tcpLine(to: KdcAddress, port: number, request: Uint8Array, on: LineEvents): Line {
-  const socket = connect({ host: to.address, port });
-  let received: Uint8Array[] = [];
-  let receivedBytes = 0;
-  let wantedBytes = LENGTH_BYTES;
-  socket.on('connect', () => {
-    socket.write(new ByteWriter().uint32(request.length).bytes(request).finish());
-    on.established();
-  });
-  socket.on('data', (chunk) => {
-    received.push(chunk);
-    receivedBytes += chunk.length;
-    if (receivedBytes < wantedBytes) return;
-    const stream = concat(...received);
-    received = [stream];
-    wantedBytes = LENGTH_BYTES + new ByteReader(stream, 'reply of the KDC').uint32();
-    if (wantedBytes > LENGTH_BYTES + LONGEST_REPLY_BYTES) on.failed();
-    else if (receivedBytes >= wantedBytes) on.reply(stream.slice(LENGTH_BYTES, wantedBytes));
-  });
-  socket.on('error', on.failed);
-  socket.on('close', on.failed);
-  return { send: () => {}, close: () => socket.destroy() };
-}
-
-const LENGTH_BYTES = 4;
-const LONGEST_REPLY_BYTES = 1 << 20;
-const TCP_PATIENCE_SECONDS = 10;

@@ -5,7 +5,7 @@ import { KpropError } from '../errors/kprop-error.ts';
 import { dnsAnswer } from '../host/libc.ts';
 import { ByteReader, textOf } from '../protocol/bytes.ts';
 
-/** What finding and asking a KDC needs to know of krb5.conf. */
+/** The settings of krb5.conf by which a KDC is found and asked. */
 export interface KdcConfig {
   /** `kdc` of the realm, in order. */
   kdcs(realm: string): readonly string[];
@@ -13,9 +13,9 @@ export interface KdcConfig {
   primaryKdcs(realm: string): readonly string[];
   readonly dnsLookupKdc: boolean;
   readonly dnsUriLookup: boolean;
-  /** Longest request in bytes that goes by UDP first. */
+  /** A longer request, in bytes, goes by TCP first. */
   readonly udpPreferenceLimit: number;
-  /** For one request, all servers and passes together; 0 for the schedule's own end. */
+  /** For one request, with all servers and passes; 0: as long as the schedule takes. */
   readonly requestTimeoutSeconds: number;
 }
 
@@ -23,9 +23,9 @@ export interface KdcServer {
   /** Name or address; of a KKDCP proxy, the whole entry. */
   readonly host: string;
   readonly port: number;
-  /** `either` as the request's length suggests; `kkdcp` is known and never asked. */
+  /** `either`: chosen by the length of the request; `kkdcp` proxies are never asked. */
   readonly transport: 'either' | 'udp' | 'tcp' | 'kkdcp';
-  /** Whether the source says that the database is written there; undefined if it does not say. */
+  /** Whether this is the primary KDC; undefined if the source does not say. */
   readonly primary: boolean | undefined;
 }
 
@@ -38,7 +38,7 @@ interface Weighed {
   readonly priority: number;
 }
 
-/** Look-ups; each gives an empty list for what does not exist or cannot be found out now. */
+/** Look-ups. Each gives an empty list if there is no record or the look-up fails. */
 export interface KdcResolver {
   addresses(host: string): Promise<readonly KdcAddress[]>;
   srv(name: string): Promise<readonly (Weighed & { name: string; port: number })[]>;
@@ -68,7 +68,7 @@ export async function locateKdcs(
   throw new KpropError('kdc.unknown-realm', { realm });
 }
 
-/** Whether a server is known as a primary of its realm, so that asking one again is no use. */
+/** Whether a server is known to be a primary KDC of its realm: then no other need be asked. */
 export async function isPrimaryKdc(
   server: KdcServer,
   realm: string,
@@ -86,14 +86,14 @@ export async function isPrimaryKdc(
   }
 }
 
-/** The resolver of this machine. Its look-ups run beside the event loop. */
+/** The resolver of this machine. Its look-ups do not block the event loop. */
 export function systemResolver(): KdcResolver {
   return {
     addresses: (host) =>
       lookup(host, { all: true, hints: ADDRCONFIG, verbatim: true }).catch(() => []),
     srv: (name) => new Resolver().resolveSrv(name).catch(() => []),
     uri: async (name) => {
-      const answer = await dnsAnswer(`${name}.`, TYPE_URI); // node:dns has no URI records
+      const answer = await dnsAnswer(`${name}.`, uriRecordType); // node:dns has no URI records
       return answer === undefined ? [] : parseUriRecords(answer);
     },
   };
@@ -117,7 +117,7 @@ export function parseUriRecords(message: Uint8Array): { priority: number; target
       const type = reader.uint16();
       reader.bytes(6); // class, time to live
       const data = new ByteReader(reader.bytes(reader.uint16()), 'DNS record');
-      if (type !== TYPE_URI) continue; // a CNAME on the way
+      if (type !== uriRecordType) continue; // a CNAME on the way
       const priority = data.uint16();
       data.uint16(); // weight, which MIT krb5 ignores
       records.push({ priority, target: textOf(data.rest()) });
@@ -146,9 +146,9 @@ function fromConfig(realm: string, config: KdcConfig, primaryOnly: boolean): Kdc
   const primary = primaryOnly ? true : undefined;
   return entries.flatMap((entry): KdcServer[] => {
     if (/^https:\/\//i.test(entry)) {
-      return [{ host: entry, port: HTTPS_PORT, transport: 'kkdcp', primary }];
+      return [{ host: entry, port: httpsPort, transport: 'kkdcp', primary }];
     }
-    if (/^\d+$/.test(entry)) return []; // a port of no host
+    if (/^\d+$/.test(entry)) return []; // a port without a host
     const place = parsePlace(entry);
     if (place === undefined) {
       throw new KpropError('config.value', {
@@ -173,7 +173,7 @@ async function fromUri(
     const primary = flags.includes('m');
     if (primaryOnly && !primary) return [];
     if (/^kkdcp$/i.test(transport)) {
-      return [{ host: residual, port: HTTPS_PORT, transport: 'kkdcp', primary }];
+      return [{ host: residual, port: httpsPort, transport: 'kkdcp', primary }];
     }
     const place = parsePlace(residual);
     if (place === undefined) return [];
@@ -199,22 +199,22 @@ async function fromSrv(
   return servers;
 }
 
-/** Records in order of priority; weights do not count, and equals stay in order (as MIT krb5). */
+/** Records by priority. As in MIT krb5, weights are ignored, and equal ones keep their order. */
 function byPriority<T extends Weighed>(records: readonly T[]): T[] {
   return [...records].sort((a, b) => a.priority - b.priority);
 }
 
-/** Host and port of "host", "host:port", "[v6]" or "[v6]:port"; what follows a blank is ignored. */
+/** Host and port of "host", "host:port", "[v6]" or "[v6]:port"; the text after a blank is ignored. */
 function parsePlace(text: string): { host: string; port: number } | undefined {
-  const [, bracketed, plain, port = String(KDC_PORT)] =
+  const [, bracketed, plain, port = String(kdcPort)] =
     /^(?:\[([^\]]+)\]|([^\s:[]+))(?::(\d{1,5}))?(?=\s|$)/.exec(text) ?? [];
   const host = bracketed ?? plain;
   const number = Number(port);
   return host === undefined || number < 1 || number > 65_535 ? undefined : { host, port: number };
 }
 
-const KDC_PORT = 88; // RFC 4120 §7.2.1; the services database is not asked
-const HTTPS_PORT = 443;
-const TYPE_URI = 256; // RFC 7553 §4.1
+const kdcPort = 88; // RFC 4120 §7.2.1; the services database is not consulted
+const httpsPort = 443;
+const uriRecordType = 256; // RFC 7553 §4.1
 // krb5srv:FLAGS:TRANSPORT:RESIDUAL, draft-mccallum-kitten-krb-service-discovery
 const uriTarget = /^krb5srv:([^:]*):(udp|tcp|kkdcp):(.+)$/i;

@@ -1,8 +1,8 @@
 import { abortError } from '../errors/kprop-error.ts';
 
 /**
- * What a step gives that knows no signal of its own, such as a look-up, unless the signal comes
- * first: the step then goes on, unheard. @throws aborted
+ * The result of a step that takes no signal, such as a look-up. If the signal comes first, the step
+ * still runs to its end, but its result is ignored. @throws aborted
  */
 export async function untilAborted<T>(
   signal: AbortSignal | undefined,

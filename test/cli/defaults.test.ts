@@ -33,7 +33,7 @@ test('a file sets some or all of them', () => {
   expect(readDefaultPaths(file)).toEqual({ ...debian, ...paths });
 });
 
-test('a file that is there and cannot be read is no file that is not there', () => {
+test('an unreadable file is not taken for a missing one', () => {
   expect(() => readDefaultPaths(folder)).toThrow(
     expect.objectContaining({
       code: 'config.unreadable',
@@ -44,12 +44,12 @@ test('a file that is there and cannot be read is no file that is not there', () 
 
 describe('a file that means nothing is refused, with the line', () => {
   test.each([
-    ['', 1, 'is no JSON'],
-    ['{\n\n"acl": /x }', 3, 'is no JSON'],
-    ['["/x"]', 1, 'is no JSON object'],
-    ['null', 1, 'is no JSON object'],
-    ['{ "acl": "/x",\n  "keytab": "/y" }', 2, '"keytab" is no path that has a default'],
-    ['{ "constructor": "/y" }', 1, '"constructor" is no path that has a default'],
+    ['', 1, 'not valid JSON'],
+    ['{\n\n"acl": /x }', 3, 'not valid JSON'],
+    ['["/x"]', 1, 'not a JSON object'],
+    ['null', 1, 'not a JSON object'],
+    ['{ "acl": "/x",\n  "keytab": "/y" }', 2, '"keytab" is not the name of a path'],
+    ['{ "constructor": "/y" }', 1, '"constructor" is not the name of a path'],
     ['{\n  "acl": "x" }', 2, '"acl" is not an absolute path'],
     ['{ "acl": 7 }', 1, '"acl" is not an absolute path'],
   ])('%j', (text, line, reason) => {

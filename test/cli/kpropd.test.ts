@@ -87,7 +87,7 @@ describe('the command line', () => {
       status: 1,
       stdout: '',
       stderr: expect.stringMatching(
-        /^kpropd: --load is one of auto, streamed, complete\n\nUsage: kpropd /,
+        /^kpropd: --load takes one of auto, streamed, complete, not '[^']*'\n\nUsage: kpropd /,
       ),
     });
   });
@@ -159,7 +159,7 @@ describe('in the foreground', () => {
     await kpropd.stop();
   });
 
-  test('-d with nobody at the other end of stderr still serves', async () => {
+  test('-d with a closed stderr still serves', async () => {
     const port = await freePort();
     const script = '{ "$@" & echo $! > pid-of-mute; wait; } 2>&1 | head -n 1 >/dev/null';
     const command = [process.execPath, program, '-d', '-P', `${port}`, ...paths()];

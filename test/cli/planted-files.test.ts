@@ -120,7 +120,7 @@ describe('a file that others may change, or read where it is secret', () => {
     else expect(text).toContain(`the ${kind} ${path} can be ${harm} by other users (mode 0`);
   });
 
-  test('is told of once, and again when it has changed', () => {
+  test('is reported once, and again when it has changed', () => {
     const path = join(lab.folder, 'changing');
     const watch = new ExposureWatch([{ kind: 'keytab', path }]);
     expect(watch.warnings()).toEqual([]);

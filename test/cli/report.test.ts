@@ -66,13 +66,13 @@ describe("MIT's lines", () => {
       ['kprop: KRB5 error code 99 signalled from server'],
     ],
     [
-      '60 in the hand-shake',
+      '60 in the handshake',
       refusal(60, 'oops', 'authenticate'),
       [rejected, 'Generic remote error: oops'],
     ],
-    ['0 in the hand-shake', refusal(0, 'oops', 'authenticate'), [rejected]],
+    ['0 in the handshake', refusal(0, 'oops', 'authenticate'), [rejected]],
     [
-      '45 in the hand-shake',
+      '45 in the handshake',
       refusal(45, 'Service key not available', 'authenticate'),
       [
         rejected,

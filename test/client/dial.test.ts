@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { dial } from '../../src/client/dial.ts';
 import type { Channel } from '../../src/protocol/channel/channel.ts';
 import { hostAddressOf } from '../../src/protocol/krb5/messages/address.ts';
-import { descriptorOf } from '../../src/server/adopt.ts';
+import { descriptorOf } from '../../src/server/listen/read-into.ts';
 import { IPPROTO_TCP, socketOption, TCP_NODELAY } from '../support/lab/socket-option.ts';
 
 let server: Server;
@@ -32,9 +32,9 @@ afterAll(() => {
 
 test.each(['127.0.0.1', '::1'])('%s: both ends are known as Kerberos addresses', async (host) => {
   const channel = await dialled(host);
-  expect(channel.local).toEqual(hostAddressOf(host));
-  expect(channel.remote).toEqual(hostAddressOf(host));
-  expect(channel.peer).toBe(`${host} port ${port}`);
+  expect(channel.ends.local).toEqual(hostAddressOf(host));
+  expect(channel.ends.remote).toEqual(hostAddressOf(host));
+  expect(channel.ends.peer).toBe(`${host} port ${port}`);
   expect(Buffer.from(await channel.read(5)).toString()).toBe('hello');
 });
 
@@ -55,16 +55,16 @@ test('the kernel is told to send short messages at once', async () => {
 
 test('a name leads to one of its addresses', async () => {
   const channel = await dialled('localhost');
-  expect(channel.peer).toBe(`localhost port ${port}`);
-  expect([hostAddressOf('127.0.0.1'), hostAddressOf('::1')]).toContainEqual(channel.remote);
+  expect(channel.ends.peer).toBe(`localhost port ${port}`);
+  expect([hostAddressOf('127.0.0.1'), hostAddressOf('::1')]).toContainEqual(channel.ends.remote);
 });
 
-test('a name leads to that of its addresses where somebody listens', async () => {
+test('a name leads to the one of its addresses where something listens', async () => {
   const narrow = createServer((socket) => socket.end()).listen({ port: 0, host: '127.0.0.1' });
   await once(narrow, 'listening');
   const { port: narrowPort } = narrow.address() as AddressInfo;
   const channel = await dial('localhost', narrowPort, { connectMillis: 0 });
-  expect(channel.remote).toEqual(hostAddressOf('127.0.0.1'));
+  expect(channel.ends.remote).toEqual(hostAddressOf('127.0.0.1'));
   channel.close();
   narrow.close();
 });

@@ -18,10 +18,11 @@ function made(name: string, contents: string | Uint8Array): string {
   return path;
 }
 
-async function bytesOf(blocks: AsyncIterable<Uint8Array>): Promise<Buffer> {
-  const parts: Uint8Array[] = [];
-  for await (const block of blocks) parts.push(block);
-  return Buffer.concat(parts);
+async function bytesOf(pieces: AsyncIterable<Uint8Array>): Promise<Buffer> {
+  const copies: Uint8Array[] = [];
+  // Their memory is used again.
+  for await (const piece of pieces) copies.push(Uint8Array.from(piece));
+  return Buffer.concat(copies);
 }
 
 test.each([0, 1, 32_768, 1 << 20, (1 << 20) + 1, 3_500_000])('a dump of %s bytes', async (size) => {
@@ -32,7 +33,7 @@ test.each([0, 1, 32_768, 1 << 20, (1 << 20) + 1, 3_500_000])('a dump of %s bytes
   await dump.close();
 });
 
-test('is read from its start by each who asks, also at the same time', async () => {
+test('is read from its start by each reader, also at the same time', async () => {
   const contents = Buffer.alloc(2_500_000, 'abcdefg');
   const dump = await openDumpFile(made('many-readers', contents));
   const [one, two] = await Promise.all([bytesOf(dump.pieces()), bytesOf(dump.pieces())]);
@@ -40,7 +41,7 @@ test('is read from its start by each who asks, also at the same time', async () 
   await dump.close();
 });
 
-test('stays the same where kdb5_util puts a new one in its place meanwhile', async () => {
+test('stays the same while kdb5_util puts a new one in its place', async () => {
   const path = made('replaced', 'old');
   const dump = await openDumpFile(path);
   rmSync(path);

@@ -13,11 +13,10 @@ import {
   propagate,
 } from '../../src/client/propagate.ts';
 import type { KpropError } from '../../src/errors/kprop-error.ts';
-import { loadKrb5Config } from '../../src/host/config-files.ts';
-import { type KpropServer, type ServerEvent, serveKprop } from '../../src/server/serve.ts';
 import { Lab } from '../support/lab/lab.ts';
-import { asPrimary, expectReplicaHas, startKpropd } from '../support/lab/pairings.ts';
+import { asPrimary } from '../support/lab/pairings.ts';
 import { makeSyntheticDump } from '../support/lab/synthetic-dump.ts';
+import { failureOf, HeldReplica } from '../support/rig/held-replica.ts';
 import { startProxy } from '../support/rig/tcp-proxy.ts';
 
 const phases = [
@@ -42,44 +41,11 @@ beforeAll(async () => {
 });
 afterAll(() => lab.close());
 
-/** A replica in this process, whose loader is ours to hold and to let go. */
-let replica: KpropServer;
-let events: ServerEvent[];
-let release: () => void;
-const loaded: string[] = [];
+let replica: HeldReplica;
 async function startReplica(o: { hold?: boolean } = {}): Promise<void> {
-  const held = new Promise<void>((resolve) => {
-    release = resolve;
-  });
-  events = [];
-  loaded.length = 0;
-  replica = await serveKprop({
-    port: 0,
-    realm: lab.realm,
-    config: loadKrb5Config({ krb5ConfFiles: lab.replica.krb5Conf }),
-    keytab: lab.replica.keytab,
-    acl: lab.replica.acl,
-    file: lab.replica.fromMaster,
-    loader: async (path, { signal }) => {
-      if (o.hold) await Promise.race([held, signal && once(signal, 'abort')]);
-      loaded.push(path);
-    },
-    onEvent: (event) => events.push(event),
-  });
+  replica = await HeldReplica.start(lab, o);
 }
-afterEach(() => replica?.close({ abort: true }));
-
-async function failureOf(sending: Promise<unknown>): Promise<KpropError> {
-  const outcome = await sending.then(
-    (report) => ({ report }),
-    (error: KpropError) => error,
-  );
-  expect(outcome).toHaveProperty('code');
-  const error = outcome as KpropError;
-  expect(error.remedy).toMatch(/.{15,}/);
-  expect(error.message).toMatch(/.{8,}/);
-  return error;
-}
+afterEach(() => replica?.close());
 
 async function* endless(): AsyncGenerator<Uint8Array> {
   yield Buffer.from('kdb5_util load_dump version 7\n');
@@ -88,81 +54,6 @@ async function* endless(): AsyncGenerator<Uint8Array> {
 
 const send = (port: number, o: Partial<PropagateOptions> = {}) =>
   propagate({ ...asPrimary(lab), port, ...o });
-
-describe('a stream', () => {
-  test.each(['our', 'MIT'] as const)('with its size is sent to %s kpropd', async (make) => {
-    await lab.addPrincipals([`streamed-${make}`]);
-    await lab.dump();
-    const contents = readFileSync(lab.dumpFile);
-    const kpropd = await startKpropd(lab, make);
-    // Pieces of odd lengths: what arrives is cut into blocks anew.
-    const pieces = Array.from({ length: Math.ceil(contents.length / 777) }, (_, at) =>
-      contents.subarray(at * 777, (at + 1) * 777),
-    );
-    const stream = Readable.from(pieces);
-
-    const report = await send(kpropd.port, { dump: { bytes: contents.length, stream } });
-
-    expect(report).toEqual({
-      host: '127.0.0.1',
-      port: kpropd.port,
-      server: `host/127.0.0.1@${lab.realm}`,
-      bytes: contents.length,
-      enctype: lab.enctype,
-      millis: expect.any(Number),
-    });
-    await expectReplicaHas(lab);
-    await kpropd.stop();
-    expect(stream.destroyed).toBe(true);
-  });
-
-  test.each([
-    ['less', 100],
-    ['more', -100],
-  ])('with %s than was said', async (_, missing) => {
-    await startReplica();
-    const contents = readFileSync(large);
-    const stream = Readable.from([contents.subarray(0, 9_000_000), contents.subarray(9_000_000)]);
-    const dump = { bytes: contents.length + missing, stream };
-    const error = await failureOf(send(replica.port, { dump }));
-    expect(error).toMatchObject({
-      code: 'dump.changed',
-      phase: 'blocks',
-      detail: { expected: dump.bytes },
-    });
-    await vi.waitUntil(() => events.at(-1)?.kind === 'closed');
-    // The replica was told; it did not have to guess.
-    expect(events.find(({ kind }) => kind === 'failed')).toMatchObject({
-      error: { code: 'peer.refused', detail: { text: 'Premature EOF found for database file!' } },
-    });
-    expect(loaded).toEqual([]);
-  });
-
-  test.each([-1, 1.5, Number.NaN, 2 ** 53, '7'])('whose size is %s', async (bytes) => {
-    await startReplica();
-    const dump = { bytes: bytes as number, stream: Readable.from([]) };
-    const error = await failureOf(send(replica.port, { dump }));
-    expect(error).toMatchObject({ code: 'dump.bad-size', phase: 'dump', detail: { bytes } });
-    expect(events).toEqual([]);
-  });
-
-  test('that fails on its way', async () => {
-    await startReplica();
-    const stream = (async function* () {
-      yield new Uint8Array(5_000_000);
-      throw new Error('the disk is on fire');
-    })();
-    const error = await failureOf(send(replica.port, { dump: { bytes: 10_000_000, stream } }));
-    expect(error).toMatchObject({
-      code: 'dump.read',
-      phase: 'blocks',
-      message: 'cannot read the dump stream: the disk is on fire',
-      cause: { message: 'the disk is on fire' },
-    });
-    await vi.waitUntil(() => events.at(-1)?.kind === 'closed');
-    expect(loaded).toEqual([]);
-  });
-});
 
 test('events: the phases in order, and progress that only grows, up to the total', async () => {
   await startReplica();
@@ -213,7 +104,7 @@ describe('an abort', () => {
     const error = await failureOf(sending);
     expect(error).toMatchObject({ code: 'aborted', detail: { reason: 'enough' }, phase: ends });
     await replica.close();
-    expect(loaded).toEqual([]);
+    expect(replica.loaded).toEqual([]);
   });
 
   test('in the middle of the dump', async () => {
@@ -224,11 +115,11 @@ describe('an abort', () => {
     };
     const sending = send(replica.port, { dump: large, signal: abort.signal, onEvent });
     expect(await failureOf(sending)).toMatchObject({ code: 'aborted', phase: 'blocks' });
-    await vi.waitUntil(() => events.at(-1)?.kind === 'closed');
-    expect(events.find(({ kind }) => kind === 'failed')).toMatchObject({
+    await vi.waitUntil(() => replica.events.at(-1)?.kind === 'closed');
+    expect(replica.events.find(({ kind }) => kind === 'failed')).toMatchObject({
       error: { phase: 'blocks', code: expect.stringMatching(/^network\.(closed|failed)$/) },
     });
-    expect(loaded).toEqual([]);
+    expect(replica.loaded).toEqual([]);
   });
 
   test('while the replica loads', async () => {
@@ -236,17 +127,17 @@ describe('an abort', () => {
     const abort = new AbortController();
     const sending = send(replica.port, { signal: abort.signal });
     const failing = failureOf(sending);
-    await vi.waitUntil(() => events.at(-1)?.kind === 'loading');
+    await vi.waitUntil(() => replica.events.at(-1)?.kind === 'loading');
     abort.abort();
     expect(await failing).toMatchObject({ code: 'aborted', phase: 'confirm' });
-    release();
+    replica.release();
   });
 
   test('before anything', async () => {
     await startReplica();
     const sending = send(replica.port, { signal: AbortSignal.abort(new Error('never')) });
     expect(await failureOf(sending)).toMatchObject({ code: 'aborted', phase: 'configuration' });
-    expect(events).toEqual([]);
+    expect(replica.events).toEqual([]);
   });
 
   test('by a time limit for all of it', async () => {
@@ -254,7 +145,7 @@ describe('an abort', () => {
     const error = await failureOf(send(replica.port, { signal: AbortSignal.timeout(400) }));
     expect(error).toMatchObject({ code: 'aborted', phase: 'confirm' });
     expect(error.message).toMatch(/timeout/);
-    release();
+    replica.release();
   });
 });
 
@@ -263,7 +154,7 @@ describe('limits', () => {
     const silent = createServer((socket) => socket.on('error', () => undefined)).listen(0);
     await once(silent, 'listening');
     const { port } = silent.address() as AddressInfo;
-    const error = await failureOf(send(port, { limits: { authenticate: 200 } }));
+    const error = await failureOf(send(port, { limits: { authenticateMillis: 200 } }));
     expect(error).toMatchObject({ code: 'network.timeout', phase: 'authenticate', retry: true });
     expect(error.message).toMatch(/0\.2 s with 127\.0\.0\.1 port \d+ while authenticating/);
     silent.close();
@@ -279,7 +170,7 @@ describe('limits', () => {
     }).listen(0);
     await once(server, 'listening');
     const { port } = server.address() as AddressInfo;
-    const error = await failureOf(send(port, { limits: { authenticate: 200 } }));
+    const error = await failureOf(send(port, { limits: { authenticateMillis: 200 } }));
     expect(error.phase).toBe('authenticate');
     expect(['network.timeout', 'message.too-long']).toContain(error.code);
     server.close();
@@ -294,23 +185,27 @@ describe('limits', () => {
     });
     // More than what the kernel's buffers take in.
     const dump = { bytes: 2_000_000_000, stream: endless() };
-    const error = await failureOf(send(proxy.port, { dump, limits: { idle: 300 } }));
+    const error = await failureOf(send(proxy.port, { dump, limits: { idleMillis: 300 } }));
     expect(error).toMatchObject({ code: 'network.timeout', phase: 'blocks' });
     await proxy.close();
   });
 
   test('that are undefined are the ones by default', async () => {
     await startReplica();
-    const { connect, authenticate, idle, confirm } = {} as Partial<PropagateLimits>;
-    await send(replica.port, { limits: { connect, authenticate, idle, confirm } });
-    expect(loaded).toHaveLength(1);
+    const { connectMillis, authenticateMillis, idleMillis, confirmMillis } =
+      {} as Partial<PropagateLimits>;
+    const limits = { connectMillis, authenticateMillis, idleMillis, confirmMillis };
+    await send(replica.port, { limits });
+    expect(replica.loaded).toHaveLength(1);
   });
 
   test('confirm: a load that takes too long', async () => {
     await startReplica({ hold: true });
-    const error = await failureOf(send(replica.port, { limits: { confirm: 200, idle: 100 } }));
+    const error = await failureOf(
+      send(replica.port, { limits: { confirmMillis: 200, idleMillis: 100 } }),
+    );
     expect(error).toMatchObject({ code: 'network.timeout', phase: 'confirm' });
     expect(error.message).toMatch(/waiting for the replica to load/);
-    release();
+    replica.release();
   });
 });

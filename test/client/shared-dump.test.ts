@@ -122,7 +122,7 @@ describe('a fan-out', () => {
     for (const [at, received] of loaded) expect(received.equals(contents), `${at}`).toBe(true);
   });
 
-  test('goes on without the one that is given up', async () => {
+  test('continues without a reader that gives up', async () => {
     const dump = await opened(large);
     const giveUp = new AbortController();
     const outcomes = await fanOut(dump, (at) =>

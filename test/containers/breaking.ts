@@ -1,6 +1,6 @@
 import { expect } from 'vitest';
 
-import type { Make } from '../support/lab/pairings.ts';
+import type { Make } from '../support/lab/make.ts';
 import type { ContainerRealm, KpropOptions } from './realm.ts';
 
 const etc = '/etc/krb5kdc';
@@ -38,7 +38,7 @@ export async function expectSeesBreaking(
     try {
       await host.sh(breakings[name].breaks, host.name);
       await expect(realm.expectPropagates(make, label, o), name).rejects.toThrow(
-        `${make} kprop to`,
+        `kprop (${make}) to`,
       );
       expect(await host.principals(), name).toEqual(before);
     } finally {

@@ -26,7 +26,7 @@ test('propagate without replicas says which variable is missing', () => {
   expect(outcome.output).toContain('KPROP_REPLICAS names no host');
 });
 
-test('what is no part of a host is run as a command, and signals reach it', () => {
+test('an unknown argument is run as a command, and signals reach it', () => {
   expect(run('kprop/kprop', 'kprop', '--version').output).toMatch(/^kprop \d/);
   expect(run('kprop/mit-kdc', 'id', '-un')).toEqual({ status: 0, output: 'krb5\n' });
 });

@@ -14,7 +14,7 @@ const bulk = 60_000;
 const midway = `[ "$(stat -c %s ${spool} 2>/dev/null || echo 0)" -gt 2000000 ]`;
 
 let realm: ContainerRealm;
-const replicaOf = { our: 'kdc2', MIT: 'kdc3' } as const;
+const replicaOf = { ours: 'kdc2', mit: 'kdc3' } as const;
 
 beforeAll(async () => {
   realm = await ContainerRealm.create(['kdc2', 'kdc3']);
@@ -65,7 +65,7 @@ async function kill(program: string): Promise<void> {
 }
 
 test.each(pairingsOfOurs)(
-  '%s kprop, %s kpropd: a replica that starts late',
+  'kprop (%s), kpropd (%s): a replica that starts late',
   async (kprop, kpropd) => {
     const label = replicaOf[kpropd];
     await realm.stop(label);
@@ -80,7 +80,7 @@ test.each(pairingsOfOurs)(
 );
 
 test.each(pairingsOfOurs)(
-  '%s kprop, %s kpropd: a replica that restarts in the middle',
+  'kprop (%s), kpropd (%s): a replica that restarts in the middle',
   async (...pairing) => {
     const { label, replica, before, sending } = await holdInTheMiddle(pairing);
     await replica.restart();
@@ -93,7 +93,7 @@ test.each(pairingsOfOurs)(
 );
 
 test.each(pairingsOfOurs)(
-  '%s kprop, %s kpropd: cut off in the middle, and back: the propagation goes on',
+  'kprop (%s), kpropd (%s): cut off in the middle, and back: the propagation goes on',
   async (...pairing) => {
     const { replica, before, sending, settled } = await holdInTheMiddle(pairing);
     const address = await replica.address();
@@ -110,10 +110,10 @@ test.each(pairingsOfOurs)(
 );
 
 // MIT's kpropd serves one peer after the other, and waits 300 s for this one that is gone.
-test.each(['our', 'MIT'] as const)(
-  '%s kprop, our kpropd: cut off in the middle, and back with another address',
+test.each(['ours', 'mit'] as const)(
+  'kprop (%s), our kpropd: cut off in the middle, and back with another address',
   async (kprop) => {
-    const { label, replica, before, sending } = await holdInTheMiddle([kprop, 'our']);
+    const { label, replica, before, sending } = await holdInTheMiddle([kprop, 'ours']);
     const address = await replica.address();
     await replica.cutOff();
     await replica.thaw();

@@ -7,7 +7,7 @@ let realm: ContainerRealm;
 
 beforeAll(async () => {
   realm = await ContainerRealm.create(['kdc2']);
-  await realm.startReplica('kdc2', { kpropd: 'our' });
+  await realm.startReplica('kdc2', { kpropd: 'ours' });
 });
 afterAll(() => realm?.close());
 
@@ -33,7 +33,7 @@ const cases: Readonly<Record<string, readonly Typing[]>> = {
 };
 
 const rows = Object.entries(cases).flatMap(([mode, found]) =>
-  (['our', 'MIT'] as const).map((make) => ({ mode, make, found })),
+  (['ours', 'mit'] as const).map((make) => ({ mode, make, found })),
 );
 
 test.each(rows)(
@@ -58,12 +58,12 @@ test.each(rows)(
   },
 );
 
-test('a name that nobody has is a failure of kprop and of nothing else', async () => {
+test('a name that does not exist makes kprop fail, and nothing else', async () => {
   await realm.dump();
-  for (const make of ['our', 'MIT'] as const) {
+  for (const make of ['ours', 'mit'] as const) {
     const { exitCode, output } = await realm.kprop(make, 'kdc9');
     expect(exitCode).toBe(1);
     expect(output).toMatch(/Server not found in Kerberos database/);
   }
-  await realm.expectPropagates('our', 'kdc2');
+  await realm.expectPropagates('ours', 'kdc2');
 });

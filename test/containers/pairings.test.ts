@@ -7,18 +7,18 @@ import { expectSeesBreaking } from './breaking.ts';
 import { ContainerRealm } from './realm.ts';
 
 let realm: ContainerRealm;
-const replicaOf = { our: 'kdc2', MIT: 'kdc3' } as const;
+const replicaOf = { ours: 'kdc2', mit: 'kdc3' } as const;
 
 beforeAll(async () => {
   realm = await ContainerRealm.create(['kdc2', 'kdc3']);
   await Promise.all([
-    realm.startReplica('kdc2', { kpropd: 'our' }),
-    realm.startReplica('kdc3', { kpropd: 'MIT' }),
+    realm.startReplica('kdc2', { kpropd: 'ours' }),
+    realm.startReplica('kdc3', { kpropd: 'mit' }),
   ]);
 });
 afterAll(() => realm?.close());
 
-test.each(pairings)('%s kprop to %s kpropd on another host', async (kprop, kpropd) => {
+test.each(pairings)('kprop (%s) to kpropd (%s) on another host', async (kprop, kpropd) => {
   await realm.expectPropagates(kprop, replicaOf[kpropd]);
   await expectSeesBreaking(realm, kprop, replicaOf[kpropd]);
   await realm.expectPropagates(kprop, replicaOf[kpropd]);
@@ -28,8 +28,8 @@ describe('a password changed with kadmin on the primary', () => {
   const kadmin = (query: string) =>
     realm.client.must(['kadmin', '-p', 'admin/admin', '-w', 'looking-glass', '-q', query]);
 
-  test.each(['our', 'MIT'] as const)(
-    'is valid at each replica after %s kprop, and not before',
+  test.each(['ours', 'mit'] as const)(
+    'is valid at each replica after kprop (%s), and not before',
     async (kprop) => {
       for (const replica of ['kdc2', 'kdc3']) await realm.expectPropagates(kprop, replica);
       const password = randomUUID(); // another one each time that this is tried

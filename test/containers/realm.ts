@@ -7,16 +7,16 @@ import {
   Wait,
 } from 'testcontainers';
 
-import type { Make } from '../support/lab/pairings.ts';
+import type { Make } from '../support/lab/make.ts';
 import { Host, type Result, untilGone } from './host.ts';
 
 export const dumpFile = '/var/lib/krb5kdc/replica_datatrans';
 
 /** Images by whose kpropd they have. That of ours has MIT's kprop, too, as a primary's. */
-const images: Readonly<Record<Make, string>> = { our: 'kprop/kprop', MIT: 'kprop/mit-kdc' };
+const images: Readonly<Record<Make, string>> = { ours: 'kprop/kprop', mit: 'kprop/mit-kdc' };
 const programs: Readonly<Record<Make, { readonly kprop: string; readonly kpropd: string }>> = {
-  our: { kprop: '/usr/local/bin/kprop', kpropd: '/usr/local/bin/kpropd' },
-  MIT: { kprop: '/usr/sbin/kprop', kpropd: '/usr/sbin/kpropd' },
+  ours: { kprop: '/usr/local/bin/kprop', kpropd: '/usr/local/bin/kpropd' },
+  mit: { kprop: '/usr/sbin/kprop', kpropd: '/usr/sbin/kpropd' },
 };
 
 export interface KpropOptions {
@@ -115,7 +115,7 @@ export class ContainerRealm {
     const ready = parts.includes('kpropd')
       ? "cat /proc/net/tcp /proc/net/tcp6 | grep -q ':02F2 .* 0A '"
       : 'kdc-healthy';
-    const { kpropd = 'our', clock } = o;
+    const { kpropd = 'ours', clock } = o;
     const wrongTime: Record<string, string> =
       clock === undefined
         ? {}
@@ -172,7 +172,7 @@ export class ContainerRealm {
     const { exitCode, output } = await this.kprop(make, label, o);
     if (exitCode !== 0 || !output.endsWith(`${o.typed ?? this.nameOf(label)}: SUCCEEDED\n`)) {
       const log = (await this.host(label).log()).slice(-2000);
-      throw new Error(`${make} kprop to ${label}: ${output}\n${label} said: …${log}`);
+      throw new Error(`kprop (${make}) to ${label}: ${output}\n${label} said: …${log}`);
     }
     const there = await this.host(label).principals();
     if (!there.includes(`${mark}@${this.name}`)) throw new Error(`${label} has no ${mark}`);

@@ -2,7 +2,8 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 
 import { Lab } from '../support/lab/lab.ts';
 import { freePort, listens } from '../support/lab/lab-process.ts';
-import { type Make, runKprop, succeeded } from '../support/lab/pairings.ts';
+import type { Make } from '../support/lab/make.ts';
+import { runKprop, succeeded } from '../support/lab/pairings.ts';
 import { SystemdHost } from '../support/lab/systemd-host.ts';
 import { stranger } from '../support/rig/attacker.ts';
 
@@ -28,7 +29,7 @@ afterAll(async () => {
   await lab?.close();
 });
 
-const makes: readonly Make[] = ['MIT', 'our'];
+const makes: readonly Make[] = ['mit', 'ours'];
 const active = async (unit: string) => (await host.run('systemctl', ['is-active', unit])).stdout;
 
 /** Both kprops, each with a change that must arrive. */

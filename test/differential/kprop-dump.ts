@@ -118,8 +118,9 @@ export const kpropDump: readonly Scenario[] = [
     act: async (stage) => {
       const { world } = stage;
       const path = world.path(dumpPath);
-      // More than the sockets hold, so that kprop waits for a kpropd that was stopped.
-      writeFileSync(path, `kdb5_util load_dump version 7\n${'\n'.repeat(16_000_000)}`);
+      // More than the sockets hold, so that kprop waits for a kpropd that was stopped; and so much
+      // that it is stopped in time on a busy machine, too.
+      writeFileSync(path, `kdb5_util load_dump version 7\n${'\n'.repeat(100_000_000)}`);
       touch(dumpPath, 1_700_000_000)(world);
       const args = kpropdArgs(['-d']);
       const kpropd = await stage.listen({ program: 'mit kpropd', role: 'replica', args });

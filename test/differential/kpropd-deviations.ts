@@ -74,7 +74,7 @@ export const kpropdDeviations: readonly Deviation[] = [
     },
   },
   {
-    id: 'A failed hand-shake is shown with -d, too',
+    id: 'A failed handshake is shown with -d, too',
     where: { 'kpropd: the keytab is empty': handShake },
     anywhere: { kpropd: handShake },
   },
@@ -175,7 +175,7 @@ export const kpropdDeviations: readonly Deviation[] = [
     },
   },
   {
-    id: 'A dump is looked at before it is loaded',
+    id: 'A dump is checked before it is loaded',
     where: {
       'kpropd: a dump that kdb5_util does not know': (mit) => {
         const change = notLoaded('does not begin with the header of a kdb5_util dump')(mit);
@@ -214,7 +214,7 @@ export const kpropdDeviations: readonly Deviation[] = [
     },
   },
   {
-    id: 'A peer has 10 s to prove who it is',
+    id: 'A peer has 10 s to authenticate',
     where: {
       'kpropd: a peer that says nothing for 11 s': ({ syslog }) => ({
         peers: 'closed\n',
@@ -231,7 +231,7 @@ export const kpropdDeviations: readonly Deviation[] = [
     },
   },
   {
-    id: 'Nobody else may write the pid file',
+    id: 'Only its owner may write the pid file',
     where: {
       'kpropd: a loose umask': ({ files }) => ({ files: files.replace('x.pid 666', 'x.pid 644') }),
     },

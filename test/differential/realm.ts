@@ -2,7 +2,8 @@ import { mkdirSync, mkdtempSync, rmSync, utimesSync, writeFileSync } from 'node:
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-import { copyTree, type Make, World } from './world.ts';
+import type { Make } from '../support/lab/make.ts';
+import { copyTree, World } from './world.ts';
 
 export const realm = 'LAB.EXAMPLE';
 export const primaryHost = 'primary.lab.example';

@@ -4,8 +4,9 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import type { LabProcess, Outcome } from '../support/lab/lab-process.ts';
+import type { Make } from '../support/lab/make.ts';
 import { dumpPath } from './realm.ts';
-import type { Make, Run, World } from './world.ts';
+import type { Run, World } from './world.ts';
 
 /** One situation, in which MIT's program and ours have to do the same. */
 export interface Scenario {

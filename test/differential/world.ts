@@ -5,9 +5,6 @@ import { fileURLToPath } from 'node:url';
 import { ourProgram } from '../support/lab/lab.ts';
 import { LabProcess, type Outcome } from '../support/lab/lab-process.ts';
 
-/** Whose programs are under test. */
-export type Make = 'mit' | 'ours';
-
 export type Role = 'primary' | 'replica';
 
 /** How a program of a world is run. */

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 
 import { KpropError } from '../../src/errors/kprop-error.ts';
 
-const elsewhere = "look at the replica's syslog: kpropd says more there";
+const elsewhere = "look at the replica's syslog (journalctl -t kpropd): kpropd says more there";
 
 const remedyFor = (text: string, number = 60) =>
   new KpropError('peer.refused', { peer: 'replica.example port 754', number, text }).remedy;

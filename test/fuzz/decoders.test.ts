@@ -7,8 +7,9 @@ import { acceptApReq } from '../../src/protocol/krb5/session/ap-exchange.ts';
 import { survives } from '../support/rig/survives.ts';
 import { type DecoderTarget, decoderTargets } from '../support/wire/decoder-targets.ts';
 import { type Element, parseTree, writeTree } from '../support/wire/der-tree.ts';
+import { enctypes } from '../support/wire/enctypes.ts';
 import { seededRandom } from '../support/wire/fixed-ambient.ts';
-import { acceptor, allEnctypes, forgeApReq, forgeCredential } from '../support/wire/forge.ts';
+import { acceptor, forgeApReq, forgeCredential } from '../support/wire/forge.ts';
 import { mutated } from '../support/wire/mutations.ts';
 
 /** One of the seeds with something wrong: which, and what, follows from two numbers. */
@@ -28,7 +29,7 @@ describe.each(decoderTargets)('$title', (target) => {
     );
   });
 
-  test('random, of zeros or of ones, it is no trouble', () => {
+  test('random bytes, zeros or ones do no harm', () => {
     const monotonous = fc
       .tuple(fc.nat(1000), fc.constantFrom(0, 0xff, 0x30))
       .map(([length, byte]) => new Uint8Array(length).fill(byte));
@@ -65,7 +66,7 @@ describe.each(decoderTargets)('$title', (target) => {
     );
   });
 
-  test('no prefix of it is anything', () => {
+  test('no prefix of it is accepted', () => {
     for (const seed of seeds.slice(0, 1)) {
       for (let end = 0; end < seed.length; end += 1) {
         try {
@@ -81,7 +82,7 @@ describe.each(decoderTargets)('$title', (target) => {
 });
 
 test('a damaged AP-REQ is refused with an error of ours, whatever the enctype', async () => {
-  const seeds = allEnctypes.map((enctype) => forgeApReq(forgeCredential({ enctype })));
+  const seeds = enctypes.map((enctype) => forgeApReq(forgeCredential({ enctype })));
   await fc.assert(
     fc.asyncProperty(mutations({ seeds }), fc.boolean(), async (bytes, anyHost) => {
       await acceptApReq(bytes, acceptor({ anyHost })).then(

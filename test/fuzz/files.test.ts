@@ -4,14 +4,15 @@ import { describe, expect, test } from 'vitest';
 import { parseDefaultPaths } from '../../src/cli/defaults.ts';
 import { getopt } from '../../src/cli/getopt.ts';
 import { isKpropError } from '../../src/errors/kprop-error.ts';
-import { ByteWriter } from '../../src/protocol/bytes.ts';
 import { parseCcache } from '../../src/protocol/krb5/formats/ccache.ts';
-import { formatKeytab, parseKeytab } from '../../src/protocol/krb5/formats/keytab.ts';
+import { parseKeytab } from '../../src/protocol/krb5/formats/keytab.ts';
 import { parseProfile, profileValues } from '../../src/protocol/krb5/formats/profile.ts';
 import { parseDuration, parseInteger } from '../../src/protocol/krb5/formats/values.ts';
 import { nameBytes, nameText, Principal } from '../../src/protocol/krb5/messages/principal.ts';
 import { Acl } from '../../src/server/acl.ts';
 import { int32, name, uint32 } from '../support/wire/arbitrary-messages.ts';
+import { ByteWriter } from '../support/wire/byte-writer.ts';
+import { formatKeytab } from '../support/wire/format-keytab.ts';
 
 const fullName = name.filter((text) => text !== '');
 const principals = fc

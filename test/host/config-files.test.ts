@@ -164,7 +164,7 @@ test('a file that includes itself is refused', () => {
   expect(ours('include-itself')).toBe('Improper format of Kerberos configuration file');
 });
 
-test('a byte that is no UTF-8 changes nothing on other lines', () => {
+test('a byte that is not UTF-8 changes nothing on other lines', () => {
   const path = join(dir, 'latin1');
   const bytes = Buffer.from('# M\xfcller\n[realms]\nX = {\nkdc = ', 'latin1');
   writeFileSync(path, Buffer.concat([bytes, Buffer.from('kdc.müller.example\n}\n')]));
@@ -175,7 +175,7 @@ test('the place of a mistake is named', () => {
   expect(() => loadKrb5Config({ krb5ConfFiles: listOf('includedir-half') })).toThrow(
     expect.objectContaining({
       code: 'config.syntax',
-      message: `${join(dir, 'half/b.conf')} line 2: this is no relation of the form "tag = value"`,
+      message: `${join(dir, 'half/b.conf')} line 2: this is not a relation of the form "tag = value"`,
     }),
   );
 });

@@ -9,8 +9,9 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
 import { readCcache } from '../../src/host/ccache-file.ts';
 import { keytabReader, readKeytab } from '../../src/host/keytab-file.ts';
-import { formatKeytab, type KeytabFields } from '../../src/protocol/krb5/formats/keytab.ts';
+import type { KeytabFields } from '../../src/protocol/krb5/formats/keytab.ts';
 import { Principal } from '../../src/protocol/krb5/messages/principal.ts';
+import { formatKeytab } from '../support/wire/format-keytab.ts';
 
 const klist = '/usr/bin/klist';
 const ktutil = '/usr/bin/ktutil';
@@ -178,7 +179,7 @@ describe('readCcache', () => {
     );
   });
 
-  test('refuses what is no cache', () => {
+  test('refuses what is not a cache', () => {
     writeFileSync(path, formatKeytab(entries));
     expect(() => readCcache(path)).toThrow(expect.objectContaining({ code: 'ccache.format' }));
   });

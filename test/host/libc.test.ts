@@ -199,7 +199,7 @@ describe('the search domain', () => {
     expect(searchDomain({ resolvConf: path, localHost })).toBe(expected);
   });
 
-  test('is the host’s where there is no resolv.conf', () => {
+  test('is the host’s if there is no resolv.conf', () => {
     expect(searchDomain({ resolvConf: join(dir, 'none'), localHost: 'a.b.c' })).toBe('b.c');
   });
 });

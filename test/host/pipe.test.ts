@@ -7,7 +7,7 @@ import { expect, test } from 'vitest';
 
 import { atomicWriteBytes, openPipe } from '../../src/host/pipe.ts';
 
-test('what is written comes out; a write that finds no room fails as a whole', () => {
+test('what is written comes out; a write into a full pipe fails as a whole', () => {
   const { readEnd, writeEnd, roomBytes } = openPipe(1 << 20);
   expect(roomBytes).toBeGreaterThanOrEqual(1 << 16);
   // Not a whole number of pages: what is left at the end of one is not filled with half a write.
@@ -40,7 +40,7 @@ test('a child can open it as /dev/stdin, and inherits neither end otherwise', as
   expect((await once(child, 'exit'))[0]).toBe(0);
 });
 
-test('nobody reads any more: writing fails, and kills nobody', () => {
+test('without a reader, writing fails and does not kill the process', () => {
   const { readEnd, writeEnd } = openPipe(1 << 16);
   closeSync(readEnd);
   expect(() => writeSync(writeEnd, 'x')).toThrow(expect.objectContaining({ code: 'EPIPE' }));

@@ -76,7 +76,7 @@ test('thousands of tags are all remembered, in tables that grow', async () => {
   }
 });
 
-test('an expired record makes room', async () => {
+test('an expired record is overwritten', async () => {
   const { path, cache } = cacheAt('expired');
   writeFileSync(
     path,
@@ -105,7 +105,7 @@ test('a folder that is missing, and a link in a public folder, are errors with t
   });
 });
 
-test('a lock that somebody holds for ever is an error after a while', async () => {
+test('a lock that is held for ever is an error after a while', async () => {
   const { path, cache } = cacheAt('held');
   writeFileSync(path, seed);
   const holder = await holdLock(path, 'OFD');

@@ -48,7 +48,7 @@ test.each(['SOCK_DGRAM', 'SOCK_STREAM'] as const)(
   },
 );
 
-test('a daemon that does not read stops nobody; what was lost is counted and told', async () => {
+test('a daemon that does not read stops nothing; lost lines are counted and reported', async () => {
   const path = join(folder, 'mute');
   const socket = await startLogSocket(lab, path);
   const log = openSyslog('prog', 'daemon', { path, now: noon });

@@ -11,7 +11,8 @@ import {
   type Outcome,
   someBytes,
 } from '../support/wire/conversation.ts';
-import { allEnctypes, nowMicros, replicaName } from '../support/wire/forge.ts';
+import { enctypes } from '../support/wire/enctypes.ts';
+import { nowMicros, replicaName } from '../support/wire/forge.ts';
 
 /** Three blocks: version, version, AP-REQ, size, block, block, block. */
 const dump = someBytes(2 * 32_768 + 5);
@@ -167,7 +168,7 @@ describe.each(fromServer.map((what, index) => ({ what, index })))(
   },
 );
 
-describe.each(allEnctypes)('blocks with enctype %i', (enctype) => {
+describe.each(enctypes)('blocks with enctype %i', (enctype) => {
   const held: Uint8Array[] = [];
   const swap: Alter = (message, index) => {
     if (index === 4) held[0] = message;

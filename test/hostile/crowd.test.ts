@@ -27,12 +27,15 @@ function aclOf(o: { readonly known: boolean }): string {
 }
 
 const patient = (o: Partial<ServeOptions> = {}) =>
-  rig.serve({ limits: { authenticate: 60_000, idle: 60_000, total: 60_000 }, ...o });
+  rig.serve({
+    limits: { authenticateMillis: 60_000, idleMillis: 60_000, totalMillis: 60_000 },
+    ...o,
+  });
 
 /** A propagation whose connection is there before the crowd comes, and which speaks when it has. */
 async function propagateThrough(server: RigServer, crowd: () => Promise<unknown>): Promise<void> {
   const proxy = await startProxy(server.port, { from: 'client', afterBytes: 1, fate: 'hold' });
-  const sent = rig.send(proxy.port, { dump: rig.good, limits: { authenticate: 60_000 } });
+  const sent = rig.send(proxy.port, { dump: rig.good, limits: { authenticateMillis: 60_000 } });
   sent.catch(() => undefined);
   await proxy.struck;
   await rig.eventually(() => server.events.some(({ kind }) => kind === 'connected'));
@@ -61,13 +64,13 @@ describe('a primary that is slow to speak', () => {
     ]);
   });
 
-  test('is not shut out by a hundred addresses that hold as much as they can', async () => {
+  test('is not shut out by a hundred addresses that hold as many places as they can', async () => {
     const acl = aclOf({ known: false });
     const server = await patient({ acl, maxUnauthenticated: 200 });
     await propagateThrough(server, () => fallSilent(server.port, { count: 1000, addresses: 100 }));
   });
 
-  test('has room of its own where the ACL names its host, though each attacker is another', async () => {
+  test('has a place if the ACL names its host, even if each attacker has another address', async () => {
     const server = await patient({ acl: aclOf({ known: true }), maxUnauthenticated: 10 });
     await sleep(50); // for the look at the ACL, which is of /etc/hosts
     await propagateThrough(server, async () => {
@@ -79,7 +82,7 @@ describe('a primary that is slow to speak', () => {
     });
   });
 
-  test('has room of its own after its first propagation, without a word in the ACL', async () => {
+  test('has a place after its first propagation, even if the ACL does not name its host', async () => {
     const server = await patient({ acl: aclOf({ known: false }), maxUnauthenticated: 10 });
     await rig.expectServes(server);
     await propagateThrough(server, async () => {
@@ -92,7 +95,7 @@ describe('a primary that is slow to speak', () => {
   });
 });
 
-describe('those who may propagate', () => {
+describe('peers that may propagate', () => {
   const open = async (server: RigServer): Promise<Insider> =>
     openInsider(server.port, await labCredential(rig.lab));
 
@@ -153,7 +156,9 @@ describe('those who may propagate', () => {
 
 describe('the end of a server', () => {
   test('waits for a propagation that makes progress, and for no other', async () => {
-    const server = await patient({ limits: { idle: 60_000, total: 60_000, stall: 2_000 } });
+    const server = await patient({
+      limits: { idleMillis: 60_000, totalMillis: 60_000, stallMillis: 2_000 },
+    });
     const credential = await labCredential(rig.lab);
     const stalled = await openInsider(server.port, credential);
     const slow = await openInsider(server.port, credential);

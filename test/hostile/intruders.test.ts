@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { isKpropError, type KpropError } from '../../src/errors/kprop-error.ts';
 import { loadKrb5Config } from '../../src/host/config-files.ts';
 import { shiftedAmbient, systemAmbient } from '../../src/protocol/ambient.ts';
-import { formatKeytab, parseKeytab } from '../../src/protocol/krb5/formats/keytab.ts';
+import { parseKeytab } from '../../src/protocol/krb5/formats/keytab.ts';
 import type { ServeOptions } from '../../src/server/serve.ts';
 import {
   honest,
@@ -16,6 +16,7 @@ import {
   stranger,
 } from '../support/rig/attacker.ts';
 import { expectHelpful, ReplicaRig } from '../support/rig/replica-rig.ts';
+import { formatKeytab } from '../support/wire/format-keytab.ts';
 
 let rig: ReplicaRig;
 beforeAll(async () => {
@@ -46,7 +47,7 @@ async function refusalBy(options: Partial<ServeOptions>, host?: string): Promise
   return refusal;
 }
 
-describe('a primary that is not let in is told why', () => {
+describe('a primary that is refused is told why', () => {
   test('not in the ACL', async () => {
     const acl = file('acl-other', `host/other.example@${rig.lab.realm}\n#${rig.lab.client}\n`);
     const refusal = await refusalBy({ acl });

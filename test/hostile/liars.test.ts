@@ -17,7 +17,7 @@ let credential: Credential;
 let dump: Buffer;
 beforeAll(async () => {
   rig = await ReplicaRig.open();
-  server = await rig.serve({ limits: { idle: 300 } });
+  server = await rig.serve({ limits: { idleMillis: 300 } });
   credential = await labCredential(rig.lab);
   dump = readFileSync(rig.other);
 });
@@ -130,8 +130,8 @@ describe('a size that lies', () => {
 });
 
 describe('blocks of odd sizes', () => {
-  test('empty ones for ever end with the total limit', async () => {
-    const short = await rig.serve({ limits: { total: 700 } });
+  test('empty blocks without end are stopped by the total limit', async () => {
+    const short = await rig.serve({ limits: { totalMillis: 700 } });
     const begin = performance.now();
     await rig.survives(short, async () => {
       const { channel, session } = await openInsider(short.port, credential);

@@ -4,13 +4,8 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
 import { comparable, type Kpropd, Lab } from '../support/lab/lab.ts';
-import {
-  type Make,
-  type Pairing,
-  pairings,
-  runKprop,
-  startKpropd,
-} from '../support/lab/pairings.ts';
+import type { Make } from '../support/lab/make.ts';
+import { type Pairing, pairings, runKprop, startKpropd } from '../support/lab/pairings.ts';
 import { makeSyntheticDump } from '../support/lab/synthetic-dump.ts';
 import {
   type Attack,
@@ -23,8 +18,8 @@ import {
 /** A few attacks on each of ours; MITM=all: each attack on each message of every pairing. */
 const all = process.env.MITM === 'all';
 const pairingsOfOne: readonly Pairing[] = [
-  ['our', 'MIT'],
-  ['MIT', 'our'],
+  ['ours', 'mit'],
+  ['mit', 'ours'],
 ];
 
 const everyAttack = attackKinds.flatMap((kind) =>
@@ -63,7 +58,7 @@ beforeAll(async () => {
     dumps[name] = { file, database: comparable(readFileSync(file, 'latin1')) };
   }
   man = await ManInTheMiddle.start();
-  for (const make of ['our', 'MIT'] as const) {
+  for (const make of ['ours', 'mit'] as const) {
     const file = join(lab.replica.folder, `from_master-${make}`);
     kpropds.set(make, await startKpropd(lab, make, { file }));
   }
@@ -73,7 +68,7 @@ afterAll(async () => {
   await lab.close();
 });
 
-describe.each(all ? pairings : pairingsOfOne)('%s kprop, %s kpropd', (kprop, kpropd) => {
+describe.each(all ? pairings : pairingsOfOne)('kprop (%s), kpropd (%s)', (kprop, kpropd) => {
   const send = async (name: keyof typeof dumps, attack?: Attack) => {
     man.target = (kpropds.get(kpropd) as Kpropd).port;
     man.attack = attack;

@@ -11,7 +11,7 @@ let rig: ReplicaRig;
 let server: RigServer;
 beforeAll(async () => {
   rig = await ReplicaRig.open();
-  server = await rig.serve({ limits: { authenticate: 4_000, idle: 5_000 } });
+  server = await rig.serve({ limits: { authenticateMillis: 4_000, idleMillis: 5_000 } });
 });
 afterAll(() => rig.close());
 
@@ -93,7 +93,7 @@ describe('a stranger that takes his time', () => {
       20,
     ],
   ])('and %s is dropped when the time for authentication is up', async (_what, bytes, every) => {
-    const hasty = await rig.serve({ limits: { authenticate: 500 } });
+    const hasty = await rig.serve({ limits: { authenticateMillis: 500 } });
     await rig.survives(hasty, async () => {
       const o = every === undefined ? {} : { everyMillis: every };
       const { millis } = await stranger(hasty.port, bytes, o);
@@ -107,13 +107,13 @@ describe('a stranger that takes his time', () => {
 });
 
 describe('many at once', () => {
-  test('a limit of many days is not one of a millisecond', async () => {
-    const patient = await rig.serve({ limits: { total: 365 * 86_400_000 } });
+  test('a limit of many days does not become one of a millisecond', async () => {
+    const patient = await rig.serve({ limits: { totalMillis: 365 * 86_400_000 } });
     await rig.expectServes(patient);
     rig.holdGood();
   });
 
-  test('a slow sender does not hold up another, and does not undo it when he is done', async () => {
+  test('a slow sender does not hold up another, and does not undo its load when it is done', async () => {
     const credential = await labCredential(rig.lab);
     const { channel, session, refusal } = await openInsider(server.port, credential);
     // The dump that the replica had before; by now it is an old one.

@@ -23,7 +23,9 @@ let recorded: readonly Uint8Array[];
 
 beforeAll(async () => {
   rig = await ReplicaRig.open();
-  server = await rig.serve({ limits: { authenticate: 300, idle: 300, total: 20_000 } });
+  server = await rig.serve({
+    limits: { authenticateMillis: 300, idleMillis: 300, totalMillis: 20_000 },
+  });
   middleman = await startMiddleman(server.port, honest);
   await rig.send(middleman.port);
   recorded = middleman.seen;

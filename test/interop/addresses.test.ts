@@ -28,7 +28,7 @@ beforeAll(async () => {
 });
 afterAll(() => lab.close());
 
-describe.each(pairings)('%s kprop to %s kpropd', (kprop, kpropd) => {
+describe.each(pairings)('kprop (%s) to kpropd (%s)', (kprop, kpropd) => {
   let server: Kpropd;
   beforeAll(async () => {
     server = await startKpropd(lab, kpropd);
@@ -52,7 +52,7 @@ describe.each(pairings)('%s kprop to %s kpropd', (kprop, kpropd) => {
 
     await expectReplicaHas(lab);
     // MIT's kpropd asks the resolver for a name first.
-    const peer = kpropd === 'our' && from !== undefined ? from : '\\S+';
+    const peer = kpropd === 'ours' && from !== undefined ? from : '\\S+';
     expect(server.stderr.slice(before)).toMatch(new RegExp(`^Connection from ${peer}$`, 'm'));
     expect(lab.kdcLog('primary')).toContain(`for host/${host.toLowerCase()}@${lab.realm}`);
   });

@@ -55,7 +55,7 @@ test.each([
     failure,
     'Unsupported key table format version number while getting initial credentials',
   );
-  expect(failure.hint).toMatch(/garbage\.keytab is no keytab.*ktadd/);
+  expect(failure.hint).toMatch(/garbage\.keytab is not a keytab.*ktadd/);
 });
 
 test('a keytab that may not be read', async () => {

@@ -89,7 +89,7 @@ test('a dump newer than its .dump_ok by a second; in the same second it is fine'
   utimesSync(file, second, second + 0.9);
   utimesSync(`${file}.dump_ok`, second, second);
   const server = await lab.startMitKpropd();
-  for (const make of ['MIT', 'our'] as const) {
+  for (const make of ['mit', 'ours'] as const) {
     expect(await runKprop(lab, make, { port: server.port, file })).toMatchObject(succeeded());
   }
   await server.stop();
@@ -101,8 +101,8 @@ test('an empty .dump_ok is a good one, of which ours has something to say', asyn
   const server = await lab.startMitKpropd();
   const { stdout } = succeeded();
   for (const [make, stderr] of [
-    ['MIT', /^$/],
-    ['our', /^hint: \S+\.dump_ok is empty, .*\n$/],
+    ['mit', /^$/],
+    ['ours', /^hint: \S+\.dump_ok is empty, .*\n$/],
   ] as const) {
     const outcome = await runKprop(lab, make, { port: server.port, file });
     expect(outcome).toMatchObject({ status: 0, stdout });
@@ -149,7 +149,7 @@ sys.stdin.read()`;
   await server.stop();
 });
 
-describe.each(['our', 'MIT'] as const)('sent to %s kpropd', (make) => {
+describe.each(['ours', 'mit'] as const)('sent to kpropd (%s)', (make) => {
   const beforeReplica = 'Premature EOF found for database file!';
 
   test.each([
@@ -194,7 +194,7 @@ describe.each(['our', 'MIT'] as const)('sent to %s kpropd', (make) => {
     expect(server.stderr).not.toContain('calling kdb5_util');
     expect(readFileSync(`${file}.dump_ok`).length).toBe(1);
 
-    if (make === 'our') {
+    if (make === 'ours') {
       // To a replica of MIT's, MIT's kprop may send all of a longer dump, which is then loaded.
       const mit = await throttled((port) => lab.mitKprop({ port, file }));
       expect(mit).toMatchObject({ status: 1, stderr: `kprop: ${beforeReplica}\n` });

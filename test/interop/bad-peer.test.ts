@@ -25,7 +25,7 @@ async function fails(text: string, o: KpropOptions): Promise<Failure> {
   return failure;
 }
 
-describe('nobody there', () => {
+describe('nothing listens', () => {
   test('nothing listens: the hint names host, port, and what to look at', async () => {
     const port = await freePort();
     const { hint } = await fails('Connection refused while connecting to server', { port });
@@ -54,7 +54,7 @@ describe('nobody there', () => {
   });
 });
 
-describe('somebody else there', () => {
+describe('something else listens', () => {
   test('a web server', async () => {
     const web = createWebServer((_, response) => response.end('hello')).listen(0);
     await once(web, 'listening');

@@ -85,7 +85,7 @@ test('-r with a realm that the KDC does not serve', async () => {
   expect(hint).toMatch(/host\/\S+@GHOST\.EXAMPLE no ticket.*addprinc -randkey, ktadd/);
 });
 
-test('krb5.conf with a line that is none', async () => {
+test('krb5.conf with a malformed line', async () => {
   writeFileSync(path('broken.conf'), '[libdefaults]\n  default_realm = X\n[realms\n');
   const { hint } = await fails(
     'Improper format of Kerberos configuration file while initializing krb5',

@@ -6,7 +6,8 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { bothFail, type Failure } from '../support/lab/both-kprops.ts';
 import { Lab } from '../support/lab/lab.ts';
 import type { Kpropd, KpropdOptions } from '../support/lab/lab-options.ts';
-import { type Make, startKpropd } from '../support/lab/pairings.ts';
+import type { Make } from '../support/lab/make.ts';
+import { startKpropd } from '../support/lab/pairings.ts';
 
 let lab: Lab;
 let kpropd: Kpropd | undefined;
@@ -81,7 +82,7 @@ describe("our kpropd says why, to MIT's kprop too", () => {
   // What arrived stays in the spool file although the load failed, as with MIT's kpropd; it is the
   // dump that was there before.
   test.each(cases)('%s', async (_, o, text) => {
-    const { mit, ours, hint } = await refused('our', o());
+    const { mit, ours, hint } = await refused('ours', o());
     expect(mit).toEqual([expect.stringMatching(/^Generic remote error: /)]);
     expect(mit[0]?.replace('Generic remote error: ', '')).toMatch(text);
     expect(ours).toEqual(mit);
@@ -98,7 +99,7 @@ describe("MIT's kpropd hangs up, and the hint knows its reasons", () => {
     ['an ACL that is not there', () => ({ acl: path('no.acl') })],
     ['a spool file that cannot be made', () => ({ file: path('no-folder/from_master') })],
   ])('%s', async (_, o) => {
-    const { mit, ours, hint } = await refused('MIT', o());
+    const { mit, ours, hint } = await refused('mit', o());
     // How far either gets until it notices is a matter of luck.
     expect(mit).toEqual([expect.stringMatching(dropped)]);
     expect(ours).toEqual([expect.stringMatching(dropped)]);
@@ -111,7 +112,7 @@ describe("MIT's kpropd hangs up, and the hint knows its reasons", () => {
     ['a loader that is not there', () => path('no-loader')],
     ['a loader that fails', () => lab.loaderStub('exit 3')],
   ])('%s', async (_, loader) => {
-    const { mit, ours, hint } = await refused('MIT', { loader: loader() });
+    const { mit, ours, hint } = await refused('mit', { loader: loader() });
     expect(mit).toEqual([
       'kprop: Software caused connection abort while reading response from server',
     ]);
@@ -120,7 +121,7 @@ describe("MIT's kpropd hangs up, and the hint knows its reasons", () => {
   });
 });
 
-describe.each(['our', 'MIT'] as const)('the keytab of %s kpropd', (make) => {
+describe.each(['ours', 'mit'] as const)('the keytab of kpropd (%s)', (make) => {
   const rejected =
     'kprop: Server rejected authentication (during sendauth exchange) while authenticating to server';
 

@@ -11,19 +11,9 @@ import {
   succeeded,
 } from '../support/lab/pairings.ts';
 import { frames, honest, startMiddleman, stranger } from '../support/rig/attacker.ts';
+import { enctypeNames } from '../support/wire/enctypes.ts';
 
-const enctypes = [
-  'des3-cbc-sha1',
-  'arcfour-hmac',
-  'aes128-cts-hmac-sha1-96',
-  'aes256-cts-hmac-sha1-96',
-  'aes128-cts-hmac-sha256-128',
-  'aes256-cts-hmac-sha384-192',
-  'camellia128-cts-cmac',
-  'camellia256-cts-cmac',
-];
-
-describe.each(enctypes)('%s', (enctype) => {
+describe.each(enctypeNames)('%s', (enctype) => {
   let lab: Lab;
   beforeAll(async () => {
     // Some dozens of kilobytes: more than one block, so that the cipher state is carried on.
@@ -31,7 +21,7 @@ describe.each(enctypes)('%s', (enctype) => {
   });
   afterAll(() => lab.close());
 
-  test.each(pairings)('%s kprop to %s kpropd', async (kprop, kpropd) => {
+  test.each(pairings)('kprop (%s) to kpropd (%s)', async (kprop, kpropd) => {
     await lab.addPrincipals([`new-with-${kprop}-${kpropd}`]);
     await lab.dump();
     const server = await startKpropd(lab, kpropd);
@@ -51,7 +41,7 @@ describe.each(enctypes)('%s', (enctype) => {
     await server.stop();
   });
 
-  test.each(['MIT', 'our'] as const)('a recorded session of %s kprop is dead', async (make) => {
+  test.each(['mit', 'ours'] as const)('a recorded session of kprop (%s) is dead', async (make) => {
     const server = await lab.startOurKpropd({ env: { KRB5RCACHENAME: 'none:' } });
     const middleman = await startMiddleman(server.port, honest);
     await lab.dump();
@@ -79,7 +69,7 @@ describe.each(enctypes)('%s', (enctype) => {
 
   test('the report of propagate() names it', async () => {
     await lab.dump();
-    const server = await startKpropd(lab, 'MIT');
+    const server = await startKpropd(lab, 'mit');
     const report = await propagate({ ...asPrimary(lab), port: server.port });
     expect(report).toMatchObject({
       enctype,

@@ -49,7 +49,7 @@ test('a kdb5_util dump that died leaves the old dump and an empty .dump_ok: kpro
   expect(warnings).toHaveLength(1);
 });
 
-test('a dump that is being made is no reason to warn: the one from before is whole', async () => {
+test('while a dump is being made there is no warning: the one before it is complete', async () => {
   const file = join(lab.primary.folder, 'in-the-making');
   copyFileSync(lab.dumpFile, file);
   writeFileSync(`${file}.dump_ok`, '');

@@ -81,7 +81,7 @@ describe.each(['complete', 'streamed'] as const)('a dump that is loaded %s', (lo
     pages === 0 || pages === 17 || (pages > pagesNeeded - 14 && pages < pagesNeeded - 6);
 });
 
-test('no room at all before the first load: it says so, in words', async () => {
+test('no space at all before the first load: the message says so', async () => {
   const environment = rig.lab.env('replica');
   const nowhere = join(disk, 'missing', 'principal');
   const server = await rig.serve({ loader: { path: kdb5Util, database: nowhere, environment } });

@@ -44,13 +44,13 @@ test("ten at once to one replica of MIT's, which serves them one after the other
   await kpropd.stop();
 });
 
-test.each(['MIT', 'our'] as const)(
-  'a large dump of %s kprop is loaded while it arrives: the same database, the same file',
+test.each(['mit', 'ours'] as const)(
+  'a large dump of kprop (%s) is loaded while it arrives: the same database, the same file',
   async (make) => {
     const kpropd = await lab.startOurKpropd({ args: ['--load=auto'] });
     const file = largeDump();
     const o = { port: kpropd.port, file };
-    const sent = await (make === 'MIT' ? lab.mitKprop(o) : lab.ourKprop(o));
+    const sent = await (make === 'mit' ? lab.mitKprop(o) : lab.ourKprop(o));
     expect(sent).toMatchObject({ status: 0, stderr: '' });
     const dump = readFileSync(file);
     expect(comparable(await lab.replicaDump())).toBe(comparable(dump.toString('latin1')));
@@ -60,8 +60,8 @@ test.each(['MIT', 'our'] as const)(
   },
 );
 
-test.each(['MIT', 'our'] as const)(
-  '%s kprop hears of a record that kdb5_util cannot read, with its line',
+test.each(['mit', 'ours'] as const)(
+  'kprop (%s) hears of a record that kdb5_util cannot read, with its line',
   async (make) => {
     const kpropd = await lab.startOurKpropd();
     const file = largeDump();
@@ -71,7 +71,7 @@ test.each(['MIT', 'our'] as const)(
     writeFileSync(`${file}.dump_ok`, '\0');
     const before = await lab.replicaDump();
     const o = { port: kpropd.port, file };
-    const sent = await (make === 'MIT' ? lab.mitKprop(o) : lab.ourKprop(o));
+    const sent = await (make === 'mit' ? lab.mitKprop(o) : lab.ourKprop(o));
     expect(sent.status).toBe(1);
     expect(sent.stderr).toContain('kdb5_util returned a bad exit status (1)\n');
     expect(kpropd.stderr).toContain('(41): cannot match size tokens');

@@ -7,12 +7,13 @@ import { bothFail } from '../support/lab/both-kprops.ts';
 import { comparable, Lab } from '../support/lab/lab.ts';
 import type { Kpropd, KpropdOptions, KpropOptions } from '../support/lab/lab-options.ts';
 import { holdLock } from '../support/lab/lock-holder.ts';
-import { type Make, runKprop, startKpropd, succeeded } from '../support/lab/pairings.ts';
+import type { Make } from '../support/lab/make.ts';
+import { runKprop, startKpropd, succeeded } from '../support/lab/pairings.ts';
 import { makeSyntheticDump } from '../support/lab/synthetic-dump.ts';
 import { type Proxy as SlowLine, startProxy } from '../support/rig/tcp-proxy.ts';
 
-const makes: readonly Make[] = ['our', 'MIT'];
-const other = (make: Make): Make => (make === 'our' ? 'MIT' : 'our');
+const makes: readonly Make[] = ['ours', 'mit'];
+const other = (make: Make): Make => (make === 'ours' ? 'mit' : 'ours');
 
 let lab: Lab;
 let small: string;
@@ -69,11 +70,11 @@ function bigDump(): Buffer {
 
 describe('the dump on the primary', () => {
   test.each(makes)(
-    '%s kprop sends the dump that it began, whatever kdb5_util does',
+    'kprop (%s) sends the dump that it began, whatever kdb5_util does',
     async (make) => {
       const before = bigDump();
       const { ino } = statSync(lab.dumpFile);
-      const replica = await kpropd('our', { loader });
+      const replica = await kpropd('ours', { loader });
       const propagation = await heldPropagation(make, replica.port);
 
       await lab.dump();
@@ -87,16 +88,16 @@ describe('the dump on the primary', () => {
   );
 
   test.each(makes)(
-    '%s kprop shares it with the other make, and with nobody who writes',
+    'kprop (%s) shares it with the other make, and with nobody who writes',
     async (make) => {
       bigDump();
-      const replica = await kpropd('our', { loader });
+      const replica = await kpropd('ours', { loader });
       const propagation = await heldPropagation(make, replica.port);
 
       expect(await isFree(lab.dumpFile, { shared: true })).toBe(true);
       expect(await isFree(lab.dumpFile, { shared: false })).toBe(false);
       const file = join(lab.replica.folder, 'second');
-      const second = await kpropd('MIT', { loader, file });
+      const second = await kpropd('mit', { loader, file });
       const sent = await runKprop(lab, other(make), { port: second.port });
       expect(sent).toMatchObject(succeeded());
 
@@ -107,7 +108,7 @@ describe('the dump on the primary', () => {
 
   test.each(['POSIX', 'OFD'] as const)('an exclusive %s lock refuses either kprop', async (how) => {
     await lab.dump();
-    const replica = await kpropd('our', { loader });
+    const replica = await kpropd('ours', { loader });
     const holder = await holdLock(lab.dumpFile, how);
     const { mit, ours, hint } = await bothFail(lab, { port: replica.port });
     expect(mit).toEqual(['kprop: database locked']);
@@ -119,7 +120,7 @@ describe('the dump on the primary', () => {
 
   test.each(['POSIX', 'OFD'] as const)('a shared %s lock is in the way of nobody', async (how) => {
     await lab.dump();
-    const replica = await kpropd('our', { loader });
+    const replica = await kpropd('ours', { loader });
     const holder = await holdLock(lab.dumpFile, how, { shared: true });
     for (const make of makes) {
       expect(await runKprop(lab, make, { port: replica.port })).toMatchObject(succeeded());
@@ -129,11 +130,11 @@ describe('the dump on the primary', () => {
 });
 
 describe('the spool on the replica', () => {
-  test.each(makes)('%s kpropd keeps it from a second kpropd until it is done', async (make) => {
+  test.each(makes)('kpropd (%s) keeps it from a second kpropd until it is done', async (make) => {
     const sent = bigDump();
     const first = await kpropd(make, { loader });
     const second = await kpropd(other(make), { loader });
-    const propagation = await heldPropagation('MIT', first.port);
+    const propagation = await heldPropagation('mit', first.port);
     await first.process.until(() => first.stderr.includes('transfer started'), 'the first block');
 
     expect(await isFree(`${lab.replica.fromMaster}.temp`, { shared: true })).toBe(false);
@@ -151,7 +152,7 @@ describe('the spool on the replica', () => {
     expect(readFileSync(lab.replica.fromMaster)).toEqual(readFileSync(small));
   });
 
-  test.each(makes)('%s kpropd shares it while it loads: a kprop may cascade', async (make) => {
+  test.each(makes)('kpropd (%s) shares it while it loads: a kprop may cascade', async (make) => {
     await lab.dump();
     const { fromMaster } = lab.replica;
     const [begun, go] = ['begun', 'go'].map((name) => join(lab.replica.folder, `${make}-${name}`));
@@ -162,7 +163,7 @@ describe('the spool on the replica', () => {
 
     expect(await isFree(fromMaster, { shared: false })).toBe(false);
     writeFileSync(`${fromMaster}.dump_ok`, '\0');
-    const next = await kpropd('our', { loader, file: join(lab.replica.folder, 'next') });
+    const next = await kpropd('ours', { loader, file: join(lab.replica.folder, 'next') });
     for (const kprop of makes) {
       const cascade = await runKprop(lab, kprop, { port: next.port, file: fromMaster });
       expect(cascade, kprop).toMatchObject(succeeded());
@@ -178,7 +179,7 @@ describe('the database of the replica', () => {
     await lab.load(await lab.dump());
     await lab.addPrincipals(['waits'], 'secret');
     await lab.dump();
-    const replica = await kpropd('our');
+    const replica = await kpropd('ours');
     const reader = await holdLock(`${lab.replica.database}.ok`, 'OFD', { shared: true });
     const propagation = lab.mitKprop({ port: replica.port });
     const first = await Promise.race([
@@ -197,7 +198,7 @@ describe('the database of the replica', () => {
     makeSyntheticDump(many, 3_000, { basedOn: readFileSync(few, 'latin1') });
     await lab.load(few);
     const whole = [few, many].map((file) => comparable(readFileSync(file, 'latin1')));
-    const replica = await kpropd('our');
+    const replica = await kpropd('ours');
     let loading = true;
     const propagations = (async () => {
       for (const file of [many, few, many, few, many]) {

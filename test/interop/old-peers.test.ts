@@ -35,7 +35,7 @@ const formats = [
 ];
 
 describe.each(formats)('a dump of $releases ($header)', ({ option, header }) => {
-  test.each(pairingsOfOurs)('from %s kprop to %s kpropd', async (sender, receiver) => {
+  test.each(pairingsOfOurs)('from kprop (%s) to kpropd (%s)', async (sender, receiver) => {
     const dump = async (role: 'primary' | 'replica') => {
       const path = join(lab.site(role).folder, `dump${option}`);
       const args = ['dump', option, path];

@@ -46,7 +46,7 @@ beforeAll(async () => {
     { role: 'replica' },
   );
   await kpropd.until(() => kpropd.stdout.includes('ready'), 'kpropd under strace');
-  await rig.send(port, { limits: { confirm: 60_000 } });
+  await rig.send(port, { limits: { confirmMillis: 60_000 } });
   await kpropd.ended;
   recorded = new PowerCuts(log, folder(), before);
 });

@@ -4,11 +4,12 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
 import { systemAmbient } from '../../src/protocol/ambient.ts';
-import { makeApReq } from '../../src/protocol/krb5/session/ap-exchange.ts';
 import type { Credential } from '../../src/protocol/krb5/session/credential.ts';
 import { Lab } from '../support/lab/lab.ts';
-import { type Make, startKpropd } from '../support/lab/pairings.ts';
+import type { Make } from '../support/lab/make.ts';
+import { startKpropd } from '../support/lab/pairings.ts';
 import { labCredential, presentApReq } from '../support/rig/attacker.ts';
+import { kpropApReq } from '../support/wire/forge.ts';
 
 const replay = { number: 34, text: 'Request is a replay' };
 
@@ -20,15 +21,15 @@ beforeAll(async () => {
 });
 afterAll(() => lab.close());
 
-const freshApReq = () => makeApReq(credential, systemAmbient()).message;
+const freshApReq = () => kpropApReq(credential, systemAmbient()).message;
 
 /** Both kpropds with this environment; what each order of presenting one AP-REQ twice brings. */
 async function bothOrders(env: NodeJS.ProcessEnv) {
   const [our, MIT] = await Promise.all([
-    startKpropd(lab, 'our', { env }),
-    startKpropd(lab, 'MIT', { env }),
+    startKpropd(lab, 'ours', { env }),
+    startKpropd(lab, 'mit', { env }),
   ]);
-  const ports: Record<Make, number> = { our: our.port, MIT: MIT.port };
+  const ports: Record<Make, number> = { ours: our.port, mit: MIT.port };
   const inOrder = async (...makes: readonly Make[]) => {
     const apReq = freshApReq();
     const answers = [];
@@ -36,9 +37,9 @@ async function bothOrders(env: NodeJS.ProcessEnv) {
     return answers;
   };
   const answers = {
-    oursFirst: await inOrder('our', 'MIT'),
-    mitFirst: await inOrder('MIT', 'our'),
-    oursTwice: await inOrder('our', 'our'),
+    oursFirst: await inOrder('ours', 'mit'),
+    mitFirst: await inOrder('mit', 'ours'),
+    oursTwice: await inOrder('ours', 'ours'),
   };
   await Promise.all([our.stop(), MIT.stop()]);
   return answers;

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
 import { Lab } from '../support/lab/lab.ts';
-import type { Make } from '../support/lab/pairings.ts';
+import type { Make } from '../support/lab/make.ts';
 import {
   expectReplicaHas,
   pairings,
@@ -47,7 +47,7 @@ async function propagates(kprop: Make, kpropd: Make, file: string): Promise<stri
   return sent.stdout.slice(0, sent.stdout.lastIndexOf('Database propagation'));
 }
 
-describe.each(pairings)('%s kprop to %s kpropd', (kprop, kpropd) => {
+describe.each(pairings)('kprop (%s) to kpropd (%s)', (kprop, kpropd) => {
   test.each(sizes)('%s', async (name, exactBytes) => {
     const file = join(folder, `${name.replaceAll(' ', '-')}-${kprop}-${kpropd}`);
     makeSyntheticDump(file, Number.POSITIVE_INFINITY, {
@@ -66,7 +66,7 @@ describe.each(pairings)('%s kprop to %s kpropd', (kprop, kpropd) => {
   });
 });
 
-describe.each(pairingsOfOurs)('%s kprop to %s kpropd', (kprop, kpropd) => {
+describe.each(pairingsOfOurs)('kprop (%s) to kpropd (%s)', (kprop, kpropd) => {
   test('100 000 principals and more', async () => {
     const file = join(folder, `large-${kprop}-${kpropd}`);
     const basedOn = readFileSync(lab.dumpFile, 'latin1');
@@ -76,7 +76,7 @@ describe.each(pairingsOfOurs)('%s kprop to %s kpropd', (kprop, kpropd) => {
   });
 });
 
-describe.each(pairings)('%s kprop to %s kpropd', (kprop, kpropd) => {
+describe.each(pairings)('kprop (%s) to kpropd (%s)', (kprop, kpropd) => {
   const propagateText = async (text: string) => {
     const file = join(folder, `text-${kprop}-${kpropd}`);
     writeFileSync(file, text);
@@ -104,13 +104,13 @@ describe.each(pairings)('%s kprop to %s kpropd', (kprop, kpropd) => {
     expect(said).toContain('Full propagation transfer started.');
     expect(await lab.replicaDump()).toBe(before);
     const [first, ...rest] = sent.stderr.trimEnd().split('\n');
-    if (kpropd === 'MIT') {
+    if (kpropd === 'mit') {
       expect(first).toBe(
         'kprop: Software caused connection abort while reading response from server',
       );
     } else {
       expect(first).toMatch(/^Generic remote error: the dump was not loaded: it is empty/);
     }
-    expect(rest).toEqual(kprop === 'our' ? [expect.stringMatching(/^hint: /)] : []);
+    expect(rest).toEqual(kprop === 'ours' ? [expect.stringMatching(/^hint: /)] : []);
   });
 });

@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 
 import { Lab, ourProgram, packageRoot } from '../support/lab/lab.ts';
-import { expectReplicaHas, type Make, runKprop, succeeded } from '../support/lab/pairings.ts';
+import type { Make } from '../support/lab/make.ts';
+import { expectReplicaHas, runKprop, succeeded } from '../support/lab/pairings.ts';
 import {
   type ServerLine,
   type SuperServer,
@@ -15,10 +16,10 @@ import {
 import { startProxy } from '../support/rig/tcp-proxy.ts';
 
 const programs: Record<Make, string> = {
-  MIT: '/usr/sbin/kpropd',
-  our: ourProgram('kpropd'),
+  mit: '/usr/sbin/kpropd',
+  ours: ourProgram('kpropd'),
 };
-const kprops: readonly Make[] = ['MIT', 'our'];
+const kprops: readonly Make[] = ['mit', 'ours'];
 const names: readonly SuperServerName[] = ['inetd', 'xinetd'];
 
 let lab: Lab;
@@ -63,7 +64,7 @@ describe.each(names)('%s', (name) => {
   test('what the loader prints never reaches the peer', async () => {
     const noise = 'for i in 1 2 3 4 5 6 7 8 9; do echo noise-noise-noise; echo noise >&2; done';
     const loader = lab.loaderStub(`${noise}; exec /usr/sbin/kdb5_util "$@"`, 'noisy');
-    const server = await start(name, line('our', { loader }));
+    const server = await start(name, line('ours', { loader }));
     const proxy = await startProxy(server.port);
     for (const kprop of kprops) {
       expect(await propagateTo(server, kprop, proxy.port)).toEqual({ ...succeeded(), kpropd: 0 });
@@ -75,9 +76,9 @@ describe.each(names)('%s', (name) => {
 
   test('a kpropd that cannot start says nothing to the peer, and exits with 1', async () => {
     const env = { KRB5_CONFIG: join(lab.folder, 'no-such-krb5.conf') };
-    const server = await start(name, { ...line('our'), env });
+    const server = await start(name, { ...line('ours'), env });
     const proxy = await startProxy(server.port);
-    const failed = await propagateTo(server, 'MIT', proxy.port);
+    const failed = await propagateTo(server, 'mit', proxy.port);
     expect(failed).toMatchObject({ status: 1, stdout: '', kpropd: 1 });
     expect(proxy.counted.server).toBe(0);
     await proxy.close();
@@ -86,10 +87,10 @@ describe.each(names)('%s', (name) => {
   test("a sender that MIT's kpropd rejects sees the same from ours", async () => {
     const keytab = join(lab.replica.folder, 'no-such.keytab');
     const outcomes = [];
-    for (const kpropd of ['MIT', 'our'] as const) {
+    for (const kpropd of ['mit', 'ours'] as const) {
       const { program, args } = line(kpropd);
       const server = await start(name, { program, args: [...args, '-s', keytab] });
-      outcomes.push(await propagateTo(server, 'MIT'));
+      outcomes.push(await propagateTo(server, 'mit'));
       await server.stop();
     }
     expect(outcomes[0]).toMatchObject({ status: 1, kpropd: 1 });
@@ -98,8 +99,8 @@ describe.each(names)('%s', (name) => {
 });
 
 test('the line of inetd.conf for a node that no PATH leads to', async () => {
-  const server = await start('inetd', { ...line('our'), byNode: true });
-  expect(await propagateTo(server, 'MIT')).toEqual({ ...succeeded(), kpropd: 0 });
+  const server = await start('inetd', { ...line('ours'), byNode: true });
+  expect(await propagateTo(server, 'mit')).toEqual({ ...succeeded(), kpropd: 0 });
 });
 
 describe('systemd', () => {
@@ -129,7 +130,7 @@ describe('systemd', () => {
     expect(Number(exposure), stdout + stderr).toBeLessThanOrEqual(2.5);
   });
 
-  test('both services are shut in by the same rules, but for the port', () => {
+  test('both services are confined by the same rules, except for the port', () => {
     const rules = (unit: string) => {
       const text = readFileSync(join(folder(), unit), 'utf8');
       const [, after = ''] = text.split('# What kpropd, Node and kdb5_util need, and no more');

@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
 import { Principal } from '../../src/protocol/krb5/messages/principal.ts';
 import { Acl } from '../../src/server/acl.ts';
+import { enctypes } from '../support/wire/enctypes.ts';
 
 const name = 'host/vm@EXAMPLE.ORG';
 const client = Principal.of('EXAMPLE.ORG', ['host', 'vm']);
@@ -97,8 +98,8 @@ test('a name is compared as it is escaped: no principal can pass for two', () =>
   expect(permits(`${name}\n`, aes256, blank)).toBe(false);
 });
 
-test('a restricted line lets in tickets of that enctype and no other', () => {
-  for (const enctype of [16, 17, 18, 19, 20, 23, 25, 26]) {
+test('a restricted line permits tickets of that enctype and no other', () => {
+  for (const enctype of enctypes) {
     expect(permits(`${name} aes128-cts\n`, enctype), `${enctype}`).toBe(enctype === 17);
     expect(permits(`${name}\n`, enctype), `${enctype}`).toBe(true);
   }
@@ -120,7 +121,7 @@ describe('the file', () => {
     return undefined;
   };
 
-  test('missing, it lets nobody in and says so', () => {
+  test('a missing file permits nobody, and the error says so', () => {
     const path = join(folder, 'missing');
     expect(reasonOf(Acl.read(path))).toMatchObject({
       code: 'auth.denied',
@@ -129,13 +130,13 @@ describe('the file', () => {
     });
   });
 
-  test('a directory lets nobody in', () => {
+  test('a directory permits nobody', () => {
     expect(reasonOf(Acl.read(folder))).toMatchObject({
       detail: { reason: 'the ACL file cannot be read: Is a directory' },
     });
   });
 
-  test('says which enctypes it would let in, harmless to a terminal', () => {
+  test('names the enctypes that it would permit, escaped for a terminal', () => {
     const path = join(folder, 'acl');
     writeFileSync(path, `${name} aes128-cts\n${name} \u001b[31mred\n`);
     expect(reasonOf(Acl.read(path))).toMatchObject({

@@ -34,10 +34,14 @@ test('a listener that throws at every event is a warning, and stops nothing', as
   rig.holdGood();
 });
 
-test('who is not in the ACL stays a stranger: for a newcomer one of them must go', async () => {
+test('a peer that is not in the ACL stays a stranger: one of them ends for a newcomer', async () => {
   const acl = join(rig.lab.replica.folder, 'acl-nobody');
   writeFileSync(acl, '');
-  const server = await rig.serve({ acl, maxUnauthenticated: 2, limits: { authenticate: 60_000 } });
+  const server = await rig.serve({
+    acl,
+    maxUnauthenticated: 2,
+    limits: { authenticateMillis: 60_000 },
+  });
   const credential = await labCredential(rig.lab);
   const closed = () => server.events.filter(({ kind }) => kind === 'closed').length;
   const denied = () => server.events.filter(({ kind }) => kind === 'denied').length;
@@ -54,7 +58,7 @@ test('who is not in the ACL stays a stranger: for a newcomer one of them must go
   for (const { channel } of insiders) channel.close();
 }, 20_000);
 
-test('what a killed kpropd left beside the dump is removed at the start, if nobody has it', async () => {
+test('files that a killed kpropd left beside the dump are removed at the start, unless they are locked', async () => {
   const { fromMaster } = rig.lab.replica;
   const dead = [`${fromMaster}.temp`, `${fromMaster}.temp.3`];
   const others = [`${fromMaster}.temp.2`, `${fromMaster}.temp.old`, `${fromMaster}.tempo`];

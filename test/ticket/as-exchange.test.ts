@@ -263,7 +263,7 @@ describe('what anybody may send in place of the KDC', () => {
     },
   );
 
-  test('what lasts of it is what the reply says under its key', async () => {
+  test('only the encrypted part of the reply counts', async () => {
     const stime = nowSeconds + 80_000;
     const { result } = await ask([() => preauthRequired(offers, { stime }), gives]);
     expect(result).toMatchObject({ status: 'fulfilled', value: { clockOffsetMicros: 0 } });

@@ -82,14 +82,14 @@ describe('a second try at the primary', () => {
     expect(result.status).toBe('fulfilled');
   });
 
-  test('that nobody answers leaves the first error', async () => {
+  test('without an answer leaves the first error', async () => {
     const { result } = await ask([says(6)], {
       realm: () => ['primary_kdc = nowhere.invalid'],
     });
     expect(result).toMatchObject({ reason: { code: 'kdc.error', detail: { number: 6 } } });
   });
 
-  test('is not made where no primary is configured, or it was the one that answered', async () => {
+  test('is not made if no primary is configured, or if the primary was the one that answered', async () => {
     expect((await ask([says(6)])).asked).toHaveLength(1);
     const own = await ask([says(6)], { realm: (port) => [`primary_kdc = 127.0.0.1:${port}`] });
     expect(own.result).toMatchObject({ reason: { detail: { number: 6 } } });

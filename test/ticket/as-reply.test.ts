@@ -185,7 +185,7 @@ describe('a reply is believed only if it is what was asked for', () => {
     expect(verdict(fields)).toBe(outcome);
   });
 
-  test('renewable for as long as it likes, if that was asked for', () => {
+  test('renewable for any time, if that was asked for', () => {
     const part = { flags: renewable, renewTill: body.till + 1_000_000 };
     expect(verdict({ part }, { renewAsked: true })).toBe('believed');
   });

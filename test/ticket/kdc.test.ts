@@ -89,7 +89,7 @@ describe('a KDC on UDP', () => {
 });
 
 describe('of several KDCs', () => {
-  test('one that refuses is passed over at once', async () => {
+  test('a KDC that refuses is skipped at once', async () => {
     const port = await deadPort();
     const kdc = await udpServer(says('reply'));
     const start = performance.now();
@@ -98,7 +98,7 @@ describe('of several KDCs', () => {
     expect(performance.now() - start).toBeLessThan(900);
   });
 
-  test('one that is silent costs a second', async () => {
+  test('a silent KDC costs a second', async () => {
     const silent = await udpServer();
     const kdc = await udpServer(says('reply'));
     const start = performance.now();
@@ -112,7 +112,7 @@ describe('of several KDCs', () => {
     expect(await replyOf(ask([`two.example:${kdc.port}`]))).toBe('reply');
   });
 
-  test('names that do not resolve are passed over, and told of in the end', async () => {
+  test('names that do not resolve are skipped, and reported at the end', async () => {
     const kdc = await udpServer(says('reply'));
     expect(await replyOf(ask(['nosuch.example', `127.0.0.1:${kdc.port}`]))).toBe('reply');
     const port = await deadPort();
@@ -215,7 +215,7 @@ describe('records of DNS', () => {
   });
 });
 
-test('an SRV record that denies the service is no KDC', async () => {
+test('an SRV record that denies the service gives no KDC', async () => {
   const srv = async (name: string) =>
     name === '_kerberos._udp.EXAMPLE.ORG' ? [{ name: '', port: 0, priority: 0 }] : [];
   await expect(ask([], { resolver: { ...resolver, srv } })).rejects.toMatchObject({

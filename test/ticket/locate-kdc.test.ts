@@ -65,7 +65,7 @@ describe('kdc lines of krb5.conf', () => {
     expect(await located([entry])).toEqual([expected]);
   });
 
-  test('keep their order, and one that is only a port does not count', async () => {
+  test('keep their order, and one with only a port is ignored', async () => {
     expect(await located(['b.example', '88', 'a.example'])).toEqual([
       'b.example 88/either',
       'a.example 88/either',
@@ -214,7 +214,7 @@ describe('URI records in a DNS message', () => {
     ]);
   });
 
-  test('are none in any cut of it', () => {
+  test('are none in any prefix of it', () => {
     for (let end = 0; end < message.length; end++) {
       expect(parseUriRecords(message.subarray(0, end))).toEqual([]);
     }

@@ -16,7 +16,7 @@ vi.mock('../../src/host/libc.ts', async (original) => ({
   canonicalHostName: never,
 }));
 
-test('the step, or the signal, whichever comes first; nobody listens afterwards', async () => {
+test('the step or the signal, whichever comes first; no listener is left', async () => {
   const abort = new AbortController();
   const { signal } = abort;
   expect(await untilAborted(undefined, async () => 1)).toBe(1);

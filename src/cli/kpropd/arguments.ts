@@ -19,14 +19,14 @@ Usage: ${program} [-r realm] [-s keytab] [-d] [-D] [-S]
 const additions = `
 Further options:
 \t--load=auto|streamed|complete\tload a dump while it arrives, or when it is complete
-\t-t\t\t\tserve one connection, then leave
+\t-t\t\t\tserve one connection, then exit
 \t--require-enctype=LIST\trefuse tickets and session keys of other encryption types
 \t--log-rate=N\t\tlog at most N lines a second about strangers; 0: no limit (${defaultLogRate})
-\t--user=NAME\t\tbecome this user when the port is bound
+\t--user=NAME\t\tbecome this user once the port is bound
 ${limitHelp}\t--help, --version
 `;
 
-/** What kpropd's command line says. */
+/** What kpropd's command line asks for. */
 export interface Arguments {
   readonly realm: string | undefined;
   readonly keytab: string | undefined;
@@ -42,14 +42,17 @@ export interface Arguments {
   readonly load: LoadMode | undefined;
   readonly requireEnctype: string | undefined;
   readonly limits: LimitOptions;
-  /** Lines a second about each kind of event that strangers can cause; 0 is without a limit. */
+  /** Lines a second about each kind of event that strangers can cause; 0 means no limit. */
   readonly logRate: number;
-  /** Whom kpropd becomes when it has its port. */
+  /** The user that kpropd becomes once the port is bound. */
   readonly user: string | undefined;
 }
 
-/** What the command line says, or the exit status where that is all. */
+/** What the command line asks for, or the exit status if there is nothing left to do. */
 export function readArguments(args: readonly string[]): Arguments | number {
+  // MIT's start scripts and units pass these three, and so they are accepted; nothing reads them.
+  // -A and -x belong to incremental propagation: the admin server to poll, and arguments of the
+  // database library. -S (standalone) is what MIT's kpropd, too, does in any case since release 1.11.
   const line = getopt(args, 'A:f:F:p:P:r:s:DdSa:tx:', {
     'pid-file': true,
     load: true,
@@ -78,7 +81,9 @@ export function readArguments(args: readonly string[]): Arguments | number {
   }
   const load = loadModes.find((mode) => mode === value('load'));
   if (has('load') && load === undefined) {
-    process.stderr.write(`${program}: --load is one of ${loadModes.join(', ')}\n${usage}`);
+    process.stderr.write(
+      `${program}: --load takes one of ${loadModes.join(', ')}, not '${value('load')}'\n${usage}`,
+    );
     return 1;
   }
   const limits = readLimits(line.options);
@@ -88,7 +93,7 @@ export function readArguments(args: readonly string[]): Arguments | number {
   }
   const logRate = Number(value('log-rate') ?? defaultLogRate);
   if (!/^\d+$/.test(value('log-rate') ?? '0')) {
-    process.stderr.write(`${program}: --log-rate is a number of lines a second\n${usage}`);
+    process.stderr.write(`${program}: --log-rate takes a whole number of lines a second\n${usage}`);
     return 1;
   }
   const absolute = (path: string | undefined) => (path === undefined ? undefined : resolve(path));
@@ -97,7 +102,7 @@ export function readArguments(args: readonly string[]): Arguments | number {
     debug: has('d'),
     foreground: has('D'),
     once: has('t'),
-    // A daemon changes to "/": what was meant relative to here must not move with it.
+    // Relative paths are resolved here, because a daemon changes to "/".
     keytab: absoluteKeytab(value('s') ?? process.env.KRB5_KTNAME),
     file: absolute(value('f')),
     database: value('F'),
@@ -113,7 +118,7 @@ export function readArguments(args: readonly string[]): Arguments | number {
   };
 }
 
-/** The same keytab as seen from another directory. */
+/** The name of a keytab with its path made absolute. */
 function absoluteKeytab(name: string | undefined): string | undefined {
   if (name?.startsWith('FILE:')) return `FILE:${resolve(name.slice('FILE:'.length))}`;
   return name && !name.includes(':') ? resolve(name) : name;

@@ -4,20 +4,21 @@ import { errnoOf, errnoText } from '../../errors/com-err.ts';
 import { KpropError } from '../../errors/kprop-error.ts';
 import { userByName } from '../../host/users.ts';
 
-/** What a kpropd must be able to do with a file or a folder, in words for an administrator. */
+/** What kpropd must be able to do with a file or a folder; `access` is printed. */
 export interface Need {
   readonly path: string;
   readonly access: 'read' | 'write' | 'execute';
 }
 
-/** In Node since 0.9; the package of Node's types lacks it. */
+/** Node has it since 0.9, but @types/node lacks it. */
 interface ProcessWithGroups {
   initgroups(user: string, extraGroup: number): void;
 }
 
 /**
- * Gives up root for good: from now on the process is this user, with the user's groups.
- * @throws config.user if there is no such user, it may not be done, or a need is not met then
+ * Gives up root for good: from now on the process runs as this user, with the user's groups.
+ * @throws config.user if there is no such user, if only root may do it, or if the user lacks one of
+ * the needed rights
  */
 export function becomeUser(user: string, needs: readonly Need[]): void {
   const fault = (reason: string, cause?: unknown) =>

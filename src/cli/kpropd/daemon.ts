@@ -2,14 +2,14 @@ import { spawn } from 'node:child_process';
 
 import { withoutInspector } from '../../host/inspector.ts';
 
-/** Set for the child only, and taken out of its environment before anything else can inherit it. */
+/** Set for the daemon only, which removes it at once, so that nothing it starts inherits it. */
 const marker = 'KPROPD_DAEMON_CHILD';
 
 const daemonChild = process.env[marker] !== undefined;
 delete process.env[marker];
 
 /** What the daemon tells the process that started it. */
-export type DaemonWord = 'ready' | { readonly failed: readonly string[] };
+export type DaemonMessage = 'ready' | { readonly failed: readonly string[] };
 
 /** Whether this process is the daemon, not the command that started it. */
 export function isDaemonChild(): boolean {
@@ -17,9 +17,9 @@ export function isDaemonChild(): boolean {
 }
 
 /**
- * Starts this very program again as a daemon: in a session of its own, without a terminal. Node
- * cannot fork. Resolves with the exit status once the daemon listens, or has said why it cannot:
- * MIT's kpropd leaves before that and its caller never learns.
+ * Starts this program again as a daemon, in a session of its own and without a terminal: Node cannot
+ * fork. Resolves with the exit status once the daemon listens or has said why it cannot. MIT's kpropd
+ * exits before that, so that its caller never learns of a failure.
  */
 export function startDaemon(): Promise<number> {
   return new Promise((resolve) => {
@@ -29,11 +29,11 @@ export function startDaemon(): Promise<number> {
       detached: true,
       stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
     });
-    child.once('message', (word: DaemonWord) => {
-      if (word !== 'ready') process.stderr.write(`${word.failed.join('\n')}\n`);
+    child.once('message', (message: DaemonMessage) => {
+      if (message !== 'ready') process.stderr.write(`${message.failed.join('\n')}\n`);
       child.disconnect();
       child.unref();
-      resolve(word === 'ready' ? 0 : 1);
+      resolve(message === 'ready' ? 0 : 1);
     });
     child.once('error', (error) => {
       process.stderr.write(`kpropd: ${error.message}\n`);
@@ -43,11 +43,11 @@ export function startDaemon(): Promise<number> {
   });
 }
 
-/** Tells the process that started the daemon how it went, and lets it go. */
-export function tellParent(word: DaemonWord): void {
-  // It may have been killed meanwhile: a second disconnect is an error that would end the daemon.
-  const letGo = () => {
+/** Tells the process that started the daemon how it went, and disconnects from it. */
+export function tellParent(message: DaemonMessage): void {
+  // If the parent has been killed, the channel is closed: a second disconnect would end the daemon.
+  const disconnect = () => {
     if (process.connected) process.disconnect();
   };
-  if (process.connected) process.send?.(word, letGo);
+  if (process.connected) process.send?.(message, disconnect);
 }

@@ -3,7 +3,7 @@ import { isIP } from 'node:net';
 import type { GivenLimits } from '../../server/listen/connection-limits.ts';
 import type { ServeOptions } from '../../server/options.ts';
 
-/** What kpropd's options say of addresses and limits, as serveKprop takes it. */
+/** The addresses and limits that kpropd's options set, as serveKprop takes them. */
 export type LimitOptions = Pick<
   ServeOptions,
   'address' | 'limits' | 'maxDumpBytes' | keyof GivenLimits
@@ -17,9 +17,9 @@ const counts = {
   'max-dump': 'maxDumpBytes',
 } as const;
 const seconds = {
-  'auth-timeout': 'authenticate',
-  'idle-timeout': 'idle',
-  timeout: 'total',
+  'auth-timeout': 'authenticateMillis',
+  'idle-timeout': 'idleMillis',
+  timeout: 'totalMillis',
 } as const;
 
 /** For getopt: all of them take a value. */
@@ -27,10 +27,10 @@ export const limitNames: Readonly<Record<string, true>> = Object.fromEntries(
   ['listen', ...Object.keys(counts), ...Object.keys(seconds)].map((name) => [name, true]),
 );
 
-export const limitHelp = `\t--listen=ADDRESS\tlisten on this address only; may be given several times
+export const limitHelp = `\t--listen=ADDRESS\tlisten on this address only; may be repeated
 \t--max-connections=N\tconnections that have not authenticated (256)
-\t--max-per-address=N\tthe same, of one IPv4 address or IPv6 /64 (32)
-\t--max-rate=N\tnew ones a second, where no primary is known to be (200)
+\t--max-per-address=N\tthe same, from one IPv4 address or IPv6 /64 (32)
+\t--max-rate=N\tnew connections a second from unknown addresses (200)
 \t--max-propagations=N\tpropagations at once (64)
 \t--max-dump=BYTES\trefuse larger dumps (no limit)
 \t--auth-timeout=SECONDS\tfrom the connection to the end of authentication (10)
@@ -38,7 +38,7 @@ export const limitHelp = `\t--listen=ADDRESS\tlisten on this address only; may b
 \t--timeout=SECONDS\tfor a whole propagation, load included (iprop_resync_timeout, 300)
 `;
 
-/** The limits that the options set, or what is wrong with one of them. For times 0 is for ever. */
+/** The limits that the options set, or what is wrong with one of them. A time of 0 means no limit. */
 export function readLimits(
   options: readonly { readonly name: string; readonly value: string | undefined }[],
 ): LimitOptions | string {
@@ -66,7 +66,7 @@ export function readLimits(
   return { ...found, limits, ...(address.length > 0 && { address }) };
 }
 
-/** NaN for what is none. */
+/** NaN if the text is not a whole number. */
 function wholeNumber(text: string): number {
   return /^\d{1,15}$/.test(text) ? Number(text) : Number.NaN;
 }

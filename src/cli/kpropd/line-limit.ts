@@ -1,9 +1,9 @@
-/** What lines are about; each kind has a budget of its own, so that none crowds out another. */
+/** What a line is about. Each kind has a budget of its own, so that none crowds out another. */
 export type LineKind = 'connection' | 'refusal' | 'fault' | 'denied';
 
 /**
- * How many lines others can cause: a token bucket for each kind. `perSecond` lines are let through,
- * after a quiet time `burstSeconds` times as many at once; 0 is without a limit.
+ * Bounds the lines that peers can cause: a token bucket for each kind. It lets through `perSecond`
+ * lines, after a quiet time `burstSeconds` times as many at once; 0 means no limit.
  */
 export class LineLimit {
   readonly #perSecond: number;
@@ -16,7 +16,7 @@ export class LineLimit {
     this.#nowMillis = nowMillis;
   }
 
-  /** Whether so many lines of a kind may be written now; counts them if not. */
+  /** Whether this number of lines may be written now; if not, they count as suppressed. */
   allows(kind: LineKind, lines = 1): boolean {
     if (this.#perSecond === 0) return true;
     const most = this.#perSecond * burstSeconds;
@@ -29,7 +29,7 @@ export class LineLimit {
     return allowed;
   }
 
-  /** Lines that were not allowed since this was last asked. */
+  /** How many lines were suppressed since the last call. */
   takeSuppressed(): number {
     const count = this.#suppressed;
     this.#suppressed = 0;

@@ -10,7 +10,7 @@ import type { LineKind, LineLimit } from './line-limit.ts';
 export interface KpropdLogOptions {
   readonly program: string;
   readonly debug: boolean;
-  /** Nothing is waited for after the first connection. */
+  /** kpropd exits after the first connection. */
   readonly once: boolean;
   readonly syslog: Syslog;
   readonly stdout: DescriptorOutlet;
@@ -18,26 +18,26 @@ export interface KpropdLogOptions {
   readonly limit: LineLimit;
 }
 
-/** What is known of a connection that is open. */
+/** An open connection. */
 interface Connection {
-  /** Its lines came too fast; they are held until it turns out to be one that may propagate. */
+  /** There were too many lines: these are held back until the peer proves that it may propagate. */
   quiet: boolean;
   permitted: boolean;
   readonly held: (() => void)[];
 }
 
 /**
- * What kpropd says, in MIT's words: debug lines on stderr with -d, and the system's log. Log
- * watchers and test suites match these (krb5 src/kprop/kpropd.c). What strangers can cause is
- * limited; what a propagation says is not.
+ * What kpropd says, in MIT's words: debug lines on stderr with -d, and the system log. Log watchers
+ * and test suites match these (krb5 src/kprop/kpropd.c). Lines that strangers can cause are limited,
+ * lines about a permitted propagation are not.
  */
 export class KpropdLog {
-  readonly #o: KpropdLogOptions;
+  readonly #options: KpropdLogOptions;
   readonly #connections = new Map<number, Connection>();
   #report: NodeJS.Timeout | undefined;
 
   constructor(options: KpropdLogOptions) {
-    this.#o = options;
+    this.#options = options;
   }
 
   waiting(): void {
@@ -60,12 +60,12 @@ export class KpropdLog {
   #say(event: ServerEvent, permitted: boolean): void {
     switch (event.kind) {
       case 'connected':
-        this.#o.syslog.log('info', `Connection from ${event.address}`);
+        this.#options.syslog.log('info', `Connection from ${event.address}`);
         break;
       case 'denied':
-        // The debug line is the same one.
+        // The debug line has the same text.
         if (!this.#allows('denied')) return;
-        this.#o.syslog.log('warning', asLine(debugLineOf(event) ?? ''));
+        this.#options.syslog.log('warning', asLine(debugLineOf(event) ?? ''));
         break;
       case 'failed':
         this.#failure(event.error, permitted ? undefined : kindOf(event.error));
@@ -77,67 +77,67 @@ export class KpropdLog {
         this.note(droppedText(event));
         break;
       case 'loader-output':
-        // MIT's loader inherits both. A daemon's are /dev/null; the hint has the words too.
-        this.#o[event.to].write(event.text);
+        // MIT's loader inherits both. A daemon's are /dev/null, but the hint quotes the loader, too.
+        this.#options[event.to].write(event.text);
         break;
       default:
     }
     const line = debugLineOf(event);
     if (line !== undefined) this.#debugLine(asLine(line));
-    if (event.kind === 'closed' && !this.#o.once) this.waiting();
+    if (event.kind === 'closed' && !this.#options.once) this.waiting();
   }
 
-  /** Now nobody can say any more that it is a stranger's. */
+  /** It is no longer a stranger's connection: what was held back is logged. */
   #permit(connection: Connection): void {
     connection.permitted = true;
     connection.quiet = false;
     for (const say of connection.held.splice(0)) say();
   }
 
-  /** A failure: where MIT's kpropd would say it, with the remedy behind it. */
+  /** Logs a failure where MIT's kpropd would, followed by the remedy. */
   failure(error: unknown): void {
     this.#failure(error, undefined);
   }
 
-  /** Of a kind that is limited, if any. */
+  /** The same within the limit of `kind`, if it has one. */
   #failure(error: unknown, kind: LineKind | undefined): void {
     const cut = kind === undefined ? asLine : strangerLine;
-    const { texts, to } = failureLines(this.#o.program, error);
+    const { texts, to } = failureLines(this.#options.program, error);
     const hint = hintLine(error, cut);
     const lines = texts.length + (hint === undefined ? 0 : 1);
     if (kind !== undefined && !this.#allows(kind, lines)) return;
     for (const text of texts.map((each) => cut(each))) {
-      if (to === 'stderr') this.#o.stderr.write(`${text}\n`);
+      if (to === 'stderr') this.#options.stderr.write(`${text}\n`);
       else this.#complain(text, to);
     }
     if (hint === undefined) return;
-    if (!this.#o.debug || to === 'syslog') this.#o.syslog.log('info', hint);
+    if (!this.#options.debug || to === 'syslog') this.#options.syslog.log('info', hint);
     this.#debugLine(hint);
   }
 
-  /** An error line that goes to the log even with -d, and without the program's name there. */
+  /** An error line that goes to the log even with -d; only on stderr it begins with the program's name. */
   complain(text: string): void {
-    this.#o.syslog.log('err', text);
-    this.#debugLine(`${this.#o.program}: ${text}`);
+    this.#options.syslog.log('err', text);
+    this.#debugLine(`${this.#options.program}: ${text}`);
   }
 
-  /** Something that an administrator should know, and no error. */
+  /** Something that an administrator should know, but not an error. */
   note(text: string, priority: 'notice' | 'warning' = 'notice'): void {
-    this.#o.syslog.log(priority, text);
+    this.#options.syslog.log(priority, text);
     this.#debugLine(text);
   }
 
-  /** Says how many lines were suppressed, if any were and it has not been said. */
+  /** Logs how many lines were suppressed since this was last logged, if any. */
   tellSuppressed(): void {
     clearTimeout(this.#report);
     this.#report = undefined;
-    const count = this.#o.limit.takeSuppressed();
+    const count = this.#options.limit.takeSuppressed();
     if (count > 0) this.note(`${count} lines about connections suppressed (--log-rate)`);
   }
 
-  /** The lines of a failure for a terminal that has not seen it yet. */
+  /** The lines of a failure for the terminal of the starter; `all`: it has not seen any of them yet. */
   linesOf(error: unknown, o: { readonly all: boolean }): readonly string[] {
-    const { texts, to } = failureLines(this.#o.program, error);
+    const { texts, to } = failureLines(this.#options.program, error);
     const hint = hintLine(error);
     return [
       ...(to === 'stderr' && !o.all ? [] : texts.map((each) => asLine(each))),
@@ -146,18 +146,18 @@ export class KpropdLog {
   }
 
   #allows(kind: LineKind, lines?: number): boolean {
-    const allowed = this.#o.limit.allows(kind, lines);
+    const allowed = this.#options.limit.allows(kind, lines);
     if (!allowed) this.#report ??= setTimeout(() => this.tellSuppressed(), reportMillis).unref();
     return allowed;
   }
 
   #complain(text: string, to: 'syslog' | 'com_err'): void {
-    if (!this.#o.debug || to === 'syslog') this.#o.syslog.log('err', text);
+    if (!this.#options.debug || to === 'syslog') this.#options.syslog.log('err', text);
     this.#debugLine(text);
   }
 
   #debugLine(text: string): void {
-    if (this.#o.debug) this.#o.stderr.write(`${text}\n`);
+    if (this.#options.debug) this.#options.stderr.write(`${text}\n`);
   }
 }
 
@@ -167,10 +167,10 @@ function droppedText({ count, from, fromCount, millis }: DroppedEvent): string {
 }
 
 const reportMillis = 10_000;
-/** "connected", "authenticating", "authenticated": more is not to be held of one connection. */
+/** A connection has three events before it is permitted: connected, authenticating, authenticated. */
 const heldLimit = 3;
 
-/** What a failure is about that came before its peer had proved that it may propagate. */
+/** The kind of a failure that happened before the peer was permitted to propagate. */
 function kindOf(error: unknown): LineKind {
   if (isKpropError(error, 'auth.denied')) return 'denied';
   const others = error instanceof KpropError && /^(peer|network)$/.test(error.fault);
@@ -178,8 +178,8 @@ function kindOf(error: unknown): LineKind {
 }
 
 /**
- * What MIT's kpropd says of a failure, and where: as com_err does, which is on stderr with -d and in
- * the system's log without; or always in that log; or always on stderr.
+ * What MIT's kpropd says about a failure, and where: with com_err, which writes to stderr with -d and
+ * to the system log without; or always to that log; or always to stderr.
  */
 function failureLines(
   program: string,
@@ -188,7 +188,7 @@ function failureLines(
   if (!(error instanceof KpropError)) return { texts: mitLines(program, error), to: 'com_err' };
   const exec = (path: string, status: number) =>
     `${program}: ${path} returned a bad exit status (${status})`;
-  // It has its own line, a warning.
+  // The event 'denied' has logged it already, as a warning.
   if (isKpropError(error, 'auth.denied')) return { texts: [], to: 'syslog' };
   if (isKpropError(error, 'server.timeout')) {
     return { texts: ['Full propagation timed out'], to: 'stderr' };
@@ -200,8 +200,8 @@ function failureLines(
   if (isKpropError(error, 'network.unresolved')) {
     return { texts: [`getaddrinfo: ${error.comErrText}`], to: 'stderr' };
   }
-  // Before it knows how to log.
-  const to = error.doing === 'while initializing krb5' ? 'stderr' : 'com_err';
+  // MIT's kpropd has not set up its log yet.
+  const to = error.initializing ? 'stderr' : 'com_err';
   if (isKpropError(error, 'loader.missing')) {
     const text = `${program}: ${error.comErrText}`;
     return { texts: [text, exec(error.detail.path, 1)], to };

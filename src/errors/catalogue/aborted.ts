@@ -1,11 +1,11 @@
 import { row, wait } from './row.ts';
 
-/** What was stopped by its caller. */
+/** What the caller or an administrator stopped. */
 export const abortedRows = {
   aborted: row<{ reason: string }>({
     fault: wait,
     says: (d) => `stopped: ${d.reason}`,
-    remedy: 'start it again when you are ready',
+    remedy: 'run kprop again',
     toPeer: () => 'stopped',
   }),
 } as const;

@@ -1,83 +1,93 @@
 import { errnoText } from '../com-err.ts';
-import { config, errno, local, type Place, peer, row, theKeytab } from './row.ts';
+import {
+  addKey,
+  config,
+  errno,
+  local,
+  type Place,
+  peer,
+  readableKeytab,
+  renewKey,
+  row,
+} from './row.ts';
 
-/** Why an acceptor does not let a peer in (RFC 4120 §3.2.3). */
+/** Why a replica does not let a peer in (RFC 4120 §3.2.3). */
 export const authRows = {
   'auth.no-key': row<{ principal: string; keytab: string }>({
     fault: config,
     comErr: 45,
     says: (d) => `the keytab ${d.keytab} has no key for ${d.principal}`,
-    remedy: theKeytab,
+    remedy: addKey,
   }),
   'auth.no-keytab': row<Place>({
     fault: config,
     comErr: 45,
     says: (d) => `cannot read the keytab ${d.path}: ${errnoText(d.errno)}`,
-    remedy: (d) =>
-      d.errno === 'EACCES' ? 'run as root, or as the owner of the keytab' : theKeytab,
+    remedy: readableKeytab,
   }),
   'auth.wrong-kvno': row<{ principal: string; kvno: number; keytab: string }>({
     fault: config,
     comErr: 44,
     says: (d) => `the keytab ${d.keytab} has no key version ${d.kvno} of ${d.principal}`,
-    remedy: 'run ktadd for that principal on this host again',
+    remedy: renewKey,
   }),
   'auth.not-us': row<{ principal: string; wanted: string }>({
     fault: peer,
     comErr: 35,
-    says: (d) => `the ticket is for ${d.wanted}, and this is ${d.principal}`,
+    says: (d) => `the ticket is for ${d.wanted}, but this host is ${d.principal}`,
     remedy:
-      "the sender must name this host as its key stands in the keytab; or set ignore_acceptor_hostname in this host's krb5.conf",
+      'give kprop the name of this host that its keytab has (klist -k), or set ignore_acceptor_hostname = true in [libdefaults] of krb5.conf on this host',
   }),
   'auth.mismatch': row<{ ticket: string; authenticator: string }>({
     fault: peer,
     comErr: 36,
-    says: (d) => `the ticket is of ${d.ticket}, the authenticator of ${d.authenticator}`,
-    remedy: 'the request was forged or damaged: find out who sent it',
+    says: (d) => `the ticket names ${d.ticket}, but the authenticator names ${d.authenticator}`,
+    remedy: 'find out who sent the request: it was forged, or damaged on the way',
   }),
   'auth.replay': row<{ client: string }>({
     fault: peer,
     comErr: 34,
-    says: (d) => `the request of ${d.client} was seen before`,
-    remedy: 'run kprop again; if it stays, something on the way repeats packets',
+    says: (d) => `the same request of ${d.client} has been received before`,
+    remedy:
+      'run kprop again; if it fails again, find out what repeats packets between the two hosts',
   }),
   'auth.clock-skew': row<{ seconds: number; limit: number }>({
     fault: peer,
     comErr: 37,
-    says: (d) => `the clocks differ by ${d.seconds} s; ${d.limit} s is the limit`,
+    says: (d) => `the clocks of the two hosts differ by ${d.seconds} s; the limit is ${d.limit} s`,
     remedy: 'set the clocks of the KDC, the primary and the replica by NTP',
   }),
   'auth.not-yet-valid': row<{ starts: string }>({
     fault: peer,
     comErr: 33,
-    says: (d) => `the ticket is valid from ${d.starts} on`,
-    remedy: "this host's clock is behind the KDC's: set both by NTP",
+    says: (d) => `the ticket is not valid before ${d.starts}`,
+    remedy: "set both clocks by NTP: this host's clock is behind the KDC's",
   }),
   'auth.expired': row<{ ended: string }>({
     fault: peer,
     comErr: 32,
     says: (d) => `the ticket expired at ${d.ended}`,
     remedy:
-      "get a fresh ticket; if it is fresh, this host's clock is ahead of the KDC's: set both by NTP",
+      "get a fresh ticket (kinit); if it is fresh, set both clocks by NTP: this host's clock is ahead of the KDC's",
   }),
   'auth.invalid-ticket': row<Record<never, never>>({
     fault: peer,
     comErr: 145,
     says: () => 'the ticket is marked invalid (postdated, not yet validated)',
-    remedy: 'get an ordinary ticket',
+    remedy: 'get a ticket that is not postdated: kinit without -s',
   }),
   'auth.transited': row<{ client: string }>({
     fault: peer,
     comErr: 43,
     says: (d) => `the ticket of ${d.client} passed through realms that the KDC did not check`,
-    remedy: 'primary and replica must be of one realm',
+    remedy: 'use the same realm on primary and replica: default_realm in krb5.conf, or -r',
   }),
   'auth.not-mutual': row<{ client: string }>({
     fault: peer,
     comErr: 46,
     says: (d) => `the request of ${d.client} does not ask for mutual authentication`,
     remedy:
-      'no kprop sends such a request: something on the way changes the stream, or replays an old one',
+      'find out who sent the request: no kprop sends such a one, so it was changed on the way or replayed',
   }),
   'auth.denied': row<{ client: string; enctype: string; acl: string; reason: string }>({
     fault: { ...peer, exit: 77 },
@@ -90,17 +100,17 @@ export const authRows = {
     fault: local,
     comErr: errno,
     says: (d) => `the replay cache ${d.path} cannot be used: ${errnoText(d.errno)}`,
-    remedy:
-      'make its directory and let this program write there, or set KRB5RCACHEDIR or KRB5RCACHENAME',
+    remedy: (d) =>
+      `let the user that kpropd runs as create and write ${d.path}, or name another place in KRB5RCACHEDIR or KRB5RCACHENAME`,
   }),
   'auth.replay-name': row<{ name: string; known: boolean }>({
     fault: config,
     comErr: (d) => (d.known ? 166 : 161),
     says: (d) =>
       d.known
-        ? `"${d.name}" names no replay cache`
-        : `replay caches of type "${d.name}" are unknown`,
+        ? `"${d.name}" is not the name of a replay cache`
+        : `replay caches of type "${d.name}" are not supported`,
     remedy:
-      'correct KRB5RCACHENAME, KRB5RCACHETYPE or default_rcache_name: dfl:, file2:/path, or none:',
+      'correct KRB5RCACHENAME, KRB5RCACHETYPE, or default_rcache_name in krb5.conf: dfl:, file2:/path or none:',
   }),
 } as const;

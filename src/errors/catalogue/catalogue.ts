@@ -19,7 +19,7 @@ import { serverRows } from './server.ts';
 import { sessionRows } from './session.ts';
 import { spoolRows } from './spool.ts';
 
-/** Every error code: who has to act, com_err's words, what failed, and what to do about it. */
+/** Every error code: who has to act, com_err's text, what failed, and what to do about it. */
 export const catalogue = {
   ...abortedRows,
   ...authRows,

@@ -1,7 +1,7 @@
 import { errnoText, krb5ErrorTexts } from '../com-err.ts';
 import { config, errno, type Place, row } from './row.ts';
 
-// com_err's texts by the reasons of config.value.
+// com_err's text for each `reason` of config.value.
 const configValueTexts: Readonly<Record<string, string | undefined>> = {
   'is not a boolean': 'Invalid boolean value',
   'is not an integer': 'Invalid integer value',
@@ -45,14 +45,15 @@ export const configRows = {
   'config.user': row<{ user: string; reason: string }>({
     fault: config,
     comErr: 'Operation not permitted',
-    says: (d) => `cannot serve as ${d.user}: ${d.reason}`,
+    says: (d) => `cannot run as the user ${d.user}: ${d.reason}`,
     remedy: (d) =>
-      `start kpropd as root, and give ${d.user} the keytab, the ACL, and the folders of the dump and of the database; or leave out --user`,
+      `start kpropd as root, and let ${d.user} read the keytab and the ACL and write to the folders of the received dump and of the database; or leave out --user`,
   }),
   'config.unreadable': row<Place>({
     fault: config,
     comErr: errno,
     says: (d) => `cannot read ${d.path}: ${errnoText(d.errno)}`,
-    remedy: 'correct its permissions, or KRB5_CONFIG',
+    remedy: (d) =>
+      `correct the owner and the permissions of ${d.path}, or the variable that names it (KRB5_CONFIG, KRB5_KDC_PROFILE)`,
   }),
 } as const;

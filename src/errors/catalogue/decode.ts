@@ -1,7 +1,7 @@
 import { asn1ErrorTexts } from '../com-err.ts';
 import { notKerberos, peer, row } from './row.ts';
 
-/** Bytes that are not the message that they should be. */
+/** Bytes from the peer that are not the message that belongs there. */
 export const decodeRows = {
   'decode.truncated': row<{ what: string; offset: number; wanted: number; available: number }>({
     fault: peer,
@@ -18,7 +18,7 @@ export const decodeRows = {
   'decode.unexpected-tag': row<{ what: string; wanted: string; found: string }>({
     fault: peer,
     comErr: asn1ErrorTexts.badTag,
-    says: (d) => `${d.what} should be ${d.wanted} and is ${d.found}`,
+    says: (d) => `${d.what} should be ${d.wanted} but is ${d.found}`,
     remedy: notKerberos,
   }),
   'decode.missing-field': row<{ what: string }>({

@@ -1,7 +1,7 @@
 import { errnoText } from '../com-err.ts';
 import { errno, local, type Place, row, runDump, wait } from './row.ts';
 
-/** What happens to a dump on the primary. */
+/** What is wrong with a dump on the primary. */
 export const dumpRows = {
   'dump.missing': row<Place>({
     fault: local,
@@ -10,18 +10,18 @@ export const dumpRows = {
     remedy: (d) =>
       d.errno === 'ENOENT'
         ? `make it first: kdb5_util dump ${d.path.replace(/\.dump_ok$/, '')}`
-        : 'give kprop the right file with -f, and the right to read it',
+        : 'name the right file with -f, and give this user the right to read it',
   }),
   'dump.not-ready': row<{ path: string; okPath: string }>({
     fault: wait,
     says: (d) => `'${d.path}' more recent than '${d.okPath}'.`,
     remedy:
-      'a dump is being written, or failed: wait for kdb5_util dump to end, look at its exit status, and run it again if need be',
+      'a dump is being written, or failed: wait for kdb5_util dump to end, and run it again if its exit status is not 0',
   }),
   'dump.locked': row<{ path: string }>({
     fault: wait,
     says: (d) => `the dump ${d.path} is locked by another process`,
-    remedy: 'another program writes it: wait for it to end',
+    remedy: (d) => `another program writes it: wait for it to end (fuser -v ${d.path} shows which)`,
   }),
   'dump.read': row<Place>({
     fault: local,
@@ -31,13 +31,13 @@ export const dumpRows = {
   }),
   'dump.bad-size': row<{ bytes: number }>({
     fault: local,
-    says: (d) => `the size of the dump is ${d.bytes}, which is no number of bytes`,
-    remedy: 'give the size of what the stream will yield, a whole number of 0 or more',
+    says: (d) => `the size of the dump is ${d.bytes}, not a whole number of bytes`,
+    remedy: 'set bytes to the length of the stream, 0 or more',
   }),
   'dump.changed': row<{ expected: number; got: number }>({
     fault: wait,
     says: (d) =>
       `the dump changed while it was sent: ${d.expected} bytes at first, ${d.got} at its end`,
-    remedy: `something rewrites the file in place; ${runDump}`,
+    remedy: `something rewrites the file in place: ${runDump}`,
   }),
 } as const;

@@ -5,9 +5,9 @@ export const hostRows = {
   'host.no-koffi': row<{ reason: string }>({
     fault: config,
     comErr: (d) => `the package koffi cannot be loaded (${d.reason})`,
-    says: (d) => `the package koffi, our way to the C library, cannot be loaded: ${d.reason}`,
+    says: (d) => `the package koffi, which calls the C library, cannot be loaded: ${d.reason}`,
     remedy:
-      'install kprop again, without --omit=optional: the part of koffi for this machine is an optional package',
+      'run npm install again without --omit=optional: the part of koffi for this machine is an optional package',
     toPeer: () => 'the package koffi cannot be loaded',
   }),
 } as const;

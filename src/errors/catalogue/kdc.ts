@@ -1,8 +1,8 @@
 import { krb5ErrorText, krb5ErrorTexts } from '../com-err.ts';
-import { remedyForKdcError } from '../remedies.ts';
+import { kdcLog, remedyForKdcError } from '../remedies.ts';
 import { config, network, peer, row } from './row.ts';
 
-/** What a KDC refuses, and that it is not found. */
+/** Why a KDC gives no ticket, or cannot be found. */
 export const kdcRows = {
   'kdc.unknown-realm': row<{ realm: string }>({
     fault: config,
@@ -15,13 +15,14 @@ export const kdcRows = {
     fault: network,
     comErr: 156,
     says: (d) => `none of the KDC names of realm ${d.realm} resolves: ${d.hosts.join(', ')}`,
-    remedy: 'correct the kdc lines in krb5.conf, or DNS',
+    remedy: (d) =>
+      `correct the kdc lines of [realms] ${d.realm} in krb5.conf, or DNS (getent hosts NAME)`,
   }),
   'kdc.unreachable': row<{ realm: string; tried: readonly string[] }>({
     fault: network,
     comErr: 156,
     says: (d) => `no KDC of realm ${d.realm} answers; tried ${d.tried.join(', ')}`,
-    remedy: 'check that krb5kdc runs there and that UDP and TCP of that port get through',
+    remedy: 'check that krb5kdc runs there, and that no firewall blocks UDP or TCP on that port',
   }),
   'kdc.error': row<{ number: number; text: string; client: string; server: string }>({
     fault: { ...config, exit: 77 },
@@ -41,18 +42,19 @@ export const kdcRows = {
     fault: config,
     comErr: 237,
     says: (d) => `the KDC's reply uses encryption type ${d.enctype}, which was not asked for`,
-    remedy: 'compare permitted_enctypes in krb5.conf with the keys of this host principal',
+    remedy:
+      'compare permitted_enctypes in krb5.conf with the keys of this host principal (kadmin: getprinc)',
   }),
   'kdc.skew': row<{ seconds: number }>({
     fault: config,
     comErr: 148,
     says: (d) => `the KDC's clock differs from ours by ${d.seconds} s`,
-    remedy: 'set both clocks by NTP, or leave kdc_timesync on',
+    remedy: 'set both clocks by NTP, or set kdc_timesync = 1 in [libdefaults] of krb5.conf',
   }),
   'kdc.looping': row<{ requests: number }>({
     fault: peer,
     comErr: 223,
     says: (d) => `the KDC still asks for more after ${d.requests} requests`,
-    remedy: "look at the KDC's log (krb5kdc.log)",
+    remedy: kdcLog,
   }),
 } as const;

@@ -1,5 +1,5 @@
 import { errnoText } from '../com-err.ts';
-import { config, errno, type Place, row, theKeytab } from './row.ts';
+import { addKey, config, errno, type Place, readableKeytab, renewKey, row } from './row.ts';
 
 /** What is wrong with a keytab. */
 export const keytabRows = {
@@ -7,30 +7,31 @@ export const keytabRows = {
     fault: config,
     comErr: errno,
     says: (d) => `cannot read the keytab ${d.path}: ${errnoText(d.errno)}`,
-    remedy: theKeytab,
+    remedy: readableKeytab,
   }),
   'keytab.unknown-type': row<{ name: string }>({
     fault: config,
     comErr: 180,
-    says: (d) => `"${d.name}" is no kind of keytab that is known here`,
-    remedy: 'name it FILE:/path, or just /path',
+    says: (d) => `the type of the keytab "${d.name}" is not supported`,
+    remedy: 'name a file: FILE:/path, or just /path',
   }),
   'keytab.format': row<{ path: string; reason: string }>({
     fault: config,
     comErr: (d) => (d.reason === 'bad record length' ? 235 : 213),
-    says: (d) => `${d.path} is no keytab: ${d.reason}`,
-    remedy: 'remove the file and write it again with ktadd',
+    says: (d) => `${d.path} is not a keytab: ${d.reason}`,
+    remedy: (d) => `remove it and write it again: kadmin -q "ktadd -k ${d.path} host/THIS.HOST"`,
   }),
   'keytab.no-key': row<{ principal: string; keytab: string }>({
     fault: config,
     comErr: 181,
     says: (d) => `the keytab ${d.keytab} has no usable key for ${d.principal}`,
-    remedy: theKeytab,
+    remedy: addKey,
   }),
   'keytab.wrong-kvno': row<{ principal: string; kvno: number; keytab: string }>({
     fault: config,
     comErr: 230,
-    says: (d) => `the keytab ${d.keytab} has other key versions of ${d.principal}, not ${d.kvno}`,
-    remedy: theKeytab,
+    says: (d) =>
+      `the keytab ${d.keytab} has other key versions of ${d.principal}, but not ${d.kvno}`,
+    remedy: renewKey,
   }),
 } as const;

@@ -1,6 +1,6 @@
 import { notKerberos, peer, row } from './row.ts';
 
-/** What is wrong with the size and the length of a dump that is sent. */
+/** What is wrong with the size of a dump on its way: announced, received or confirmed. */
 export const kpropRows = {
   'kprop.bad-size': row<{ reason: string }>({
     fault: peer,
@@ -11,17 +11,19 @@ export const kpropRows = {
     fault: peer,
     says: (d) => `Received ${d.received} bytes, expected ${d.expected} bytes for database file`,
     remedy:
-      'the dump changed while it was sent, or the sender is broken: nothing was loaded; run kprop again',
+      'run kprop again: the dump changed while it was sent, or the sender is broken; nothing was loaded',
   }),
   'kprop.too-large': row<{ bytes: number; limit: number }>({
     fault: peer,
     comErr: (d) => `the dump has ${d.bytes} bytes; this replica takes ${d.limit}`,
     says: (d) => `the dump has ${d.bytes} bytes; this replica takes ${d.limit}`,
-    remedy: 'if the database has really grown that large, raise --max-dump on the replica',
+    remedy:
+      'if the database has really grown that large, raise --max-dump of kpropd on the replica',
   }),
   'kprop.wrong-confirmation': row<{ sent: number; confirmed: number }>({
     fault: peer,
     says: (d) => `Kpropd sent database size ${d.confirmed}, expecting ${d.sent}`,
-    remedy: 'the replica loaded something else than was sent: look at its log, and run kprop again',
+    remedy:
+      "look at the replica's log, and run kprop again: the replica did not load what was sent",
   }),
 } as const;

@@ -11,13 +11,13 @@ export const messageRows = {
   'message.bad-version': row<{ what: string; version: number }>({
     fault: peer,
     comErr: 3,
-    says: (d) => `${d.what} says Kerberos protocol version ${d.version}, not 5`,
+    says: (d) => `${d.what} is of Kerberos protocol version ${d.version}, not 5`,
     remedy: notKerberos,
   }),
   'message.too-long': row<{ what: string; bytes: number; limit: number }>({
     fault: peer,
     comErr: 190,
-    says: (d) => `${d.what} claims ${d.bytes} bytes; the limit is ${d.limit}`,
+    says: (d) => `${d.what} is announced as ${d.bytes} bytes; the limit is ${d.limit}`,
     remedy: notKerberos,
   }),
 } as const;

@@ -1,7 +1,7 @@
 import { errnoText, resolverTexts } from '../com-err.ts';
 import { config, errno, network, row } from './row.ts';
 
-/** What the network does to a connection. */
+/** Why a connection cannot be made, or ends. */
 export const networkRows = {
   'network.unresolved': row<{ host: string; reason: string }>({
     fault: network,
@@ -25,13 +25,13 @@ export const networkRows = {
     fault: config,
     says: (d) => `${d.host} is ${d.server}, and not ${d.expect}`,
     remedy: (d) =>
-      `look at what DNS and /etc/hosts make of ${d.host}, and at dns_canonicalize_hostname in krb5.conf; or expect another principal`,
+      `run getent hosts ${d.host}, and look at dns_canonicalize_hostname and rdns in krb5.conf; or correct --expect`,
   }),
   'network.closed': row<{ peer: string; while: string }>({
     fault: network,
     comErr: 'Software caused connection abort',
     says: (d) => `${d.peer} closed the connection while ${d.while}`,
-    remedy: "look at the other side's log: it ended the connection without a reason",
+    remedy: "look at the other side's log: it closed the connection without giving a reason",
   }),
   'network.failed': row<{ peer: string; while: string; errno: string }>({
     fault: network,
@@ -42,8 +42,8 @@ export const networkRows = {
   'network.timeout': row<{ peer: string; while: string; millis: number }>({
     fault: network,
     comErr: 'Connection timed out',
-    says: (d) => `nothing moved for ${d.millis / 1000} s with ${d.peer} while ${d.while}`,
+    says: (d) => `no data was exchanged for ${d.millis / 1000} s with ${d.peer} while ${d.while}`,
     remedy:
-      'the other side hangs, the network lost it, or the limit is too short for this database',
+      "look at the other side's log and at the network; if the database is large, raise the limit (kprop --confirm-timeout, kpropd --idle-timeout)",
   }),
 } as const;

@@ -2,7 +2,7 @@ import { krb5ErrorTexts } from '../com-err.ts';
 import { remedyForReplicaError } from '../remedies.ts';
 import { peer, row } from './row.ts';
 
-/** What a peer says when it does not let us in. */
+/** What a replica answers when it refuses. */
 export const peerRows = {
   'peer.refused': row<{ peer: string; number: number; text: string }>({
     fault: { ...peer, exit: 77 },

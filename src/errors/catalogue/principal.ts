@@ -5,7 +5,7 @@ export const principalRows = {
   'principal.malformed': row<{ text: string; reason: string }>({
     fault: config,
     comErr: 134,
-    says: (d) => `"${d.text}" is no principal: ${d.reason}`,
+    says: (d) => `"${d.text}" is not a principal: ${d.reason}`,
     remedy: 'write it as name/instance@REALM; a backslash escapes / @ and itself',
   }),
 } as const;

@@ -2,11 +2,11 @@ import { errnoText } from '../com-err.ts';
 
 /** What is known of one error code. */
 export interface Row<D> extends Fault {
-  /** Number in com_err's krb5 table, or com_err's text where it comes from another table. */
+  /** The number in com_err's krb5 table, or com_err's text if it comes from another table. */
   readonly comErr?: number | string | ((detail: D) => number | string | undefined);
   /**
-   * What a peer is told where com_err's text says more than is his business: a KRB-ERROR is in the
-   * clear, for everybody on the way to read. No word of a dump, of kdb5_util, of a path or the ACL.
+   * What a peer is told if com_err's text says too much: a KRB-ERROR is not encrypted, everybody
+   * on the way can read it. No path, no output of kdb5_util, nothing of a dump or of the ACL.
    */
   readonly toPeer?: (detail: D) => string;
   says(detail: D): string;
@@ -26,7 +26,7 @@ export const local: Fault = { fault: 'local', exit: 74, retry: false };
 export const wait: Fault = { fault: 'local', exit: 75, retry: true };
 export const config: Fault = { fault: 'config', exit: 78, retry: false };
 
-/** A row by the names of its parts; the detail's type is the code's. */
+/** The parts of a row as the catalogue writes them: `remedy` may be a constant text. */
 interface Parts<D> extends Pick<Row<D>, 'comErr' | 'says' | 'toPeer'> {
   readonly fault: Fault;
   readonly remedy: string | ((detail: D) => string);
@@ -36,10 +36,10 @@ export function row<D>({ fault, remedy, ...parts }: Parts<D>): Row<D> {
   return { ...fault, ...parts, remedy: typeof remedy === 'string' ? () => remedy : remedy };
 }
 
-/** The last part of a path: the program, and not where it lies. */
+/** The name of a program without its folder. */
 export const programOf = (path: string) => path.slice(path.lastIndexOf('/') + 1);
 
-/** A file or folder and the errno name of what happened there. */
+/** A file or folder, and the errno name of what failed there. */
 export interface Place {
   readonly path: string;
   readonly errno: string;
@@ -49,7 +49,26 @@ export const errno = (detail: { readonly errno: string }) => errnoText(detail.er
 
 export const notKerberos =
   'the other side does not speak this protocol, or the stream was changed on the way: check host and port';
-export const theKeytab =
-  'check the keytab (klist -k), KRB5_KTNAME and default_keytab_name, and run ktadd on this host if the key is missing';
 
-export const runDump = 'run kdb5_util dump again and look at its exit status before kprop';
+interface KeytabPlace {
+  readonly keytab: string;
+}
+
+/** For a keytab that cannot be read. */
+export const readableKeytab = ({ path, errno }: Place) =>
+  errno === 'EACCES'
+    ? 'run as root, or as the owner of the keytab'
+    : `name the right file with -s, in KRB5_KTNAME or default_keytab_name, or make it: kadmin -q "ktadd -k ${path} host/THIS.HOST"`;
+
+/** For a keytab that lacks a principal. */
+export const addKey = ({ keytab }: KeytabPlace) =>
+  `run klist -ke ${keytab} to see its keys, and kadmin -q "ktadd -k ${keytab} PRINCIPAL" on this host to add the missing one`;
+
+/** For a keytab that has another version of a key. */
+export const renewKey = ({ keytab, principal }: KeytabPlace & { readonly principal: string }) =>
+  `write the current key on this host: kadmin -q "ktadd -k ${keytab} ${principal}"`;
+
+export const staleKeytab =
+  "the keytab's key is not the KDC's, as after a ktadd on another host or a change of the key: run ktadd again on this host";
+
+export const runDump = 'run kdb5_util dump again, and kprop only if its exit status is 0';

@@ -1,14 +1,14 @@
 import { errnoText } from '../com-err.ts';
 import { config, errno, local, row, wait } from './row.ts';
 
-/** What a replica's listener cannot do. */
+/** What a replica's limits and its listener refuse. */
 export const serverRows = {
   'server.timeout': row<{ millis: number }>({
     fault: { ...local, exit: 75 },
     comErr: (d) => `the propagation did not end within ${d.millis / 1000} s`,
     says: (d) => `the propagation did not end within ${d.millis / 1000} s`,
     remedy:
-      'raise iprop_resync_timeout in kdc.conf on the replica if the database is big; 0 is without a limit',
+      'if the database is large, raise iprop_resync_timeout in kdc.conf or --timeout of kpropd on the replica; 0 means no limit',
   }),
   'server.busy': row<{ running: number; limit: number; whose: string }>({
     fault: wait,
@@ -16,7 +16,7 @@ export const serverRows = {
     says: (d) =>
       `${d.running} propagations${d.whose} are under way already; the limit is ${d.limit}`,
     remedy:
-      'wait for them to end; if the primary starts a propagation before the last one has ended, let it do so less often',
+      'wait for them to end; if the primary starts one before the last has ended, run kprop less often there',
   }),
   'server.listen': row<{ address: string; errno: string }>({
     fault: { ...config, exit: 70 },

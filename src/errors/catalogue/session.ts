@@ -1,6 +1,6 @@
 import { notKerberos, peer, row } from './row.ts';
 
-/** What is wrong with the order and the state of the messages of a session. */
+/** What is wrong with the handshake, or with the order of the messages. */
 export const sessionRows = {
   'session.bad-sendauth-version': row<{ got: string }>({
     fault: peer,
@@ -12,25 +12,25 @@ export const sessionRows = {
     fault: peer,
     comErr: 205,
     says: (d) => `the application version is ${d.got}`,
-    remedy: 'the other side is another Kerberos service, not kprop: check host and port',
+    remedy: 'check host and port: the other side is another Kerberos service, not kprop',
   }),
   'session.bad-response': row<{ found: string }>({
     fault: peer,
     comErr: 206,
-    says: (d) => `got ${d.found} where a sendauth answer belongs`,
+    says: (d) => `got ${d.found} instead of a sendauth answer`,
     remedy: notKerberos,
   }),
   'session.out-of-order': row<{ what: string; expected: number; got: number }>({
     fault: peer,
     comErr: 42,
-    says: (d) => `${d.what} has sequence number ${d.got}; ${d.expected} is next`,
+    says: (d) => `${d.what} has sequence number ${d.got}; expected ${d.expected}`,
     remedy:
-      'messages were repeated, lost or reordered on the way: run kprop again, and check what stands between the two hosts',
+      'run kprop again, and check what stands between the two hosts: messages were repeated, lost or reordered',
   }),
   'session.mutual-failed': row<Record<never, never>>({
     fault: peer,
     comErr: 158,
     says: () => 'the replica did not prove that it knows the session key',
-    remedy: 'whatever answered there is not the replica you asked for: check host, port and DNS',
+    remedy: 'check host, port and DNS: what answered there is not the replica',
   }),
 } as const;

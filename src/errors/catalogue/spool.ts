@@ -1,7 +1,7 @@
 import { errnoText } from '../com-err.ts';
 import { errno, local, type Place, peer, row, runDump, wait } from './row.ts';
 
-/** What goes wrong with the file that takes a dump in. */
+/** What goes wrong with the file that a dump is received into. */
 export const spoolRows = {
   'spool.busy': row<{ path: string }>({
     fault: wait,
@@ -17,7 +17,7 @@ export const spoolRows = {
     remedy: (d) =>
       d.errno === 'ENOSPC' || d.errno === 'EDQUOT'
         ? 'make room on this disk, then run kprop again'
-        : 'check the directory that -f names, its owner and its permissions',
+        : `let kpropd write to the folder of ${d.path}, which -f names`,
   }),
   'spool.planted': row<{ path: string; reason: string }>({
     fault: local,
@@ -25,7 +25,7 @@ export const spoolRows = {
     says: (d) =>
       `the spool file ${d.path} ${d.reason}: a dump holds every key of the realm and is not written there`,
     remedy:
-      'see who made that file and remove it; let only the user that kpropd runs as write to the folder that -f names',
+      'find out who made that file, and remove it; let only the user that kpropd runs as write to the folder that -f names',
     toPeer: () => 'the spool file here was put there by somebody else',
   }),
   'spool.superseded': row<{
@@ -37,17 +37,17 @@ export const spoolRows = {
     comErr: (d) =>
       `a newer propagation was loaded meanwhile${d.newest === undefined ? '' : `: of ${d.newest}, this one is of ${d.authenticated}`}`,
     says: (d) =>
-      `a newer propagation than this one of ${d.client} was loaded meanwhile${d.newest === undefined ? '' : `: of ${d.newest}, this one is of ${d.authenticated}`}`,
+      `a newer propagation than this one of ${d.client} has been loaded${d.newest === undefined ? '' : `: it authenticated at ${d.newest}, this one at ${d.authenticated}`}`,
     remedy: (d) =>
       d.newest === undefined
-        ? 'nothing is lost: the newer database is live; let propagations to one replica not overlap'
-        : `nothing is lost: the newer database is live; if a clock was set back since, propagations pass again once it shows more than ${d.newest}`,
+        ? 'nothing is lost, the newer database is live; to avoid this, start a propagation to a replica when the last one has ended'
+        : `nothing is lost, the newer database is live; if a clock was set back since, propagations are accepted again once it is past ${d.newest}`,
   }),
   'spool.state': row<Place>({
     fault: local,
     comErr: errno,
     says: (d) => `the state file ${d.path} cannot be used: ${errnoText(d.errno)}`,
-    remedy: (d) => `propagations go on without it; if it is damaged, remove ${d.path}`,
+    remedy: (d) => `remove ${d.path} if it is damaged; propagations go on without it`,
   }),
   'spool.malformed': row<{ path: string; reason: string }>({
     fault: peer,

@@ -3,29 +3,29 @@ import { basename } from 'node:path';
 import { countRecords, type DumpRecords } from '../dump/record-count.ts';
 import { inspectDb2 } from './soundness.ts';
 
-/** The files of a database: principals, policies. */
+/** The files of a database by their suffixes: principals, policies. */
 export const databaseParts = ['', '.kadm5'] as const;
 
 /**
- * What is wrong with a database, in a few words; undefined: nothing. Where a dump is named, the
- * database must hold all of its records, which may have been counted before.
+ * What is wrong with a database, in a few words; undefined if nothing is. If a dump is given, the
+ * database must hold all of its records; `counted` is their number, if it is being counted already.
  */
 export async function faultOfDatabase(
   database: string,
   dump?: string,
   counted = dump === undefined ? undefined : countRecords(dump),
 ): Promise<string | undefined> {
-  // Awaited below, unless something else is found first.
+  // Awaited below, unless a fault is found first: then nobody is left to handle a rejection.
   counted?.catch(() => undefined);
   const held: (number | undefined)[] = [];
   for (const part of databaseParts) {
-    const look = await inspectDb2(database + part);
-    if (look.fault !== undefined) return `${basename(database + part)}: ${look.fault}`;
-    held.push(look.records);
+    const found = await inspectDb2(database + part);
+    if (found.fault !== undefined) return `${basename(database + part)}: ${found.fault}`;
+    held.push(found.records);
   }
   if (dump === undefined || counted === undefined) return undefined;
   const lacks = (of: DumpRecords) => lackOf(held, of);
-  // Of two records of one name the database holds one.
+  // A dump may have several records of one name, of which the database holds one.
   return lacks(await counted) && lacks(await countRecords(dump, { distinct: true }));
 }
 

@@ -6,15 +6,15 @@ import { lockFileAsync } from '../../host/libc.ts';
 
 export interface Db2Lock {
   readonly kind: 'shared' | 'exclusive';
-  /** How long another may have it before it is given up. */
+  /** How long to wait while another program holds the lock. */
   readonly patienceMillis: number;
-  /** Whether the file is made where there is none. */
+  /** Whether to create the file if it is missing. */
   readonly create?: boolean;
 }
 
 /**
- * Does the work with MIT's lock on a file, and says whether it did: not if another kept it locked.
- * @throws errno if the file is there and cannot be opened
+ * Does the work under MIT's lock on a file. False, and nothing is done, if another program kept the
+ * lock or replaced the file. @throws errno if the file exists and cannot be opened
  */
 export async function withDb2Lock(
   path: string,
@@ -23,7 +23,7 @@ export async function withDb2Lock(
 ): Promise<boolean> {
   const flags = constants.O_RDWR | constants.O_NOFOLLOW | (o.create ? constants.O_CREAT : 0);
   const file = await open(path, flags, 0o600).catch((error: unknown) => {
-    // Without that file there is no database, either.
+    // Without this file there is no database, either.
     if (errnoOf(error) === 'ENOENT') return undefined;
     throw error;
   });
@@ -34,7 +34,7 @@ export async function withDb2Lock(
       () => true,
       () => false,
     );
-    // Its holder may have removed it meanwhile, as kdb5_util does.
+    // The holder before us may have removed the file, as kdb5_util does.
     if (!free || !isSameFile(await file.stat(), await statOf(path))) return false;
     await work();
     return true;

@@ -16,8 +16,8 @@ import { lockFile } from '../../host/libc.ts';
 import { databaseParts } from './contents.ts';
 
 /**
- * The second name that the live database has during a load, `DB.before-load`. Whoever keeps it there
- * holds a lock on it: without that lock it is what a killed kpropd left.
+ * The second name of the live database during a load, `DB.before-load`. The kpropd that made it holds
+ * a lock on it; if nobody does, a killed kpropd has left it behind.
  */
 export class OldDatabase {
   readonly #live: string;
@@ -31,24 +31,24 @@ export class OldDatabase {
     return exists(this.#name(''));
   }
 
-  /** Gives what is live the second name, and makes the disk keep that. @throws errno */
+  /** Gives the live files their second names, and syncs those to the disk. @throws errno */
   async keep(): Promise<void> {
     for (const part of databaseParts) {
       await link(this.#live + part, this.#name(part)).catch(async (error: unknown) => {
-        // The first load of all: an empty file stands for no database.
+        // Before the very first load: an empty file stands for no database.
         if (errnoOf(error) === 'ENOENT') await writeFile(this.#name(part), '', { mode: 0o600 });
-        // Where a file can have no second name, the new database is checked all the same.
+        // Without hard links the old database cannot be kept, but the new one is still checked.
         else if (!noLinks.includes(errnoOf(error))) throw error;
       });
     }
     await syncFolder(dirname(this.#live));
     const claimed = await this.claim();
     if (!claimed && (await this.exists())) {
-      throw Object.assign(new Error('another program has it'), { code: 'EBUSY' });
+      throw Object.assign(new Error('another program holds the lock'), { code: 'EBUSY' });
     }
   }
 
-  /** False if another kpropd has claimed it, or if there is none. */
+  /** Locks the second name; false if another kpropd holds the lock, or if there is no such file. */
   async claim(): Promise<boolean> {
     const flags = constants.O_RDWR | constants.O_NOFOLLOW;
     const file = await open(this.#name(''), flags).catch(() => undefined);
@@ -67,7 +67,7 @@ export class OldDatabase {
     await claim?.close();
   }
 
-  /** Of the two files, which are other ones by now than those that were kept. */
+  /** For each of the two files, whether the live one is no longer the one that was kept. */
   replaced(): Promise<readonly boolean[]> {
     return Promise.all(databaseParts.map((part) => this.#isReplaced(part)));
   }
@@ -78,9 +78,9 @@ export class OldDatabase {
   }
 
   /**
-   * Puts back what was kept; where that was nothing, nothing is live. What is live goes where `aside`
-   * says, if it says so. The principals come last: while they have their second name, it is known
-   * that this has not come to its end. @throws errno
+   * Puts back what was kept; if there was no database, the live one is removed. With `aside` the live
+   * files are not replaced but moved there. The principals come last: as long as they have their
+   * second name, it can be seen that the work is not finished. @throws errno
    */
   async restore(aside?: (part: string) => string): Promise<void> {
     for (const part of databaseParts.toReversed()) {
@@ -100,19 +100,19 @@ export class OldDatabase {
     for (const part of databaseParts) await unlink(this.#name(part)).catch(() => undefined);
   }
 
-  /** The new database is good, and is what counts from now on. */
+  /** Removes the second names, because the new database is good. */
   async release(): Promise<void> {
     const claim = this.#claim;
     this.#claim = undefined;
     if (claim === undefined && (await this.exists())) await this.#renew();
     else await this.remove();
-    // A second name that came back with the power would speak of a load without an end.
+    // A second name that reappears after a power cut would look like a load that was interrupted.
     await syncFolder(dirname(this.#live)).catch(() => undefined);
-    // The kernel frees the old database now, which takes 0.1 s for 300 MB, and nobody waits for it.
+    // Here the kernel frees the old database, which takes 0.1 s for 300 MB: it is not waited for.
     claim?.close().catch(() => undefined);
   }
 
-  /** Another kpropd, whose load is still under way, must not put back what is older than ours. */
+  /** Another kpropd, whose load is under way, must not put back a database older than ours. */
   async #renew(): Promise<void> {
     for (const part of databaseParts) {
       const fresh = `${this.#name(part)}.new`;
@@ -133,5 +133,5 @@ export class OldDatabase {
   }
 }
 
-/** File systems without second names, and a file that has too many. */
+/** From file systems without hard links, and for a file that has too many. */
 const noLinks = ['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK'];

@@ -2,31 +2,31 @@ import { type FileHandle, open } from 'node:fs/promises';
 
 import { errnoOf, errnoText } from '../../errors/com-err.ts';
 
-/** What a look at a db2 file gives: what is wrong with it, or how many records it holds. */
+/** What is wrong with a db2 file, or how many records it holds. */
 export type Soundness =
   | { readonly fault: string }
-  /** `records` is undefined for a hash file, in which they are not counted. */
+  /** `records` is undefined for a hash file, whose records are not counted. */
   | { readonly fault: undefined; readonly records: number | undefined };
 
 /**
- * Whether a file is a whole db2 database: each page that can be reached from the root of the btree
- * is there, is of the right kind, knows its own number and its neighbours, and holds whole records.
- * A page that was never written, is missing, or is one of an earlier state does not pass. The file is
- * read once, from its start to its end; the memory for it is 21 bytes a page. Of a hash file, which
- * only a kdb5_util from before 2000 wrote by itself, the first page alone is looked at.
+ * Checks that a file is a whole db2 database: each page that can be reached from the root of the
+ * btree exists, is of the right kind, has its own number and those of its neighbours, and holds whole
+ * records. A page that is missing, was never written, or is left from an earlier state is found. The
+ * file is read once, from start to end, with 21 bytes of memory a page. Of a hash file, which
+ * kdb5_util has not made by default since 2000, only the first page is checked.
  * @see krb5 src/plugins/kdb/db2/libdb2/btree/btree.h
  */
 export async function inspectDb2(path: string): Promise<Soundness> {
-  return looking(path, async (file) => {
-    const { size } = await file.stat();
-    const form = await formOf(file, size);
+  return readErrorAsFault(path, async (file) => {
+    const { size: fileBytes } = await file.stat();
+    const form = await formOf(file, fileBytes);
     if (typeof form === 'string') return { fault: form };
     if (form.hash) return { fault: undefined, records: undefined };
-    const pages = new Pages(form, size / form.pageBytes);
+    const pages = new Pages(form, fileBytes / form.pageBytes);
     const chunk = new Uint8Array(
       form.pageBytes * Math.max(1, Math.floor(readBytes / form.pageBytes)),
     );
-    for (let offset = 0; offset < size; ) {
+    for (let offset = 0; offset < fileBytes; ) {
       const { bytesRead } = await file.read(chunk, 0, chunk.length, offset);
       const whole = bytesRead - (bytesRead % form.pageBytes);
       if (whole === 0) return { fault: 'it became shorter while it was read' };
@@ -38,16 +38,16 @@ export async function inspectDb2(path: string): Promise<Soundness> {
 }
 
 /**
- * What keeps programs from opening the file at all, by its first two pages; undefined: nothing.
- * @throws errno if that cannot be known now
+ * Why programs cannot open the file at all, judged by its first two pages; undefined if they can.
+ * @throws errno if the file cannot be read
  */
 export async function faultOfOpening(path: string): Promise<string | undefined> {
   const { fault } = await opened(path, async (file) => {
-    const { size } = await file.stat();
-    const form = await formOf(file, size);
+    const { size: fileBytes } = await file.stat();
+    const form = await formOf(file, fileBytes);
     if (typeof form === 'string') return { fault: form };
     if (form.hash) return { fault: undefined, records: undefined };
-    const pages = new Pages(form, size / form.pageBytes);
+    const pages = new Pages(form, fileBytes / form.pageBytes);
     const first = new Uint8Array(2 * form.pageBytes);
     await file.read(first, 0, first.length, 0);
     pages.read(first, 0);
@@ -58,12 +58,12 @@ export async function faultOfOpening(path: string): Promise<string | undefined> 
   return fault;
 }
 
-async function looking(
+async function readErrorAsFault(
   path: string,
   look: (file: FileHandle) => Promise<Soundness>,
 ): Promise<Soundness> {
   return opened(path, look).catch((error: unknown) => {
-    // It may be the very disk that fails.
+    // A disk that fails is a fault of the database, too.
     const errno = errnoOf(error);
     if (errno === '') throw error;
     return { fault: `it cannot be read: ${errnoText(errno)}` };
@@ -89,10 +89,10 @@ interface Form {
 }
 
 /** What the first page says, or what is wrong with it. */
-async function formOf(file: FileHandle, size: number): Promise<Form | string> {
+async function formOf(file: FileHandle, fileBytes: number): Promise<Form | string> {
   const meta = new DataView(new ArrayBuffer(metaBytes));
   const { bytesRead } = await file.read(meta, 0, metaBytes, 0);
-  if (bytesRead < metaBytes) return size === 0 ? 'it is empty' : notWritten(0);
+  if (bytesRead < metaBytes) return fileBytes === 0 ? 'it is empty' : notWritten(0);
   for (const littleEndian of [true, false]) {
     const magic = meta.getUint32(0, littleEndian);
     if (magic === hashMagic) return { hash: true, pageBytes: 0, littleEndian };
@@ -101,24 +101,25 @@ async function formOf(file: FileHandle, size: number): Promise<Form | string> {
     if (meta.getUint32(4, littleEndian) !== btreeVersion || !pageSizes.includes(pageBytes)) {
       return 'its first page is damaged';
     }
-    if (size % pageBytes !== 0) return `its ${size} bytes are not a whole number of pages`;
-    if (size < 2 * pageBytes) return notWritten(rootPage);
+    if (fileBytes % pageBytes !== 0)
+      return `its ${fileBytes} bytes are not a whole number of pages`;
+    if (fileBytes < 2 * pageBytes) return notWritten(rootPage);
     return { hash: false, pageBytes, littleEndian };
   }
   return notWritten(0);
 }
 
-/** The pages of one btree: first all are read, in the order of the file, then the tree is walked. */
+/** The pages of one btree. First all are read, in the order of the file; then the tree is walked. */
 class Pages {
   readonly #form: Form;
   readonly #count: number;
-  /** The kind of each page; `damaged` for one that is not what a program may meet. */
+  /** The kind of each page; `damaged` if it is not valid. */
   readonly #kinds: Uint8Array;
   readonly #left: Uint32Array;
   readonly #right: Uint32Array;
   readonly #items: Uint16Array;
   readonly #children = new Map<number, readonly number[]>();
-  /** Of records and keys too large for their page: where the chain of pages begins, its length in bytes. */
+  /** Records too large for their page: the first of the pages that hold them, and their length. */
   readonly #chains: { readonly from: number; readonly first: number; readonly bytes: number }[] =
     [];
 
@@ -179,10 +180,10 @@ class Pages {
           first: view.getUint32(place, littleEndian),
           bytes: view.getUint32(place + 4, littleEndian),
         });
-      // A name that is too long for its page no KDC finds, nor what stands behind it (db2.md, 3.5).
+      // KDCs find neither a name that is too long for its page nor the names after it.
       if ((flags & bigKey) !== 0) return false;
       if (kind === leaf) {
-        // A key is a name with its NUL. Zeros in the place of a page's end would be shorter ones.
+        // A key is a name with its NUL, so at least two bytes long, unless zeros stand in its place.
         const name = bytes.subarray(key, data);
         if (keyBytes < 2 || name[keyBytes - 1] !== 0) return false;
         if (before !== undefined && Buffer.compare(before, name) >= 0) return false;
@@ -199,7 +200,7 @@ class Pages {
     return true;
   }
 
-  /** Level by level from the root: what the parents name, in order, must be linked in that order. */
+  /** Level by level from the root: the pages that the parents name must be linked in the same order. */
   walk(): Soundness {
     const seen = new Uint8Array(this.#count);
     for (let level: readonly number[] = [rootPage]; ; ) {
@@ -213,21 +214,21 @@ class Pages {
           this.#left[number] === (level[place - 1] ?? 0) &&
           this.#right[number] === (level[place + 1] ?? 0);
         if (this.#kinds[number] !== kind || kind === overflow || !linked || seen[number] === 1) {
-          return { fault: `page ${number} does not belong where it is` };
+          return { fault: `page ${number} is not where it belongs` };
         }
         seen[number] = 1;
         records += this.#items[number] ?? 0;
         for (const child of this.#children.get(number) ?? []) next.push(child);
       }
       if (kind === leaf) return this.#chainFault(seen) ?? { fault: undefined, records };
-      if (next.length === 0) return { fault: `page ${level[0]} leads nowhere` };
+      if (next.length === 0) return { fault: `page ${level[0]} has no pages below it` };
       level = next;
     }
   }
 
   #chainFault(seen: Uint8Array): Soundness | undefined {
     for (const { from, first, bytes } of this.#chains) {
-      // What a free page still says means nothing.
+      // A page outside the tree is free, and its content is left over.
       if (seen[from] !== 1) continue;
       let number = first;
       for (let left = bytes; left > 0; left -= this.#form.pageBytes - headerBytes) {
@@ -245,7 +246,7 @@ function notWritten(number: number): string {
   return `its page ${number} was not written`;
 }
 
-/** So much is read at a time. */
+/** How much is read at a time. */
 const readBytes = 1 << 20;
 
 // btree.h and hash.h of libdb2
@@ -256,7 +257,7 @@ const metaBytes = 24;
 const pageSizes = [512, 1024, 2048, 4096, 8192, 16384, 32768, 65536];
 const rootPage = 1;
 const headerBytes = 20;
-/** In front of the key: two sizes, or a size and a page; and the flags. */
+/** Before the key: two sizes, or a size and a page number; and the flags. */
 const itemBytes = 9;
 const referenceBytes = 8;
 const bigData = 1;

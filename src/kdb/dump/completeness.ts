@@ -3,35 +3,35 @@ import { open } from 'node:fs/promises';
 import { errnoOf } from '../../errors/com-err.ts';
 import { KpropError } from '../../errors/kprop-error.ts';
 
-/** kdb5_util reads lines of any length; the last one is looked for in so many bytes at the end. */
+/** kdb5_util reads lines of any length; here the last one is searched for in this much of the end. */
 const tailBytes = 1 << 20;
 const headBytes = 256;
 
-/** A plain dump, or one of a full resynchronisation, which kdb5_util loads with -i. */
+/** A plain dump, or one for a full resynchronization, which kdb5_util loads with -i. */
 export type DumpKind = 'plain' | 'resync';
 
-/** Full dumps of every version, and the two forms that incremental propagation asks for. */
+/** Full dumps of every version, and the two forms that incremental propagation uses. */
 const knownHeader = /^(kdb5_util load_dump version \d+|ipropx? .*)$/;
 
 /**
- * Refuses a dump that kdb5_util must not see: cut in its last bytes, it would make kdb5_util loop
- * for ever (krb5 src/kadmin/dbutil/dump.c reads trash to the end of the line, and there is none).
- * Looks at the first and the last line only, and says what kind of dump it is. @throws spool.malformed, spool.write
+ * The kind of a dump, judged by its first and its last line only. Refuses one that must not reach
+ * kdb5_util: cut in its last record, it would make kdb5_util loop for ever (krb5
+ * src/kadmin/dbutil/dump.c skips to the end of a line that has none). @throws spool.malformed, spool.write
  */
 export async function checkDump(path: string): Promise<DumpKind> {
   const file = await open(path, 'r').catch((cause: unknown) => {
     throw new KpropError('spool.write', { path, errno: errnoOf(cause) }, { cause });
   });
   try {
-    const { size } = await file.stat();
+    const { size: fileBytes } = await file.stat();
     const read = async (bytes: number, position: number) => {
-      const buffer = Buffer.alloc(Math.min(bytes, size));
+      const buffer = Buffer.alloc(Math.min(bytes, fileBytes));
       const { bytesRead } = await file.read(buffer, 0, buffer.length, position);
       return buffer.subarray(0, bytesRead);
     };
     const head = await read(headBytes, 0);
-    const tail = await read(tailBytes, Math.max(0, size - tailBytes));
-    const reason = faultOf(head, tail, size > tailBytes);
+    const tail = await read(tailBytes, Math.max(0, fileBytes - tailBytes));
+    const reason = faultOf(head, tail, fileBytes > tailBytes);
     if (reason !== undefined) throw new KpropError('spool.malformed', { path, reason });
     return kindOf(head);
   } finally {
@@ -40,8 +40,8 @@ export async function checkDump(path: string): Promise<DumpKind> {
 }
 
 /**
- * What kind of dump begins so, before the rest is there; undefined while its first line has no end.
- * @throws spool.malformed, of the file at `path`
+ * The kind of a dump of which only the beginning has arrived; undefined until its first line is whole.
+ * @throws spool.malformed with this path
  */
 export function headKind(head: Uint8Array, path: string): DumpKind | undefined {
   if (head.length < headBytes && !head.includes(LF)) return undefined;
@@ -64,7 +64,7 @@ function headerOf(head: Uint8Array): string {
   return Buffer.from(head.subarray(0, Math.max(head.indexOf(LF), 0))).toString('latin1');
 }
 
-/** What is wrong with a dump, by its first and its last bytes; `cut`: the tail has no beginning. */
+/** What is wrong with a dump, by its first and its last bytes; `cut` if the tail is not all of it. */
 export function faultOf(head: Uint8Array, tail: Uint8Array, cut: boolean): string | undefined {
   if (head.length === 0) return 'is empty';
   const fault = headFault(head);
@@ -72,13 +72,13 @@ export function faultOf(head: Uint8Array, tail: Uint8Array, cut: boolean): strin
   const header = headerOf(head);
   if (tail[tail.length - 1] !== LF) return 'ends in the middle of its last record';
   const lineStart = tail.lastIndexOf(LF, tail.length - 2) + 1;
-  // A record longer than the tail is a principal with a very long history: its end must do.
+  // A record longer than the tail is a principal with a very long history: only its end is checked.
   const whole = lineStart > 0 || !cut;
   const line = Buffer.from(tail.subarray(lineStart, -1)).toString('latin1');
   return lineFault(line, whole, policyFields(header));
 }
 
-/** How many fields a policy has at least in a dump with this header (krb5 dump.c, process_*_policy). */
+/** The least number of fields of a policy in a dump with this header (krb5 dump.c, process_*_policy). */
 function policyFields(header: string): number {
   const version = /^kdb5_util load_dump version (\d+)$/.exec(header)?.[1];
   if (version !== undefined) return Number(version) >= 7 ? 15 : Number(version) === 6 ? 10 : 7;
@@ -94,7 +94,7 @@ function lineFault(line: string, whole: boolean, fieldsWanted: number): string |
   if (!whole || line.startsWith('princ\t')) {
     return line.endsWith(';') ? undefined : 'ends with a principal that lacks its end';
   }
-  return 'ends with a line that is no record';
+  return 'ends with a line that is not a record';
 }
 
 const LF = 0x0a;

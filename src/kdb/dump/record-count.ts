@@ -1,15 +1,14 @@
 import { open } from 'node:fs/promises';
 
-/** How many records of each kind a database has that was loaded from a dump. */
+/** How many records of each kind a dump has. */
 export interface DumpRecords {
   readonly principals: number;
   readonly policies: number;
 }
 
 /**
- * Counts the records of a dump as kdb5_util load reads it: to the end, or to a line `End`. Of two
- * records of the same name the database holds one; that is looked at only if `distinct` is asked
- * for, which keeps all names in memory.
+ * Counts the records of a dump as kdb5_util load reads it: to the end, or to a line `End`. With
+ * `distinct`, records of the same name count once, as in the database; that keeps all names in memory.
  */
 export async function countRecords(
   path: string,
@@ -26,7 +25,7 @@ export async function countRecords(
       end += bytesRead;
       let start = 0;
       for (;;) {
-        const found = buffer.subarray(0, end).indexOf(LF, start);
+        const found = buffer.subarray(0, end).indexOf(lineFeed, start);
         const lineEnd = found < 0 && bytesRead === 0 ? end : found;
         if (lineEnd < 0 || start >= end) break;
         const kind = kindOf(buffer, start, lineEnd);
@@ -58,8 +57,8 @@ type RecordKind = 'princ' | 'policy';
 
 function kindOf(line: Buffer, start: number, end: number): RecordKind | 'End' | undefined {
   let at = start;
-  // kdb5_util reads words: white space before the first one does not count.
-  while (at < end && (line[at] === SPACE || line[at] === TAB)) at += 1;
+  // kdb5_util reads words: white space before the first one is skipped.
+  while (at < end && (line[at] === space || line[at] === tab)) at += 1;
   const is = (word: string) =>
     line[at] === word.charCodeAt(0) &&
     at + word.length <= end &&
@@ -72,13 +71,13 @@ function kindOf(line: Buffer, start: number, end: number): RecordKind | 'End' | 
 function nameOf(line: Buffer, kind: RecordKind): string {
   const text = line.toString('latin1').trimStart();
   if (kind === 'policy') return text.split('\t')[1] ?? '';
-  // A name may hold blanks: its length stands in the fourth field, and it begins with the seventh.
+  // A name may contain white space: its length is the third field, and it is the seventh.
   const found = /^princ\t\d+\t(\d+)(?:\t\d+){3}\t/.exec(text);
   if (found === null) return text;
   return text.slice(found[0].length, found[0].length + Number(found[1]));
 }
 
 const windowBytes = 1 << 20;
-const LF = 0x0a;
-const TAB = 0x09;
-const SPACE = 0x20;
+const lineFeed = 0x0a;
+const tab = 0x09;
+const space = 0x20;

@@ -2,99 +2,105 @@
  * Where a dump may be cut while it is fed to kdb5_util through a pipe.
  *
  * To kdb5_util the end of its input is the commit: what it has read by then becomes the database.
- * The kernel gives that end whenever the feeding process dies. So at every moment what is in the
- * pipe must end where an end makes the load fail, which leaves a db2 database as it was: inside a
- * record, and neither at its beginning (it would be dropped, and the rest promoted) nor at its end
- * (kdb5_util looks for the end of the line for ever). Measured for every byte of a record
- * (test/kdb/dump/safe-cuts.test.ts); eight bytes into one, `princ⇥38` or `policy⇥p`, always will do.
+ * The kernel also ends the input when the feeding process dies. So whatever has been written into the
+ * pipe must end where the end of the input makes the load fail, which leaves a db2 database as it was:
+ * inside a record, but neither at its beginning (the record would be dropped, and the rest committed)
+ * nor at its end (kdb5_util would look for the end of the line for ever). This was measured for every
+ * byte of a record (test/kdb/dump/safe-cuts.test.ts): eight bytes after its beginning, behind
+ * `princ⇥38` or `policy⇥p`, is always safe.
  *
- * A line feed ends every record. What a hostile dump puts into a name may look like the beginning of
- * one, and is then inside one all the same.
+ * A line feed ends every record. A hostile dump may put into a name what looks like the beginning of
+ * a record, but a cut there is inside a record all the same.
  */
 export interface FeedState {
-  /** What the last cut lies in; nothing has been fed before the first. */
+  /** The kind of record that the last cut is in; 'nothing' before the first cut. */
   inside: 'nothing' | 'princ' | 'policy' | 'unknown';
 }
 
-/** So many bytes to write next; or that more must be there first; or that this cannot be fed. */
+/** How many bytes to write next; or that more must arrive first; or that the dump cannot be fed. */
 export type Piece = number | 'more' | 'unfit';
 
 const intoRecord = 8;
-/** So far from the end of a line a cut inside it stays: `-1;` and what comes before it end there. */
+/** A cut in a long line stays this far from its end, where `-1;` and the fields before it are. */
 const clearOfEnd = 64;
 
 /**
- * The next piece of a dump, of which `window` holds what follows the last cut: as long as
- * `limitBytes` allows, and ending at a safe place. `complete`: the window holds all that is left,
- * or at least more than one piece of it, and the dump has been checked. Until then nothing after the
- * principals is fed: a line `End` would be taken for the end, and policies are few.
+ * The length of the next piece of a dump, of which `window` holds what follows the last cut: at most
+ * `limitBytes`, and ending at a safe place. `complete`: the dump has been checked, and the window holds
+ * all that is left or more than one piece. Until then only principals are fed: kdb5_util would
+ * take a line `End` for the end of the dump, and policies are few. `last`: the window holds the rest.
  */
 export function nextPiece(
   window: Uint8Array,
   state: FeedState,
   o: { readonly limitBytes: number; readonly complete: boolean; readonly last: boolean },
 ): Piece {
-  // The one write that may end at a record's end: with it, the whole dump is there.
+  // The only write that may end at the end of a record, because it completes the dump.
   if (o.last && window.length <= o.limitBytes) return window.length > 0 ? window.length : 'more';
-  // kdb5_util stops at the word that it does not know. Whatever came after would not be read.
+  // kdb5_util stops at a word that it does not know, and would not read what follows.
   if (state.inside === 'unknown') return o.complete ? 'unfit' : 'more';
-  const limit = Math.min(window.length, o.limitBytes);
+  const usableBytes = Math.min(window.length, o.limitBytes);
   let cut = 0;
   let lineEnd = window.indexOf(LF);
   const firstEnd = lineEnd;
-  while (lineEnd !== -1 && lineEnd + 1 + intoRecord <= limit) {
+  while (lineEnd !== -1 && lineEnd + 1 + intoRecord <= usableBytes) {
     const line = lineEnd + 1;
     const kind = kindOf(window, line);
     if (kind === 'princ' || (kind === 'policy' && o.complete)) {
       cut = line + intoRecord;
       state.inside = kind;
     } else if (kind === 'unknown' && cut === 0) {
-      return unknownWord(window, line, limit, state);
+      return unknownWord(window, line, usableBytes, state);
     } else if (kind !== 'other' || !o.complete) {
-      // What may follow has to wait.
+      // This line has to wait until the dump is complete.
       return cut > 0 ? cut : 'more';
     }
     lineEnd = window.indexOf(LF, line);
   }
   if (cut > 0) return cut;
-  return insideOf(window, firstEnd, state, { ...o, limit });
+  return insideOf(window, firstEnd, state, { ...o, usableBytes });
 }
 
-/** A record longer than a piece is cut inside, away from both of its ends. */
+/** Cuts a record that is longer than a piece, away from its beginning and its end. */
 function insideOf(
   window: Uint8Array,
   lineEnd: number,
   state: FeedState,
-  o: { readonly limit: number; readonly limitBytes: number; readonly complete: boolean },
+  o: { readonly usableBytes: number; readonly limitBytes: number; readonly complete: boolean },
 ): Piece {
   if (window.length <= o.limitBytes && !o.complete) return 'more';
-  // What follows decides whether the cut is clear of the end of the line.
+  // Without the end of the line, the end of the window is the nearest place where it can be.
   const known = lineEnd === -1 ? window.length : lineEnd;
-  const cut = Math.min(o.limit, known - clearOfEnd);
+  const cut = Math.min(o.usableBytes, known - clearOfEnd);
   if (state.inside === 'princ' && cut > 0) return cut;
   return o.complete ? 'unfit' : 'more';
 }
 
-/** Up to the byte after the word and the white space behind it: so far kdb5_util reads on. */
-function unknownWord(window: Uint8Array, line: number, limit: number, state: FeedState): Piece {
+/** A piece up to the first byte after the word and its white space: kdb5_util reads no further. */
+function unknownWord(
+  window: Uint8Array,
+  line: number,
+  usableBytes: number,
+  state: FeedState,
+): Piece {
   let at = line;
-  while (at < limit && !isSpace(window[at])) at += 1;
-  while (at < limit && isSpace(window[at])) at += 1;
-  if (at === limit) return 'more';
+  while (at < usableBytes && !isSpace(window[at])) at += 1;
+  while (at < usableBytes && isSpace(window[at])) at += 1;
+  if (at === usableBytes) return 'more';
   state.inside = 'unknown';
   return at + 1;
 }
 
 type LineKind = 'princ' | 'policy' | 'unknown' | 'other';
 
-/** `other`: nothing, `End`, or what may yet mean something. */
+/** `other`: an empty line, `End`, or the beginning of a word that is not complete. */
 function kindOf(bytes: Uint8Array, at: number): LineKind {
   if (begins(bytes, at, princ) && isGraphic(bytes[at + 6]) && isGraphic(bytes[at + 7])) {
     return 'princ';
   }
   if (begins(bytes, at, policy) && isGraphic(bytes[at + 7])) return 'policy';
   const first = bytes[at] as number;
-  return isGraphic(first) && first !== princ[0] && first !== end ? 'unknown' : 'other';
+  return isGraphic(first) && first !== princ[0] && first !== letterE ? 'unknown' : 'other';
 }
 
 function begins(bytes: Uint8Array, at: number, word: Uint8Array): boolean {
@@ -113,6 +119,6 @@ function isGraphic(byte: number | undefined): boolean {
 }
 
 const LF = 0x0a;
-const end = 0x45;
+const letterE = 0x45;
 const princ = Buffer.from('princ\t');
 const policy = Buffer.from('policy\t');

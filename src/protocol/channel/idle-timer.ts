@@ -1,6 +1,6 @@
 /**
- * Tells when nothing has happened for so long. It is made once and wound up again each time: thousands
- * of short waits a second cost no timer each.
+ * Calls back when nothing has happened for a time. It keeps one timer and restarts it: thousands of
+ * short waits a second do not make a timer each.
  */
 export class IdleTimer {
   readonly #onIdle: (millis: number) => void;
@@ -12,25 +12,25 @@ export class IdleTimer {
     this.#onIdle = onIdle;
   }
 
-  /** Stops it, and sets how long is too long from the next `wind` on; 0 is never. */
+  /** Stops it, and sets the limit for later restarts; 0 is no limit. */
   set(millis: number): void {
     this.stop();
     this.#millis = millis;
   }
 
-  /** From now on less is too long already, whatever was set or will be: it begins anew if it runs. */
+  /** Sets a limit above which no other counts, now or later. If the timer runs, it restarts. */
   cap(millis: number): void {
     this.#capMillis = millis;
     if (this.#timer === undefined) return;
     this.stop();
-    this.wind();
+    this.restart();
   }
 
-  /** Something has happened: it begins anew. */
-  wind(): void {
+  /** Starts it, or starts it again because something has happened. */
+  restart(): void {
     const millis = Math.min(this.#millis || Number.POSITIVE_INFINITY, this.#capMillis);
     if (millis === Number.POSITIVE_INFINITY) return;
-    // Node takes a longer time for no time at all.
+    // Node would turn a longer time into a millisecond.
     this.#timer ??= setTimeout(() => this.#onIdle(millis), Math.min(millis, 2 ** 31 - 1));
     this.#timer.refresh();
   }

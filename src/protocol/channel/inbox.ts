@@ -1,26 +1,26 @@
-/** Chunks shorter than this are copied together: a peer may send one byte at a time. */
+/** Shorter chunks are copied together into a slab: a peer may send one byte at a time. */
 const smallBytes = 4096;
-/** A slab is of the first size, and then twice as large each time: most peers have little to say. */
+/** Each slab is twice as large as the one before, up to the last size: most peers send little. */
 const firstSlabBytes = 4096;
 const lastSlabBytes = 1 << 18;
-/** Less is not worth a system call that reads into it. */
+/** A slab with less room left is replaced, so that no system call reads just a few bytes. */
 const leastRoomBytes = 32_768;
-/** Where all inboxes throw away what arrives too late: nothing is ever read from it. */
+/** Shared by all inboxes that discard: the kernel writes into it, and nothing reads from it. */
 const discarded = new Uint8Array(65_536);
 
-/** Bytes in the order of their arrival, however many pieces they came in. */
+/** Bytes in the order of their arrival, whatever the pieces in which they came. */
 export class Inbox {
-  /** Bytes that are there. */
+  /** Bytes that have arrived and were not taken. */
   arrived = 0;
   #chunks: Uint8Array[] = [];
-  /** Chunks before this one are used up; shifting them out one by one would cost a copy of all. */
+  /** Index of the first chunk that is not used up. Shifting the array each time would copy it. */
   #first = 0;
-  /** Bytes come to lie here one behind the other; what lies between the marks is no chunk yet. */
+  /** Memory that is filled from its start; what lies from `#start` to `#end` is not yet a chunk. */
   #slab = new Uint8Array(0);
   #start = 0;
   #end = 0;
 
-  /** Told of what arrives once nothing is kept any more. */
+  /** Set once arriving bytes are discarded: it is told their number. */
   #onDiscarded: ((byteCount: number) => void) | undefined;
 
   push(chunk: Uint8Array): void {
@@ -40,8 +40,8 @@ export class Inbox {
   }
 
   /**
-   * Memory for whoever reads into it; `filled` then says how much it was. Never the same twice, as
-   * long as anything is kept.
+   * Memory to read into, to be reported with `filled`. While bytes are kept, no two calls with bytes
+   * between them give the same memory.
    */
   room(): Uint8Array {
     if (this.#onDiscarded !== undefined) return this.#slab;
@@ -50,7 +50,7 @@ export class Inbox {
     return this.#slab.subarray(this.#end);
   }
 
-  /** So many bytes have come to the beginning of `room()`. */
+  /** Reports that `byteCount` bytes were put at the start of `room()`. */
   filled(byteCount: number): void {
     if (this.#onDiscarded !== undefined) {
       this.#onDiscarded(byteCount);
@@ -60,20 +60,7 @@ export class Inbox {
     this.arrived += byteCount;
   }
 
-  /** A copy of the next so many bytes if they are there, else undefined; they stay. */
-  peek(byteCount: number): Uint8Array | undefined {
-    if (this.arrived < byteCount) return undefined;
-    this.#closeSlab();
-    const bytes = new Uint8Array(byteCount);
-    for (let filled = 0, index = this.#first; filled < byteCount; index += 1) {
-      const part = (this.#chunks[index] as Uint8Array).subarray(0, byteCount - filled);
-      bytes.set(part, filled);
-      filled += part.length;
-    }
-    return bytes;
-  }
-
-  /** Exactly so many bytes if they are there, else undefined; a view where they came in one piece. */
+  /** Exactly `byteCount` bytes if they have arrived, else undefined; not a copy if they lie together. */
   take(byteCount: number): Uint8Array | undefined {
     if (this.arrived < byteCount) return undefined;
     this.#closeSlab();
@@ -90,7 +77,7 @@ export class Inbox {
     return gathered;
   }
 
-  /** Throws away what is there, and from now on whatever comes: that is only counted. */
+  /** Discards what has arrived; what arrives from now on is only counted. */
   discard(onArrival: (byteCount: number) => void): void {
     this.#onDiscarded = onArrival;
     this.arrived = 0;
@@ -104,7 +91,7 @@ export class Inbox {
       return chunk.subarray(0, byteCount);
     }
     this.#first += 1;
-    // Used up ones go when they are half of all: each is moved once at the most, and none is kept.
+    // Used chunks are dropped once they are half of the array: so each chunk is moved once at most.
     if (this.#first * 2 >= this.#chunks.length) {
       this.#chunks = this.#chunks.slice(this.#first);
       this.#first = 0;
@@ -115,7 +102,7 @@ export class Inbox {
   #newSlab(): void {
     this.#closeSlab();
     const byteCount = Math.min(Math.max(this.#slab.length * 2, firstSlabBytes), lastSlabBytes);
-    // Not filled with zeros: nobody sees a byte of it before it was overwritten.
+    // Not filled with zeros: its bytes are read only after they were written.
     this.#slab = new Uint8Array(Buffer.allocUnsafeSlow(byteCount).buffer);
     this.#start = 0;
     this.#end = 0;
@@ -125,12 +112,12 @@ export class Inbox {
     if (this.#end === this.#start) return;
     const last = this.#chunks.length - 1;
     const before = last >= this.#first ? this.#chunks[last] : undefined;
-    // What goes on where the last chunk ends makes one chunk with it, and is not copied together.
-    const joins =
+    // Bytes that follow the last chunk in the same slab lengthen it: no copy joins them later.
+    const isNext =
       before?.buffer === this.#slab.buffer && before.byteOffset + before.length === this.#start;
-    const start = joins ? before.byteOffset : this.#start;
+    const start = isNext ? before.byteOffset : this.#start;
     const chunk = this.#slab.subarray(start, this.#end);
-    if (joins) this.#chunks[last] = chunk;
+    if (isNext) this.#chunks[last] = chunk;
     else this.#chunks.push(chunk);
     this.#start = this.#end;
   }

@@ -1,15 +1,15 @@
-import { type BaseBlock, Constructed, Sequence } from 'asn1js';
-
 import { KpropError } from '../../errors/kprop-error.ts';
-import { type Element, parseElement, tagClasses } from './element.ts';
+import { type Element, type ElementLimits, parseElement } from './element.ts';
+import { applicationTag, constructedBit, contextTag, tagName, universalTags } from './tag.ts';
+import { constructed, type DerNode, write } from './writer.ts';
 
 /**
- * A DER type: how a value becomes a node of asn1js, and an element the value. `path` names the place
- * in errors.
+ * A DER type: how a value becomes an element to write, and an element that was read the value.
+ * `path` names the place in errors.
  */
 export interface Codec<T> {
   readonly label: string;
-  toNode(value: T): BaseBlock;
+  toNode(value: T): DerNode;
   fromElement(element: Element, path: string): T;
 }
 
@@ -34,26 +34,29 @@ type SequenceValue<F extends Fields> = { readonly [K in RequiredKeys<F>]: ValueO
   readonly [K in OptionalKeys<F>]?: ValueOf<F[K]> | undefined;
 };
 
-const { universal: UNIVERSAL, application: APPLICATION, context: CONTEXT } = tagClasses;
-const SEQUENCE = 16;
-
-/** Messages of the hand-shake are small; what is larger is refused before it is parsed. */
+/** Messages of the handshake are small; what is larger is refused before it is parsed. */
 const messageLimitBytes = 1 << 20;
 const elementLimit = 512;
 
 /** DER bytes of a value. */
 export function encode<T>(codec: Codec<T>, value: T): Uint8Array {
-  return new Uint8Array(codec.toNode(value).toBER());
+  return write(codec.toNode(value));
+}
+
+/** DER bytes of one component, as they stand in its SEQUENCE. */
+export function encodeField<T>({ tag, codec }: Field<T, boolean>, value: T): Uint8Array {
+  return write(constructed(contextTag(tag), [codec.toNode(value)]));
 }
 
 /**
  * The value that DER bytes hold: all of them, definite and minimal lengths only, nothing unknown.
- * `elements` limits how many there may be, of all depths. @throws decode.*, message.too-long
+ * `elements` limits how many elements there may be, of all depths; `paddingBytes` how many zero
+ * bytes may follow. @throws decode.*, message.too-long
  */
 export function decode<T>(
   codec: Codec<T>,
   der: Uint8Array,
-  { elements = elementLimit }: { readonly elements?: number } = {},
+  { elements = elementLimit, paddingBytes = 0 }: Partial<ElementLimits> = {},
 ): T {
   if (der.length > messageLimitBytes) {
     throw new KpropError('message.too-long', {
@@ -62,30 +65,31 @@ export function decode<T>(
       limit: messageLimitBytes,
     });
   }
-  return codec.fromElement(parseElement(der, codec.label, elements), codec.label);
+  return codec.fromElement(parseElement(der, codec.label, { elements, paddingBytes }), codec.label);
 }
 
-/** SEQUENCE with explicit context tags, in ascending order, no others. */
+/** SEQUENCE of fields with explicit context tags, in ascending order. Unknown ones are refused. */
 export function sequence<F extends Fields>(label: string, fields: F): Codec<SequenceValue<F>> {
   const entries = Object.entries(fields).sort(([, a], [, b]) => a.tag - b.tag);
   return {
     label,
     toNode(value) {
-      const present: BaseBlock[] = [];
+      const present: DerNode[] = [];
       for (const [name, { tag, codec }] of entries) {
         const item = (value as Record<string, unknown>)[name];
-        if (item !== undefined) present.push(tagged(CONTEXT, tag, codec.toNode(item)));
+        if (item !== undefined) present.push(constructed(contextTag(tag), [codec.toNode(item)]));
       }
-      return new Sequence({ value: present });
+      return constructed(universalTags.sequence, present);
     },
     fromElement(element, path) {
-      const children = childrenOf(element, UNIVERSAL, SEQUENCE, path);
+      const children = childrenOf(element, universalTags.sequence, path);
       const value: Record<string, unknown> = {};
       let next = 0;
       for (const [name, { tag, codec, optional }] of entries) {
         const child = children[next];
-        if (child?.tagClass === CONTEXT && child.tagNumber === tag) {
-          value[name] = codec.fromElement(onlyChild(child, CONTEXT, tag, path), `${path}.${name}`);
+        if (child !== undefined && isField(child, tag)) {
+          const inner = onlyChild(child, contextTag(tag), path);
+          value[name] = codec.fromElement(inner, `${path}.${name}`);
           next += 1;
         } else if (!optional) {
           throw new KpropError('decode.missing-field', { what: `${path}.${name}` });
@@ -94,7 +98,7 @@ export function sequence<F extends Fields>(label: string, fields: F): Codec<Sequ
       if (next < children.length) {
         throw new KpropError('decode.bad-value', {
           what: path,
-          reason: `has an unknown or misplaced field ${tagName(children[next] as Element)}`,
+          reason: `has an unknown or misplaced field ${tagName((children[next] as Element).tag)}`,
         });
       }
       return value as SequenceValue<F>;
@@ -102,7 +106,7 @@ export function sequence<F extends Fields>(label: string, fields: F): Codec<Sequ
   };
 }
 
-/** SEQUENCE OF, with no more than `most` items where that is given. */
+/** SEQUENCE OF, with at most `most` items. */
 export function sequenceOf<T>(
   label: string,
   item: Codec<T>,
@@ -110,9 +114,13 @@ export function sequenceOf<T>(
 ): Codec<readonly T[]> {
   return {
     label,
-    toNode: (values) => new Sequence({ value: values.map((value) => item.toNode(value)) }),
+    toNode: (values) =>
+      constructed(
+        universalTags.sequence,
+        values.map((value) => item.toNode(value)),
+      ),
     fromElement(element, path) {
-      const children = childrenOf(element, UNIVERSAL, SEQUENCE, path);
+      const children = childrenOf(element, universalTags.sequence, path);
       if (children.length > most) {
         throw new KpropError('decode.bad-value', {
           what: path,
@@ -124,7 +132,7 @@ export function sequenceOf<T>(
   };
 }
 
-/** [APPLICATION tag], explicit. Several tags may be read (MIT's KDC writes 26 where 25 belongs). */
+/** [APPLICATION tag], explicit; `alsoRead` are accepted, too (MIT's KDC writes 26 for 25). */
 export function application<T>(
   tag: number,
   codec: Codec<T>,
@@ -132,10 +140,10 @@ export function application<T>(
 ): Codec<T> {
   return {
     label: codec.label,
-    toNode: (value) => tagged(APPLICATION, tag, codec.toNode(value)),
+    toNode: (value) => constructed(applicationTag(tag), [codec.toNode(value)]),
     fromElement(element, path) {
-      const found = alsoRead.includes(element.tagNumber) ? element.tagNumber : tag;
-      return codec.fromElement(onlyChild(element, APPLICATION, found, path), path);
+      const other = alsoRead.find((number) => element.tag === applicationTag(number));
+      return codec.fromElement(onlyChild(element, applicationTag(other ?? tag), path), path);
     },
   };
 }
@@ -150,28 +158,24 @@ export function optional<T>(tag: number, codec: Codec<T>): Field<T, true> {
   return { tag, codec, optional: true };
 }
 
-/** The content bytes of a primitive element of this universal tag. */
-export function primitiveContent(element: Element, tag: number, path: string): Uint8Array {
-  requireTag(element, UNIVERSAL, tag, false, path);
+/** The content bytes of an element with this tag byte. */
+export function contentOf(element: Element, tag: number, path: string): Uint8Array {
+  requireTag(element, tag, path);
   return element.content;
 }
 
-function tagged(tagClass: number, tagNumber: number, inner: BaseBlock): BaseBlock {
-  return new Constructed({ idBlock: { tagClass, tagNumber }, value: [inner] });
+/** Whether an element has the number of a field: one that is primitive is refused after that. */
+function isField({ tag }: Element, number: number): boolean {
+  return (tag | constructedBit) === contextTag(number);
 }
 
-function childrenOf(
-  element: Element,
-  tagClass: number,
-  tagNumber: number,
-  path: string,
-): readonly Element[] {
-  requireTag(element, tagClass, tagNumber, true, path);
+function childrenOf(element: Element, tag: number, path: string): readonly Element[] {
+  requireTag(element, tag, path);
   return element.children;
 }
 
-function onlyChild(element: Element, tagClass: number, tagNumber: number, path: string): Element {
-  const children = childrenOf(element, tagClass, tagNumber, path);
+function onlyChild(element: Element, tag: number, path: string): Element {
+  const children = childrenOf(element, tag, path);
   const [child] = children;
   if (child === undefined || children.length !== 1) {
     throw new KpropError('decode.bad-value', {
@@ -182,30 +186,8 @@ function onlyChild(element: Element, tagClass: number, tagNumber: number, path: 
   return child;
 }
 
-function requireTag(
-  element: Element,
-  tagClass: number,
-  tagNumber: number,
-  constructed: boolean,
-  path: string,
-): void {
-  if (
-    element.tagClass !== tagClass ||
-    element.tagNumber !== tagNumber ||
-    element.constructed !== constructed
-  ) {
-    const wanted = `${classNames[tagClass]} ${tagNumber}`;
-    throw new KpropError('decode.unexpected-tag', { what: path, wanted, found: tagName(element) });
-  }
+function requireTag(element: Element, tag: number, path: string): void {
+  if (element.tag === tag) return;
+  const names = { wanted: tagName(tag), found: tagName(element.tag) };
+  throw new KpropError('decode.unexpected-tag', { what: path, ...names });
 }
-
-function tagName({ tagClass, tagNumber, constructed }: Element): string {
-  return `${classNames[tagClass]} ${tagNumber}${constructed ? '' : ' (primitive)'}`;
-}
-
-const classNames: Readonly<Record<number, string>> = {
-  [UNIVERSAL]: 'UNIVERSAL',
-  [APPLICATION]: 'APPLICATION',
-  [CONTEXT]: 'field',
-  [tagClasses.private]: 'PRIVATE',
-};

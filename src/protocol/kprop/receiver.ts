@@ -1,6 +1,6 @@
 import { inPhase, KpropError } from '../../errors/kprop-error.ts';
 import type { Channel } from '../channel/channel.ts';
-import { readFrame, takeFrame, writeFrame } from '../channel/frame.ts';
+import { FrameReader, readFrame, writeFrame } from '../channel/frame.ts';
 import { isKrbError } from '../krb5/messages/error.ts';
 import { refusedBy } from '../krb5/session/sendauth.ts';
 import type { Session } from '../krb5/session/session.ts';
@@ -8,12 +8,12 @@ import { blocksAtOnce, type ConversationLimits, type ReceivedDump } from './dump
 import { decodeSize, encodeSize } from './size.ts';
 
 const sizeLimitBytes = 4 * 1024;
-/** Far above what any sender uses, so that many connections at once cannot fill the memory. */
+/** Far above what any sender uses, and low enough that many connections cannot fill the memory. */
 const blockLimitBytes = 1024 * 1024;
 
 /**
- * The receiver's half, first part: the size; then the blocks, as the dump that comes back is read.
- * A dump that is longer than announced ends with an error before its first byte too many is seen.
+ * The receiver's half, first part: the size. The blocks are received while the returned dump is read.
+ * If more bytes come than the size says, reading ends with an error, and none of the excess is given.
  * @throws kprop.bad-size, kprop.too-large, kprop.too-much, peer.refused, session.*, crypto.*, network.*
  */
 export async function receiveDump(
@@ -37,7 +37,7 @@ export async function receiveDump(
   return { bytes, batches: () => receiveBatches(channel, session, bytes, limits.idleMillis) };
 }
 
-/** The receiver's half, last part: says that so many bytes have been loaded. */
+/** The receiver's half, last part: tells the sender that `bytes` bytes have been loaded. */
 export async function confirmDump(channel: Channel, session: Session, bytes: number) {
   channel.during('confirming the load', 0);
   await inPhase('confirm', 'while sending # of received bytes', () =>
@@ -52,14 +52,14 @@ async function* receiveBatches(
   idleMillis: number,
 ): AsyncGenerator<readonly Uint8Array[]> {
   const open = session.opener();
-  const frame = [channel, 'database block', blockLimitBytes] as const;
+  const messages = new FrameReader(channel, 'database block', blockLimitBytes);
   let received = 0;
   let step = 'reading';
   channel.during('receiving the database', idleMillis);
   try {
     while (received < bytes) {
       const batch: Uint8Array[] = [];
-      let message: Uint8Array | undefined = await readFrame(...frame);
+      let message: Uint8Array | undefined = await messages.read();
       for (let count = 1; message !== undefined; count += 1) {
         if (isKrbError(message)) throw refusedBy(channel, message);
         step = 'decoding';
@@ -73,7 +73,7 @@ async function* receiveBatches(
         received += block.length;
         step = 'reading';
         const full = received === bytes || count === blocksAtOnce;
-        message = full ? undefined : takeFrame(...frame);
+        message = full ? undefined : messages.take();
       }
       if (batch.length > 0) yield batch;
     }

@@ -1,17 +1,13 @@
 import type { KpropError } from '../../errors/kprop-error.ts';
 import type { Channel } from '../channel/channel.ts';
-import { readFrame, writeFrame } from '../channel/frame.ts';
+import { writeFrame } from '../channel/frame.ts';
 import { makeKrbError } from '../krb5/messages/error.ts';
-import { refusedBy } from '../krb5/session/sendauth.ts';
 import type { Session } from '../krb5/session/session.ts';
 
-/** A confirmation, or a KRB-ERROR in its place, is no longer than this. */
-export const confirmationLimitBytes = 64 * 1024;
-
 /**
- * Tells the peer why nothing will come of it, as a KRB-ERROR in place of the next message: the
- * error's own number and MIT's words for the step, or 60 with the error's text before them. It goes
- * in the clear: details stay in our own log.
+ * Tells the peer why the propagation fails, with a KRB-ERROR in place of the next message: the error's
+ * number and MIT's words for the step, or the number 60 and the error's text before those words.
+ * KRB-ERROR is not encrypted: details are in our own log only.
  */
 export async function sendFailure(
   channel: Channel,
@@ -32,28 +28,4 @@ export async function sendFailure(
     client: session.client,
   });
   await writeFrame(channel, message);
-}
-
-/**
- * Does something while a dump is sent, but listens: a replica that has something to say meanwhile
- * has a reason to refuse, and that reason is worth more than the broken pipe that follows. After
- * the last write it may as well have confirmed.
- */
-export async function hearing<T>(
-  channel: Channel,
-  work: () => Promise<T>,
-  { last }: { readonly last: boolean },
-): Promise<T> {
-  let result: T;
-  try {
-    result = await work();
-  } catch (error) {
-    throw channel.arrived > 0 ? await refusal(channel).catch(() => error) : error;
-  }
-  if (!last && channel.arrived > 0) throw await refusal(channel);
-  return result;
-}
-
-async function refusal(channel: Channel): Promise<KpropError> {
-  return refusedBy(channel, await readFrame(channel, 'KRB-ERROR', confirmationLimitBytes));
 }

@@ -1,23 +1,24 @@
 import { inPhase, isKpropError, KpropError } from '../../errors/kprop-error.ts';
 import { concat } from '../bytes.ts';
 import type { Channel } from '../channel/channel.ts';
-import { framed, readFrame, writeFrame } from '../channel/frame.ts';
+import { framed, writeFrame } from '../channel/frame.ts';
 import { isKrbError } from '../krb5/messages/error.ts';
 import { refusedBy } from '../krb5/session/sendauth.ts';
 import type { Session } from '../krb5/session/session.ts';
+import { ReplicaAnswer } from './answer.ts';
 import { blockBytes, blocksAtOnce, type ConversationLimits, type Dump } from './dump.ts';
-import { confirmationLimitBytes, hearing, sendFailure } from './refusal.ts';
+import { sendFailure } from './refusal.ts';
 import { decodeSize, encodeSize } from './size.ts';
 
 export interface SendOptions {
   readonly limits: ConversationLimits;
-  /** Told the running total after each block. */
+  /** Called after each block with the bytes sent so far. */
   readonly onProgress?: (bytes: number) => void;
 }
 
 /**
  * The sender's half: the size, the blocks, and the wait until the replica confirms that it has
- * loaded them.
+ * loaded the dump.
  * @throws dump.changed, dump.read, peer.refused, kprop.wrong-confirmation, session.*, network.*
  */
 export async function sendDump(
@@ -26,15 +27,15 @@ export async function sendDump(
   dump: Dump,
   o: SendOptions,
 ): Promise<void> {
+  const answer = new ReplicaAnswer(channel);
   await inPhase('size', 'while sending database size', async () => {
     channel.during('sending the database size', o.limits.idleMillis);
     const size = session.makeSafe(encodeSize(dump.bytes));
-    await hearing(channel, () => writeFrame(channel, size), { last: dump.bytes === 0 });
+    await answer.duringWrite(writeFrame(channel, size), { last: dump.bytes === 0 });
   });
-  await sendBlocks(channel, session, dump, o);
+  await sendBlocks(channel, session, dump, answer, o);
   await inPhase('confirm', 'while reading response from server', async () => {
-    channel.during('waiting for the replica to load the database', o.limits.confirmMillis);
-    const reply = await readFrame(channel, 'confirmation', confirmationLimitBytes);
+    const reply = await answer.afterAll(o.limits.confirmMillis);
     if (isKrbError(reply)) throw refusedBy(channel, reply);
     const size = session.readSafe(reply);
     const confirmed = await inPhase('confirm', 'malformed sent database size message', () =>
@@ -50,6 +51,7 @@ async function sendBlocks(
   channel: Channel,
   session: Session,
   dump: Dump,
+  answer: ReplicaAnswer,
   o: SendOptions,
 ): Promise<void> {
   const seal = session.sealer();
@@ -60,7 +62,7 @@ async function sendBlocks(
   let writing = Promise.resolve();
   let written: readonly Uint8Array[] = [];
   const finishWrite = async ({ last }: { readonly last: boolean }) => {
-    await hearing(channel, () => writing, { last });
+    await answer.duringWrite(writing, { last });
     for (const block of written) {
       sent += block.length;
       o.onProgress?.(sent);
@@ -72,7 +74,7 @@ async function sendBlocks(
     for (const message of seal(...blocks)) pieces.push(...framed(...message));
     await finishWrite({ last: false });
     writing = channel.write(...pieces);
-    // Awaited before the next one; until then its failure must not count as unhandled.
+    // Awaited before the next write; until then its failure must not count as unhandled.
     writing.catch(() => undefined);
     written = blocks;
   };
@@ -80,15 +82,13 @@ async function sendBlocks(
     let seen = 0;
     let last: readonly Uint8Array[] = [];
     for (;;) {
-      // A dump may be slow to come: the connection is watched all the same, unless the replica has
-      // all that it will get and may well have confirmed it.
-      const empty = dump.bytes === 0;
-      const next = () => (empty ? source.next() : channel.waitFor(source.next()));
-      const { done, value: blocks } = await hearing(channel, next, { last: empty });
+      // The replica may have all of an empty dump by now: then an answer is no reason to stop.
+      const next = source.next();
+      const { done, value: blocks } = await (dump.bytes === 0 ? next : answer.duringWait(next));
       if (done) break;
       for (const block of blocks) seen += block.length;
       if (seen > dump.bytes) break;
-      // A replica that has all the bytes loads them: it gets the last only if nothing follows.
+      // The replica loads the database once it has all bytes: the last go only if no others follow.
       if (seen === dump.bytes) last = blocks;
       else await send(blocks);
     }
@@ -99,7 +99,8 @@ async function sendBlocks(
     await finishWrite({ last: true });
   } catch (error) {
     if (!(error instanceof KpropError)) throw error;
-    // Where we go on to say why, what is under way goes out first: then it is known how much was sent.
+    // A fault of ours is told to the replica below. First the write under way ends: `sent` is then
+    // the number of bytes that the replica has got.
     if (error.fault === 'local') await finishWrite({ last: false }).catch(() => undefined);
     const changed = isKpropError(error, 'dump.changed');
     error.during(
@@ -108,18 +109,18 @@ async function sendBlocks(
         ? 'Premature EOF found for database file!'
         : `while sending database block starting at ${sent}`,
     );
-    // A sender that stops says so, and the replica drops what it has; if it still listens.
+    // Then the replica drops what it has received. It may have hung up already.
     if (error.fault === 'local') {
       await sendFailure(channel, session, 'client', error).catch(() => undefined);
     }
     throw error;
   } finally {
-    // Not awaited: a source that never gave its next piece would never answer this, either.
+    // Not awaited: a source that never gives its next piece would not end, either.
     source.return(undefined).catch(() => undefined);
   }
 }
 
-/** Cuts pieces of any length into full blocks, a few at a time; only the very last may be short. */
+/** Cuts pieces of any length into blocks, a few at a time; only the last of all may be short. */
 async function* inBlocks(pieces: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array[]> {
   let rest: Uint8Array = new Uint8Array(0);
   for await (const piece of pieces) {

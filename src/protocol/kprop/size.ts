@@ -1,8 +1,8 @@
 import { KpropError } from '../../errors/kprop-error.ts';
 
-// The size of a dump: the user data of the first KRB-SAFE, and of the one that confirms the load.
+// The size of a dump is the user data of the first KRB-SAFE, and of the one that confirms the load.
 
-/** 1 to 2^32 - 1 in 4 bytes; 0 and more in 12, the first four zero. @see kprop_util.c */
+/** A size of 1 to 2^32 - 1 in 4 bytes, any other in 12 of which the first 4 are zero. @see kprop_util.c */
 export function encodeSize(bytes: number): Uint8Array {
   const short = bytes > 0 && bytes <= 0xffffffff;
   const encoded = new Uint8Array(short ? 4 : 12);
@@ -12,7 +12,7 @@ export function encodeSize(bytes: number): Uint8Array {
   return encoded;
 }
 
-/** The size that encodeSize wrote; 0 in 4 bytes comes from old peers. @throws kprop.bad-size */
+/** The size that encodeSize wrote; old peers write 0 in 4 bytes. @throws kprop.bad-size */
 export function decodeSize(data: Uint8Array): number {
   const view = new DataView(data.buffer, data.byteOffset, data.byteLength);
   if (data.length === 4) return view.getUint32(0);

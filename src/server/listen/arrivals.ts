@@ -1,14 +1,14 @@
 import { TokenBucket } from './token-bucket.ts';
 
 /**
- * How many strangers are let in at all: serving one costs up to a millisecond, whoever it is. Who has
- * not come for a while has a budget of its own, so that many who come again and again keep nobody
- * out who comes once.
+ * Limits how many strangers are let in each second, since serving one costs up to a millisecond.
+ * Sites that have not connected for a while have a budget of their own, so that those that connect
+ * again and again cannot keep out one that connects once.
  */
 export class Arrivals {
   readonly #returning: TokenBucket;
   readonly #fresh: TokenBucket;
-  /** When each site came last, the longest ago first. */
+  /** When each site last connected, the longest ago first. */
   readonly #lastMillis = new Map<string, number>();
 
   constructor(perSecond: number) {
@@ -35,7 +35,7 @@ export class Arrivals {
 const rememberedMillis = 10_000;
 const rememberedGroups = 4096;
 
-/** An IPv6 site has 65,536 groups to come from: it counts as one. */
+/** The groups of one IPv6 site, of which it has 65,536, count as one. */
 function siteOf(group: string): string {
   return group.replace(/^((?:[0-9a-f]{4}:){3})[0-9a-f]{4}::\/64$/, '$1:/48');
 }

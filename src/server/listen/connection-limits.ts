@@ -1,15 +1,15 @@
 import { descriptorLimit } from '../../host/descriptor-limit.ts';
 import type { PoolLimits } from './stranger-pool.ts';
 
-/** How many connections one server has at once, by what they have proved. */
+/** How many connections one server keeps at once. */
 export interface ConnectionLimits {
-  /** Strangers at addresses of which nothing is known. */
+  /** Not authenticated yet, from addresses of which nothing is known. */
   readonly strangers: PoolLimits;
-  /** Strangers at known addresses, in room of their own. */
+  /** Not authenticated yet, from known addresses; these have places of their own. */
   readonly known: PoolLimits;
-  /** New ones that are served each second, at addresses of which nothing is known. */
+  /** New connections that are served each second, from addresses of which nothing is known. */
   readonly arrivalsPerSecond: number;
-  /** Peers that may propagate. */
+  /** Authenticated peers that may propagate. */
   readonly propagations: number;
   readonly propagationsPerClient: number;
 }
@@ -23,9 +23,9 @@ export interface GivenLimits {
   readonly maxPropagationsPerClient?: number | undefined;
 }
 
-/** What Node, the log, a loader and the files of the database need. */
+/** Descriptors that Node, the log, a loader and the files of the database need. */
 const reservedDescriptors = 128;
-/** The socket, the spool file, and what a load opens in turn. */
+/** Descriptors of one propagation: the socket, the spool file, and those that a load opens. */
 const descriptorsOfPropagation = 4;
 const least = 2;
 
@@ -50,7 +50,7 @@ export function connectionLimits(
   const propagations = share(1 / 4 / descriptorsOfPropagation);
   return {
     strangers: { total, perGroup: Math.min(given.maxPerAddress ?? 32, total) },
-    // Known hosts are few: one of them may use half of their room.
+    // Known hosts are few, so one of them may use half of the places kept for them.
     known: { total: knownTotal, perGroup: Math.ceil(knownTotal / 2) },
     arrivalsPerSecond: given.maxArrivalsPerSecond ?? 200,
     propagations: Math.min(given.maxPropagations ?? 64, propagations),

@@ -1,19 +1,19 @@
-/** Connections that were dropped without a word, for there were too many that did not authenticate. */
+/** Connections that were dropped unserved, because too many had not authenticated. */
 export interface DroppedEvent {
   readonly kind: 'dropped';
   readonly count: number;
-  /** Where most of them came from, an IPv4 address or an IPv6 /64, and how many. */
+  /** Where most of them came from (an IPv4 address or an IPv6 /64), and how many did. */
   readonly from: string;
   readonly fromCount: number;
-  /** Within how long. */
+  /** The time in which they came. */
   readonly millis: number;
 }
 
 const tellMillis = 10_000;
-/** More addresses are not told apart: it is told from where most came, not all. */
+/** How many addresses are counted one by one; that is enough to name the worst. */
 const toldApart = 1024;
 
-/** Counts drops, and tells of them once in ten seconds instead of one by one. */
+/** Counts drops, and reports them together, every ten seconds. */
 export class DropTally {
   readonly #tell: (event: DroppedEvent) => void;
   #counts = new Map<string, number>();
@@ -37,7 +37,7 @@ export class DropTally {
     }
   }
 
-  /** Tells of what has not been told yet. */
+  /** Reports the drops that have not been reported yet. */
   flush(): void {
     clearTimeout(this.#timer);
     if (this.#total === 0) return;

@@ -5,21 +5,21 @@ import { errnoOf } from '../../errors/com-err.ts';
 import { Acl } from '../acl.ts';
 import { peerGroupOf } from './peer-group.ts';
 
-/** So many addresses that were authorized are kept: a replica has one primary, or a few. */
+/** How many authorized addresses are remembered. A replica has one primary, or a few. */
 const rememberedPeers = 256;
-/** A longer ACL is no list of primaries. */
+/** Hosts that are looked up; an ACL with more lines than this does not list primaries. */
 const resolvedHosts = 64;
 const lookMillis = 10_000;
 const resolveMillis = 300_000;
 
 /**
- * The addresses from which a propagation is to be expected: those that have proved that they may
- * propagate, and those of the hosts that the ACL names. It only decides for whom room is kept;
- * nobody is let in for it, so a wrong answer of DNS does no harm.
+ * The addresses from which a propagation is to be expected: those from which one was permitted
+ * before, and those of the hosts that the ACL names. Connections from there have places of their own,
+ * but must authenticate like all others, so a wrong answer of DNS lets nobody in.
  */
 export class KnownPeers {
   readonly #aclPath: string;
-  /** The one that was authorized last stands last. */
+  /** The address that was authorized last is the last. */
   readonly #authorized = new Set<string>();
   #resolved: ReadonlySet<string> = new Set();
   /** What each host of the ACL resolved to when DNS last answered. */
@@ -47,7 +47,7 @@ export class KnownPeers {
     return this.#authorized.has(group) || this.#resolved.has(group);
   }
 
-  /** Somebody at this address has proved that it may propagate. */
+  /** A peer at this address was permitted to propagate. */
   remember(group: string): void {
     this.#authorized.delete(group);
     this.#authorized.add(group);
@@ -64,12 +64,12 @@ export class KnownPeers {
     this.#resolving = true;
     this.#aclSeen = seen;
     const groups = new Set<string>();
-    // One after the other: where DNS does not answer, each holds one of the few threads on which
-    // Node also reads and writes files.
+    // One after the other: each look-up holds one of the few threads on which Node also reads and
+    // writes files, and DNS may not answer for a long time.
     const hosts = Acl.read(this.#aclPath).hosts.slice(0, resolvedHosts);
     for (const host of hosts) {
       for (const group of await this.#groupsAt(host)) groups.add(group);
-      // What was found counts at once, for the next one may take long.
+      // Each result counts at once, because the next look-up may take long.
       this.#resolved = new Set([...this.#resolved, ...groups]);
     }
     this.#resolved = groups;
@@ -87,14 +87,14 @@ export class KnownPeers {
         found.map(({ address }) => peerGroupOf(address)),
       );
     } catch (error) {
-      // A DNS that does not answer, which an attacker may see to, takes nobody's room away.
+      // An attacker may keep DNS from answering. That must take no place away from a primary.
       if (errnoOf(error) === 'ENOTFOUND') this.#groupsOf.delete(host);
     }
     return this.#groupsOf.get(host) ?? [];
   }
 }
 
-/** Changes when the file does. */
+/** A value that changes when the file does. */
 function stampOf(path: string): string {
   try {
     const { ino, mtimeMs, size } = statSync(path);

@@ -4,22 +4,22 @@ import { errnoOf } from '../../errors/com-err.ts';
 import { KpropError } from '../../errors/kprop-error.ts';
 import { duplicate } from '../../host/libc.ts';
 import { propagationPort } from '../../host/port.ts';
-import { descriptorOf } from '../adopt.ts';
 import type { ServeOptions } from '../options.ts';
+import { descriptorOf } from './read-into.ts';
 
 const socketOptions = { allowHalfOpen: true, noDelay: true, keepAlive: true, pauseOnConnect: true };
 /** The kernel cuts it down to net.core.somaxconn: 4,096 since Linux 5.4. */
 const backlog = 4096;
 /**
- * Each time around its loop, Node accepts one connection of a listening descriptor, whatever waits
- * (libuv 1.45, uv__server_io). While blocks arrive a loop takes milliseconds, and in a flood the
- * backlog would overflow: so there are as many descriptors of each socket.
+ * Node accepts one connection of a listening descriptor in each iteration of its event loop, however
+ * many wait (libuv 1.45, uv__server_io). While blocks arrive, an iteration takes milliseconds, and a
+ * flood would overflow the backlog. So each listening socket has this many descriptors.
  */
 const descriptorsOfEach = 8;
-/** Accept fails again and again while there are no descriptors. */
+/** While descriptors are used up, accept fails all the time; it is reported this often. */
 const repeatMillis = 10_000;
 
-/** What waits for connections, on one address or on several. */
+/** The listening sockets, on one address or on several. */
 export class Listeners {
   readonly #servers: readonly Server[];
   /** "[::]:754", one for each. */
@@ -37,8 +37,8 @@ export class Listeners {
   }
 
   /**
-   * Listens where the options say, and hands on the first connection only when it listens everywhere
-   * and `onListening` has returned. `onFailure` is told, now and then, that accept fails.
+   * Listens where the options say. No connection is handed on before all addresses are bound and
+   * `onListening` has returned. `onFailure` is called now and then while accept fails.
    * @throws server.listen, and what `onListening` throws
    */
   static async open(
@@ -52,7 +52,7 @@ export class Listeners {
     onFailure: (error: KpropError) => void,
   ): Promise<Listeners> {
     const servers: Server[] = [];
-    /** Connections that came to one address while others were still to be bound. */
+    /** Connections to one address that came before all addresses were bound. */
     const early: Socket[] = [];
     let accept = (socket: Socket): unknown => early.push(socket);
     const close = () => {
@@ -60,7 +60,7 @@ export class Listeners {
     };
     let port = propagationPort('the listener', given);
     const addresses = descriptor === undefined ? [address ?? []].flat() : [];
-    // Linux lets :: have IPv4, too, unless somebody asks for that by itself.
+    // On Linux :: includes IPv4, unless an IPv4 address is listened on by itself.
     const ipv6Only = addresses.some((one) => isIPv4(one));
     try {
       for (const host of addresses.length > 0 ? addresses : [undefined]) {
@@ -77,7 +77,7 @@ export class Listeners {
           await listen(copy, { fd: duplicate(descriptorOf(server)) }, place, onFailure);
           servers.push(copy);
         }
-        // Where any port would do, all have the same one.
+        // If any port will do, all addresses get the same one.
         port = (server.address() as { port: number }).port;
       }
       onListening?.();
@@ -91,7 +91,7 @@ export class Listeners {
     return new Listeners(servers);
   }
 
-  /** Listens no more; resolves when the last connection has ended. */
+  /** Stops listening; resolves when the last connection has ended. */
   async close(): Promise<void> {
     const closed = this.#servers.map(
       (server) => new Promise<void>((resolve) => server.close(() => resolve())),
@@ -111,7 +111,7 @@ function listen(
     server.on('error', (cause) => {
       const detail = { address: place, errno: errnoOf(cause) };
       const error = new KpropError('server.listen', detail, { cause });
-      // Once it listens it is accept that fails, for want of descriptors: not fatal.
+      // After listening has begun, this is accept that fails for lack of descriptors, which passes.
       if (!server.listening) reject(error.during('connect', 'while binding listener socket'));
       else if (performance.now() - toldAtMillis >= repeatMillis) {
         toldAtMillis = performance.now();

@@ -1,7 +1,7 @@
 import { KpropError } from '../../errors/kprop-error.ts';
 import type { ConnectionLimits } from './connection-limits.ts';
 
-/** Peers that may propagate and are here, by principal: each holds descriptors and memory. */
+/** The propagations under way, by principal. Each holds descriptors and memory. */
 export class Propagations {
   readonly #limits: Pick<ConnectionLimits, 'propagations' | 'propagationsPerClient'>;
   readonly #clients = new Map<string, number>();
@@ -11,7 +11,7 @@ export class Propagations {
     this.#limits = limits;
   }
 
-  /** Counts one more of this principal, and gives what ends it. @throws server.busy */
+  /** Counts one more of this principal; the function that comes back uncounts it. @throws server.busy */
   enter(client: string): () => void {
     const own = this.#clients.get(client) ?? 0;
     const { propagations, propagationsPerClient } = this.#limits;

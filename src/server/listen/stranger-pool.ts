@@ -1,21 +1,21 @@
 import { TokenBucket } from './token-bucket.ts';
 
-/** How many connections may be open at once that have not authenticated yet. */
+/** How many unauthenticated connections may be open at once. */
 export interface PoolLimits {
   readonly total: number;
-  /** Of one group of addresses: see peerGroupOf. */
+  /** From one group of addresses (see peerGroupOf). */
   readonly perGroup: number;
 }
 
-/** What a pool takes from its surroundings. */
+/** The randomness and the clock of a pool. */
 export interface PoolAmbient {
-  /** A fresh random number from 0 up to, and without, 1. */
+  /** A new random number in [0, 1). */
   chance(): number;
   /** A clock that never goes back. */
   nowMillis(): number;
 }
 
-/** Whether a newcomer is served, and who must go for it. */
+/** Whether a newcomer is served, and which connection must end to make room for it. */
 export type Verdict<T> =
   | { readonly kind: 'admitted'; readonly newcomer: T; readonly instead: T | undefined }
   | { readonly kind: 'dropped' };
@@ -25,20 +25,20 @@ interface Group<T> {
   readonly replacements: TokenBucket;
 }
 
-/** From this part of the total on, newcomers are dropped at random if their group has one already. */
+/** Above this part of the total, newcomers are dropped at random if their group holds a place already. */
 const earlyDropFrom = 3 / 4;
 /**
- * Of so many places, this part is given to newcomers each second while all are taken. Against few
- * newcomers that is every one of them, so that connections which only wait shut nobody out. Against
- * many it is few: who is in has a fifth of a second, time enough to authenticate from far away,
- * with a chance above one half; and the others cost next to nothing.
+ * While all places are taken, this part of them goes to newcomers each second. If newcomers are few,
+ * each gets one, so that connections that only wait shut nobody out. If they are many, few get one: a
+ * connection then keeps its place for a fifth of a second with a chance above one half, which is
+ * enough to authenticate from far away, and the connections that are dropped cost next to nothing.
  */
 const replacedPerSecond = 3;
 
 /**
- * Connections that have not authenticated, and which of them stay when they are too many. It is not
- * the oldest that goes: against a fast attacker that is always a primary that is far away. It is
- * any one of the group that holds most, so that who holds little always finds room.
+ * The connections that have not authenticated, and the choice of those that end when there are too
+ * many. It does not choose the oldest: under a fast attack that would always be a distant primary. It
+ * chooses at random from the group that holds most places, so that a group with few finds room.
  */
 export class StrangerPool<T> {
   readonly #limits: PoolLimits;
@@ -57,7 +57,7 @@ export class StrangerPool<T> {
     return this.#size;
   }
 
-  /** Decides about a newcomer, and keeps it if it is admitted; who must go for it is removed. */
+  /** Decides about a newcomer. An admitted one joins the pool; the one that it replaces leaves. */
   admit(name: string, newcomer: () => T): Verdict<T> {
     const group = this.#groups.get(name);
     const own = group?.members.length ?? 0;
@@ -91,13 +91,13 @@ export class StrangerPool<T> {
     return [...this.#groups.values()].flatMap(({ members }) => members);
   }
 
-  /** From 0, where there is much room, to 1, where there is none. */
+  /** From 0 (much room) to 1 (none). */
   #pressure(): number {
     const start = this.#limits.total * earlyDropFrom;
     return (this.#size - start) / (this.#limits.total - start);
   }
 
-  /** The group that holds most, one of them at random if there are several, and how many it holds. */
+  /** The group that holds most places, chosen at random among equals, and how many it holds. */
   #busiest(): readonly [string, number] {
     let most = 0;
     let names: string[] = [];

@@ -1,4 +1,4 @@
-/** Lets so many things happen a second, and at first and after a rest a burst of them. */
+/** Allows a number of things each second, and a burst of them at first and after a pause. */
 export class TokenBucket {
   readonly #perMilli: number;
   readonly #burst: number;
@@ -11,7 +11,7 @@ export class TokenBucket {
     this.#tokens = o.burst;
   }
 
-  /** Whether it may happen now. */
+  /** Whether one more may happen now; if so, it counts. */
   take(nowMillis: number): boolean {
     const passedMillis = nowMillis - (this.#atMillis ?? nowMillis);
     this.#tokens = Math.min(this.#tokens + passedMillis * this.#perMilli, this.#burst);

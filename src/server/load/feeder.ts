@@ -9,16 +9,15 @@ import { type FeedState, nextPiece } from '../../kdb/dump/safe-cuts.ts';
 const windowBytes = 256 * 1024;
 
 /**
- * How long a full pipe is left alone. Waiting for room instead would wake us, and cost the loader,
- * for every few kilobytes that it reads; and no loader empties a pipe so fast.
+ * How long to wait before writing into a full pipe again. Polling for room would wake this process,
+ * and slow the loader down, for every few kilobytes; and no loader empties a pipe in this time.
  */
 const pauseMillis = ({ roomBytes }: Pick<Pipe, 'roomBytes'>) => (roomBytes >= 1 << 20 ? 4 : 1);
 
 /**
- * Copies a dump from the file where it is being spooled into the pipe from which a loader reads it,
- * as fast as that reads, and holds up nobody else. Only what the spool says it has is read back.
- * What has been written ends at a safe place at every moment (see safe-cuts.ts), and the end of the
- * input comes after `complete` alone.
+ * Copies a dump from its spool file into the pipe from which a loader reads, as fast as the loader
+ * takes it. It reads back only what the spool has reported as written. At every moment, what is in the
+ * pipe ends at a safe place (see safe-cuts.ts), and the input ends only after `complete`.
  */
 export class Feeder {
   readonly #path: string;
@@ -29,31 +28,31 @@ export class Feeder {
   #closed = false;
   #wake: (() => void) | undefined;
 
-  /** It takes the writing end over. */
+  /** Takes over the writing end of the pipe. */
   constructor(path: string, pipe: Pick<Pipe, 'writeEnd' | 'roomBytes'>) {
     this.#path = path;
     this.#pipe = pipe;
   }
 
-  /** The spool has so many bytes of the dump by now. */
+  /** This many bytes of the dump can be read back from the spool. */
   grow(bytes: number): void {
     this.#available = Math.max(this.#available, bytes);
     this.#wake?.();
   }
 
-  /** All is there, so many bytes, and has been checked: the rest may be fed, and the end. */
+  /** The dump has this many bytes, all are there and checked: the rest and the end may be fed. */
   complete(bytes: number): void {
     this.#total = bytes;
     this.grow(bytes);
   }
 
-  /** Feeds no more. The pipe stays open, for its end would be taken for the dump's: see close. */
+  /** Stops feeding. The pipe stays open, since its end would be taken for the end of the dump. */
   stop(): void {
     this.#stopped = true;
     this.#wake?.();
   }
 
-  /** Gives the pipe up. The loader must be dead, or have all that it is to have. */
+  /** Closes the pipe. The loader must be dead, or have the whole dump. */
   close(): void {
     this.stop();
     if (this.#closed) return;
@@ -62,8 +61,8 @@ export class Feeder {
   }
 
   /**
-   * Feeds until all is fed and the end is given, or until it is stopped. `unfit`: it met what cannot
-   * be cut safely, and the end was not given. @throws what the file's reading throws
+   * Feeds until the loader has the whole dump and its end, or until stopped. `unfit`: the dump has a
+   * place that cannot be cut safely, and was not fed to its end. @throws errno of reading the file
    */
   async run(): Promise<'ended' | 'stopped' | 'unfit'> {
     const file = await open(this.#path, 'r');
@@ -83,7 +82,7 @@ export class Feeder {
       const last = position === this.#total;
       const full = end - start > atomicWriteBytes;
       const piece =
-        // All that can still be read comes first: it decides where the cut may be.
+        // Read as much as there is before choosing a cut: what follows decides where it may be.
         full || last || position === this.#available
           ? nextPiece(buffer.subarray(start, end), state, {
               limitBytes: atomicWriteBytes,
@@ -95,7 +94,7 @@ export class Feeder {
       if (piece !== 'more') {
         while (!this.#write(buffer, start, piece)) {
           await sleep(pauseMillis(this.#pipe));
-          // The descriptor may be closed by now, and be another's.
+          // By now the descriptor may be closed, and its number may belong to something else.
           if (this.#stopped) return 'stopped';
         }
         start += piece;
@@ -104,7 +103,7 @@ export class Feeder {
         return 'ended';
       }
       if (last || (complete && end - start === buffer.length)) return 'unfit';
-      // Nothing was awaited since it was looked at: no news can have been missed.
+      // Nothing has been awaited since the check, so no call of grow can have been missed.
       if (position === this.#available || end - start === buffer.length) {
         await this.#progress();
         continue;
@@ -121,14 +120,14 @@ export class Feeder {
     return 'stopped';
   }
 
-  /** Whole or not at all, for it is no longer than atomicWriteBytes; false: there is no room. */
+  /** Writes all or nothing, as the kernel does up to atomicWriteBytes. False: the pipe is full. */
   #write(buffer: Uint8Array, at: number, byteCount: number): boolean {
     try {
       writeSync(this.#pipe.writeEnd, buffer, at, byteCount);
       return true;
     } catch (error) {
       if (errnoOf(error) === 'EAGAIN') return false;
-      // A loader that reads no more says by its end why; that nobody reads is no news.
+      // The loader no longer reads. Why, its exit status and messages will say.
       if (errnoOf(error) !== 'EPIPE') throw error;
       this.stop();
       return true;

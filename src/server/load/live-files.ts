@@ -11,25 +11,25 @@ import { withDb2Lock } from '../../kdb/db2/lock.ts';
 import { OldDatabase } from '../../kdb/db2/old-database.ts';
 import { faultOfOpening } from '../../kdb/db2/soundness.ts';
 import { countRecords, type DumpRecords } from '../../kdb/dump/record-count.ts';
-import { Turns } from '../turn.ts';
+import { Queue } from '../queue.ts';
 import type { LoadGuard } from './load-guard.ts';
 import { LoadLock } from './load-lock.ts';
 
 export interface Db2FilesOptions {
-  /** Where the dump is that was loaded last, to hold the database against it after a crash. */
+  /** The dump that was loaded last; after a crash the database is compared with it. */
   readonly dump?: string | undefined;
-  /** Whether this place was named, so that the loader must have left its database there. */
+  /** Whether the place was configured; if so, the loader must have put its database there. */
   readonly certain?: boolean | undefined;
-  /** Told what an administrator should know, in one line. */
+  /** Gets one line for the administrator. */
   readonly onNotice?: ((text: string) => void) | undefined;
 }
 
 /**
  * The files of a db2 database. kdb5_util renames its new database over the live one before it has
- * written the last pages of it (krb5 src/plugins/kdb/db2: the rename comes first, the close that
- * flushes last), and ignores it if they cannot be written. Then it has left a live database that
- * nothing can open, and that no later load can replace. So the old database keeps a second name
- * until the new one is known to be whole and on the disk, and takes its place again if it is not.
+ * written the last pages (krb5 src/plugins/kdb/db2: first the rename, last the close that flushes),
+ * and ignores it if they cannot be written. The live database is then one that no program can open
+ * and no later load can replace. So the old database keeps a second name until the new one is known
+ * to be whole and on the disk, and is put back if it is not.
  */
 export class Db2Files implements LoadGuard {
   readonly #live: string;
@@ -37,7 +37,7 @@ export class Db2Files implements LoadGuard {
   readonly #options: Db2FilesOptions;
   readonly #old: OldDatabase;
   readonly #lock: LoadLock;
-  readonly #turns = new Turns();
+  readonly #queue = new Queue();
   #counted: { readonly dump: string; readonly records: Promise<DumpRecords> } | undefined;
   /** The principals that were live before the load. */
   #before: Stats | undefined;
@@ -51,7 +51,7 @@ export class Db2Files implements LoadGuard {
   }
 
   inspect(): Promise<void> {
-    return this.#turns.take(async () => {
+    return this.#queue.run(async () => {
       await this.#lock.ifFree(() => this.#recover());
       if (!(await exists(this.#live))) return;
       let fault: string | undefined;
@@ -74,28 +74,28 @@ export class Db2Files implements LoadGuard {
   }
 
   protect(dump: string): Promise<void> {
-    return this.#turns.take(() =>
+    return this.#queue.run(() =>
       this.#protect(dump).catch((cause: unknown) => this.#unprotected(cause)),
     );
   }
 
   confirm(dump: string): Promise<void> {
-    return this.#turns.take(() => this.#confirm(dump));
+    return this.#queue.run(() => this.#confirm(dump));
   }
 
   recover(): Promise<void> {
-    return this.#turns.take(async () => {
+    return this.#queue.run(async () => {
       await this.disclaim();
       await this.#lock.ifFree(() => this.#recover());
     });
   }
 
-  /** Lets go of the old database's second name as the death of this process would. */
+  /** Releases its claim on the kept old database, as the death of this process would. */
   disclaim(): Promise<void> {
     return this.#old.disclaim();
   }
 
-  /** @throws what is a KpropError already, such as the end of its time; else loader.unprotected */
+  /** @throws the cause if it is a KpropError, such as a time limit; else loader.unprotected */
   #unprotected(cause: unknown): never {
     if (cause instanceof KpropError) throw cause;
     const detail = { path: this.#live, errno: errnoOf(cause) };
@@ -103,10 +103,10 @@ export class Db2Files implements LoadGuard {
   }
 
   async #protect(dump: string): Promise<void> {
-    // One that is there already may be another kpropd's that is loading: one is enough for both.
+    // If another kpropd keeps the old database during its own load, that serves this load as well.
     const shared = (await this.#old.exists()) && !(await this.#old.claim());
     if (!shared) {
-      // Or it is of a load that nobody saw the end of.
+      // A kept database that nobody claims is of a load that was interrupted.
       const done = await this.#putRight(undefined);
       await this.disclaim();
       if (!done) throw Object.assign(new Error('another program keeps it locked'), busy);
@@ -115,7 +115,7 @@ export class Db2Files implements LoadGuard {
       await this.#old.keep();
     }
     this.#before = await statOf(this.#live);
-    // While the loader works this costs no time; confirm needs it, and says what became of it.
+    // Counted while the loader works, so that it costs no time; confirm uses it and reports its errors.
     this.#counted = { dump, records: countRecords(dump) };
     this.#counted.records.catch(() => undefined);
   }
@@ -159,7 +159,7 @@ export class Db2Files implements LoadGuard {
     throw new KpropError('loader.unsound', { path: this.#live, reason, left });
   }
 
-  /** Until this resolves, a power cut may undo what kdb5_util has done; it says what hinders that. */
+  /** Syncs the live files, against a power cut. Gives the reason if that failed. */
   async #makeDurable(): Promise<string | undefined> {
     try {
       for (const part of databaseParts) await syncFile(this.#live + part);
@@ -174,10 +174,10 @@ export class Db2Files implements LoadGuard {
     const left = await Promise.all(remains.map((end) => exists(this.#temporary + end)));
     if (!left.includes(true) && !(await this.#old.exists())) return;
     const lock = { kind: 'exclusive', patienceMillis: 0, create: true } as const;
-    // What cannot be put right now is looked at again before the next load.
+    // What cannot be repaired now is tried again before the next load.
     await withDb2Lock(`${this.#temporary}.ok`, lock, async () => {
       if (await this.#old.exists()) {
-        // Another kpropd's load has not ended.
+        // Another kpropd's load is still under way.
         if (!(await this.#old.claim())) return;
         const done = await this.#putRight(this.#options.dump);
         await this.disclaim();
@@ -190,15 +190,15 @@ export class Db2Files implements LoadGuard {
 
   /** Puts the old database back if the load that it was kept for went wrong; false if it is locked. */
   async #putRight(dump: string | undefined): Promise<boolean> {
-    // Without the principals the policies alone are what a removal left that did not come to its end.
+    // Kept policies without principals are what an interrupted removal has left.
     if (!(await this.#old.exists())) return true;
     if (!(await this.#old.replaced()).includes(true)) return true;
-    // Held by a loader to the last of its writing.
+    // A loader holds this lock until it has written everything.
     return this.#locked('exclusive', loaderMillis, async () => {
       const replaced = await this.#old.replaced();
       if (!replaced.includes(true) || (!replaced.includes(false) && (await this.#isWhole(dump))))
         return;
-      // Somebody may have loaded it by hand: what nothing older can replace stays if it can be used.
+      // If there was no database before, a usable one, perhaps loaded by hand, stays.
       if ((await this.#old.isNothing()) && (await this.#isWhole(undefined))) return;
       await this.#putBack((part) => this.#aside(part));
       this.#notice(
@@ -207,23 +207,23 @@ export class Db2Files implements LoadGuard {
     });
   }
 
-  /** Whether what is live is all that was to be loaded, as far as that is known. */
+  /** Whether the live database is sound, and is the whole dump if that is known. */
   async #isWhole(dump: string | undefined): Promise<boolean> {
     const known = dump !== undefined && (await exists(dump)) ? dump : undefined;
     return (await faultOfDatabase(this.#live, known)) === undefined;
   }
 
-  /** `aside` names where what is live goes; without it, it is given up. */
+  /** Puts the old database back. `aside` names where the live one goes; without it, it is removed. */
   async #putBack(aside?: (part: string) => string): Promise<void> {
     await this.#old.restore(aside);
-    // By this time readers see that it is another one.
+    // Programs that have the database open see by this time that it was replaced.
     const mark = `${this.#live}.ok`;
     const now = Math.max(Date.now(), ((await statOf(mark))?.mtimeMs ?? 0) + 1_000) / 1000;
     await utimes(mark, now, now).catch(() => undefined);
     await syncFolder(dirname(this.#live)).catch(() => undefined);
   }
 
-  /** What kdb5_util cannot open it will not replace: that gets out of its way. */
+  /** Moves a live database that cannot be opened out of the way: kdb5_util would not replace it. */
   async #setAside(): Promise<void> {
     const fault = async () =>
       (await exists(this.#live)) ? await faultOfOpening(this.#live) : undefined;
@@ -240,7 +240,7 @@ export class Db2Files implements LoadGuard {
     });
   }
 
-  /** With the lock that every program takes before it opens the database. */
+  /** Does the work under the lock that every program takes before it opens the database. */
   #locked(
     kind: 'shared' | 'exclusive',
     patienceMillis: number,
@@ -258,14 +258,14 @@ export class Db2Files implements LoadGuard {
   }
 }
 
-/** Whether what was there before, if anything was, is there still. */
+/** Whether the database from before, or its absence, is unchanged. */
 function isNothingLost(live: Stats | undefined, before: Stats | undefined): boolean {
   return before === undefined ? live === undefined : isSameFile(live, before);
 }
 
-/** Of a load that did not come to its end, beside the temporary database. */
+/** Endings of the files that an interrupted kdb5_util load leaves. */
 const remains = ['', '.kadm5', '.kadm5.lock', '.ok'];
 const busy = { code: 'EBUSY' };
 const loaderMillis = 2_000;
-/** What holds the database up for longer is no KDC that writes and no dump. */
+/** No write of a KDC and no dump holds the database for longer than this. */
 const lockMillis = 60_000;

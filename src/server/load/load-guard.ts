@@ -1,21 +1,21 @@
-/** What is done around a load, for the sake of the database that is live. */
+/** Protects the live database around a load by kdb5_util. */
 export interface LoadGuard {
-  /** At the start of a server: puts right what an earlier one left, and says what it cannot. */
+  /** At the start of a server: repairs what an earlier one left, and reports what it cannot. */
   inspect(): Promise<void>;
   /**
-   * Resolves when no other process loads into this database, until `leave`. `onWait` is awaited if
-   * one does: what is loading already here must be given up. @throws loader.unprotected, the signal's reason
+   * Resolves when no other process loads into this database, until `leave`. If one does, `onWait` is
+   * awaited first: it must end what is being loaded here. @throws loader.unprotected, the signal's reason
    */
   enter(o: { readonly signal?: AbortSignal; onWait(): Promise<void> }): Promise<void>;
   leave(): Promise<void>;
-  /** Before the loader may make its database of that dump live. @throws loader.unprotected */
+  /** Called before the loader may make that dump live. @throws loader.unprotected */
   protect(dump: string): Promise<void>;
   /**
-   * After the loader's success: resolves when what is live is known to be the whole dump and to
-   * survive a power cut. @throws loader.unsound, when the old database is back in its place
+   * Called after the loader's success: resolves when the live database is known to be the whole dump
+   * and to survive a power cut. @throws loader.unsound; then the old database is back
    */
   confirm(dump: string): Promise<void>;
-  /** It ended in another way, perhaps long ago: the database is put right, and all is cleaned up. */
+  /** Called after any other end of a load, perhaps long ago: repairs the database and cleans up. */
   recover(): Promise<void>;
 }
 

@@ -4,8 +4,8 @@ import { errnoOf } from '../../errors/com-err.ts';
 import { lockFile, lockFileAsync } from '../../host/libc.ts';
 
 /**
- * One load at a time, whichever kpropd of this host does it: under inetd each connection has a
- * process of its own. The lock is on a file beside the database, and ends with its holder.
+ * Keeps loads of different kpropd processes apart: under inetd each connection has a process of its
+ * own. The lock is on a file beside the database, and the kernel releases it when its holder dies.
  */
 export class LoadLock {
   readonly #path: string;
@@ -17,7 +17,7 @@ export class LoadLock {
   }
 
   /**
-   * Resolves when no other process loads. `onWait` is called, and awaited, if one does.
+   * Resolves when no other process loads. If one does, `onWait` is called and awaited first.
    * @throws errno, and the signal's reason once aborted
    */
   async enter(o: { readonly signal?: AbortSignal; onWait(): Promise<void> }): Promise<void> {
@@ -42,7 +42,7 @@ export class LoadLock {
     await file?.close();
   }
 
-  /** Does the work inside the lock, ours or one for the purpose; not if another process has it. */
+  /** Does the work under the lock, taken for it if need be; does nothing if another process holds it. */
   async ifFree(work: () => Promise<void>): Promise<void> {
     if (this.#held) return work();
     const file = await this.#open();
@@ -56,7 +56,7 @@ export class LoadLock {
   async #open(): Promise<FileHandle | undefined> {
     const flags = constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW;
     return await open(this.#path, flags, 0o600).catch((error: unknown) => {
-      // Where no file can be made no database can be loaded: the loader will say so.
+      // Where no file can be made, no database can be loaded either, and the loader will say so.
       if (noPlace.includes(errnoOf(error))) return undefined;
       throw error;
     });

@@ -6,7 +6,7 @@ import { KpropError } from '../../errors/kprop-error.ts';
 import type { DumpKind } from '../../kdb/dump/completeness.ts';
 
 export interface LoaderOptions {
-  /** kdb5_util or what stands in for it; run as it is, without a search in PATH. */
+  /** Path of kdb5_util or of a program that replaces it; PATH is not searched. */
   readonly path: string;
   readonly realm: string;
   /** `-d`: another database than the configured one. */
@@ -16,23 +16,23 @@ export interface LoaderOptions {
 
 export interface LoadRun {
   readonly kind: DumpKind;
-  /** Ends the load: the program and all that it started are killed, and nothing is promoted. */
+  /** Ends the load: the program and all that it started are killed, and nothing becomes live. */
   readonly signal?: AbortSignal | undefined;
   readonly onStart?: ((pid: number) => void) | undefined;
-  /** What the program prints, as it comes. */
+  /** Gets what the program prints, as it prints it. */
   readonly onOutput?: ((text: string, to: 'stdout' | 'stderr') => void) | undefined;
 }
 
 /** A dump that the program reads from a pipe. */
 export interface PipedDump {
   readonly readEnd: number;
-  /** The file that the program's words shall name in place of its standard input. */
+  /** The file that the program's messages should name instead of its standard input. */
   name(): string;
 }
 
 const standardInput = '/dev/stdin';
 
-/** Enough for kdb5_util's own words; a loop that prints for ever fills no memory. */
+/** Enough for kdb5_util's messages; a program that prints without end must not fill the memory. */
 const wordsLimitBytes = 2048;
 
 /**
@@ -72,7 +72,7 @@ export function loadDump(dump: string | PipedDump, o: LoaderOptions, run: LoadRu
       wordsBytes += chunk.length;
       if (wordsBytes <= wordsLimitBytes) run.onOutput?.(named(chunk.toString('utf8')), to);
     };
-    // They are missing where the descriptors ran out; "error" says so.
+    // They are undefined if the descriptors ran out, which "error" reports.
     const outputs = [loader.stdout, loader.stderr];
     loader.stdout?.on('data', (chunk: Buffer) => listen(chunk, 'stdout'));
     loader.stderr?.on('data', (chunk: Buffer) => listen(chunk, 'stderr'));
@@ -84,14 +84,14 @@ export function loadDump(dump: string | PipedDump, o: LoaderOptions, run: LoadRu
       settle();
       missing(cause);
     });
-    // "exit", not "close": a grandchild may hold the pipes open long after.
+    // "exit", not "close": a grandchild may hold the pipes open long after the end.
     loader.once('exit', (status, killedBy) => {
       settle();
       for (const output of outputs) output?.destroy();
-      // Who is left of its group must not take the end of the pipe for the end of the dump.
+      // A process left of its group must not take the end of the pipe for the end of the dump.
       if (piped !== undefined && status !== 0) killGroup(loader.pid);
       const stderr = onOneLine(named(Buffer.concat(words).toString('utf8')));
-      // What it has promoted is live, also if it was told to stop a moment later.
+      // A successful load is live, even if it was told to stop a moment later.
       if (status === 0) resolve();
       else if (signal?.aborted) reject(signal.reason);
       else if (killedBy !== null) {
@@ -114,13 +114,13 @@ function loaderArguments(dumpPath: string, kind: DumpKind, o: LoaderOptions): re
   ];
 }
 
-/** SIGKILL, never less: what is asked to end could still promote half a database. */
+/** SIGKILL only: after a milder signal it could still make half a database live. */
 function killGroup(pid: number | undefined): void {
   if (pid === undefined) return;
   try {
     process.kill(-pid, 'SIGKILL');
   } catch {
-    // It has ended by itself.
+    // The group has already ended.
   }
 }
 

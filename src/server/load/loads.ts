@@ -1,43 +1,32 @@
-import { Turns } from '../turn.ts';
-import type { StreamedLoad } from './streamed-load.ts';
+import { Load, type LoadOptions, type LoadRoom } from './load.ts';
+import { LoadQueue } from './load-queue.ts';
+import type { Arrival } from './order.ts';
 
-/**
- * The loads of one replica: one at a time, in the order in which their dumps were complete. Who
- * finds nobody loading may begin while its dump still arrives; but a dump that is complete goes
- * first, so that a slow sender holds up nobody. The one given up for it is loaded from its file.
- */
+/** The loads of one replica. */
 export class Loads {
-  readonly #turns = new Turns();
-  #wanted = 0;
-  #streamed: StreamedLoad | undefined;
+  readonly #room: LoadRoom;
 
-  /** What `start` gives, unless others load or want to. */
-  stream(start: () => StreamedLoad): StreamedLoad | undefined {
-    if (this.#wanted > 0 || this.#streamed !== undefined) return undefined;
-    let streamed: StreamedLoad;
-    try {
-      streamed = start();
-    } catch {
-      // Too many descriptors are open. It can still be loaded when it is complete.
-      return undefined;
-    }
-    this.#streamed = streamed;
-    void streamed.over.then(() => {
-      if (this.#streamed === streamed) this.#streamed = undefined;
-    });
-    return streamed;
+  constructor(o: Omit<LoadRoom, 'queue'>) {
+    this.#room = { ...o, queue: new LoadQueue() };
   }
 
-  /** Does the work when those before it are done; a load that has begun is given up, if it is not `own`. */
-  async take<T>(work: () => Promise<T>, own?: StreamedLoad): Promise<T> {
-    this.#wanted += 1;
-    try {
-      return await this.#turns.take(async () => {
-        if (this.#streamed !== own) await this.#streamed?.abandon();
-        return await work();
-      });
-    } finally {
-      this.#wanted -= 1;
-    }
+  /** Notes when a propagation authenticated: an older one never replaces a newer one. */
+  arrive(o: Omit<Arrival, 'number'>): Arrival {
+    return this.#room.order.arrive(o);
+  }
+
+  /** The load of a dump whose size is known and of which nothing has arrived yet. */
+  begin(o: LoadOptions): Load {
+    return new Load(this.#room, o);
+  }
+
+  /** At the start of a server: repairs what an earlier one left, and reports what it cannot. */
+  inspect(): Promise<void> {
+    return this.#room.guard.inspect();
+  }
+
+  /** Repairs what an earlier load left behind when it was killed. */
+  recover(): Promise<void> {
+    return this.#room.guard.recover();
   }
 }

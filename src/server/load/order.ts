@@ -8,43 +8,43 @@ import {
   writeState,
 } from '../spool/state-file.ts';
 
-/** One propagation in the order of all. */
+/** One propagation, and what decides its place in the order of all. */
 export interface Arrival {
   readonly client: string;
   /** The authenticator's time, microseconds since 1970. */
   readonly authenticatedMicros: number;
   /** Counts the authenticated connections of this process. */
   readonly number: number;
-  /** The state file cannot be used: worth a word, and no reason to refuse anybody. */
+  /** Called if the state file cannot be used, which is reported but refuses nobody. */
   readonly onTrouble: (error: unknown) => void;
 }
 
 export interface LoadOrderOptions {
-  /** The file that keeps the order for other processes, and past a restart. */
+  /** The file that keeps the order across processes and restarts. */
   readonly path: string;
   readonly ambient: Ambient;
   readonly clockSkewSeconds: number;
-  /** A clock that nobody sets; performance.now() unless given. */
+  /** A clock that cannot be set; performance.now() unless given. */
   readonly monotonicMillis?: (() => number) | undefined;
 }
 
-/** kprop takes over the KDC's clock in whole seconds: two times so near say nothing. */
+/** kprop corrects its clock by whole seconds, so times closer than this cannot be compared. */
 const marginMicros = 2_000_000;
-/** As many as are permitted have one; a file must not grow without end for all that. */
+/** Every permitted client has an entry, but the file must not grow without limit. */
 const clientLimit = 64;
 
 /**
- * An older propagation never replaces a newer one. Of one client, the authenticators' times decide:
- * a request may have been held back on the way. Of different clients, whose clocks may differ, and
- * where the times are too near, it is the order in which they authenticated here.
+ * An older propagation never replaces a newer one. Between propagations of one client, the times of
+ * their authenticators decide, because a request may have been held back on the way. Between clients,
+ * whose clocks may differ, and when the times are too close, the order of authentication here decides.
  */
 export class LoadOrder {
   readonly #o: LoadOrderOptions;
   readonly #monotonicMillis: () => number;
   #arrived = 0;
-  /** The last of each client that was loaded here. */
+  /** For each client, the number of its last propagation that was loaded here. */
   readonly #loaded = new Map<string, number>();
-  /** What both clocks showed at one moment. */
+  /** The readings of both clocks at one moment. */
   #mark: { readonly micros: number; readonly monotonicMillis: number };
 
   constructor(o: LoadOrderOptions) {
@@ -58,7 +58,7 @@ export class LoadOrder {
     return { ...o, number: this.#arrived };
   }
 
-  /** Passes the propagation that may be loaded now. @throws spool.superseded */
+  /** @throws spool.superseded if a newer propagation has been loaded */
   async requireNewest(arrival: Arrival): Promise<void> {
     const { client, authenticatedMicros } = arrival;
     const overtaken = [...this.#loaded].some(
@@ -92,7 +92,7 @@ export class LoadOrder {
     await writeState(this.#o.path, { ...before, lastLoaded, newest }).catch(arrival.onTrouble);
   }
 
-  /** The time of the client's newest one, by the clock as it is now. */
+  /** The time of the client's newest propagation, by the clock as it is now. */
   async #newestOf(arrival: Arrival): Promise<number | undefined> {
     const { client } = arrival;
     const { newest } = await this.#state(arrival);
@@ -103,7 +103,7 @@ export class LoadOrder {
     const passedMicros = (monotonicMillis - this.#mark.monotonicMillis) * 1000;
     const setBackMicros = this.#mark.micros + passedMicros - micros;
     const then = setBackMicros > marginMicros ? noted - setBackMicros : noted;
-    // No authenticator of such a time can be accepted: the clock was set back while nobody looked.
+    // No authenticator of such a time could be accepted now: the clock was set back meanwhile.
     return then > micros + this.#o.clockSkewSeconds * 1_000_000 ? undefined : then;
   }
 

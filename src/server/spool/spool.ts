@@ -6,29 +6,41 @@ import { KpropError } from '../../errors/kprop-error.ts';
 import { syncFolder } from '../../host/durable.ts';
 import { lockFile } from '../../host/libc.ts';
 import type { ReceivedDump } from '../../protocol/kprop/dump.ts';
+import { openLocked, removeUnlocked } from './temporary-file.ts';
 
-/** A dump on its way to `path`. Until `publish` the file there is the one from before. */
+/** The file into which a dump is received. Until `publish`, `path` keeps the dump from before. */
 export interface Spool {
   readonly path: string;
-  /** Where the bytes are until then. */
+  /** Where the new dump is until then. */
   readonly temporary: string;
-  /** Writes all of the dump into the temporary file, and makes the disk keep it. @throws spool.* */
-  fill(dump: ReceivedDump): Promise<void>;
-  /** Who is told how many bytes of the dump, from its start, can be read back from that file. */
-  watch(onWritten: (bytes: number) => void): void;
+  /**
+   * Writes all of the dump into the temporary file, and makes the disk keep it.
+   * @throws spool.*, what receiving the dump throws, and the reason of `follower.failed`
+   */
+  fill(dump: ReceivedDump, follower?: Follower): Promise<void>;
   /** Puts the temporary file in the place of the last good one. @throws spool.write */
   publish(): Promise<void>;
   /** Gives up the lock, and the temporary file if it was not published. */
   close(): Promise<void>;
 }
 
-/** What is collected before it goes to the disk, while more is decrypted meanwhile. */
+/** What follows a dump into its spool. */
+export interface Follower {
+  /** Aborted with the reason if it is of no use to receive the rest of the dump. */
+  readonly failed: AbortSignal;
+  /** These are the next blocks of the dump, and are about to be written. */
+  arrived(blocks: readonly Uint8Array[]): void;
+  /** This many bytes of the dump, from its start, can be read back from the temporary file. */
+  grow(bytes: number): void;
+}
+
+/** How much is collected for each write. */
 const batchBytes = 1 << 20;
 const othersMayWrite = 0o022;
-/** How far the disk may lag behind. */
+/** How much may be written before the disk is asked to keep it. */
 const syncBytes = 32 << 20;
 
-/** The temporary files of one server, and those that are in use by its own connections. */
+/** The temporary files of one server. */
 export class SpoolRoom {
   readonly #path: string;
   readonly #inUse = new Set<string>();
@@ -38,9 +50,9 @@ export class SpoolRoom {
   }
 
   /**
-   * A spool of its own for one connection: `<path>.temp`, locked whole and exclusively as MIT's
-   * kpropd locks it; beside one of this very process that is still being filled, `<path>.temp.2`
-   * and so on, for a slow sender must not hold up another.
+   * The spool of one connection: `<path>.temp`, locked as MIT's kpropd locks it (the whole file,
+   * exclusively). If this process already fills that, `<path>.temp.2` and so on, so that a slow sender
+   * does not hold up another.
    * @throws spool.busy if another process has it, spool.write
    */
   async open(): Promise<Spool> {
@@ -50,7 +62,7 @@ export class SpoolRoom {
     const temporary = nameOf();
     this.#inUse.add(temporary);
     try {
-      const file = await lockedFile(temporary);
+      const file = await openLocked(temporary);
       return new TemporarySpool(this.#path, temporary, file, () => this.#inUse.delete(temporary));
     } catch (error) {
       this.#inUse.delete(temporary);
@@ -58,7 +70,7 @@ export class SpoolRoom {
     }
   }
 
-  /** What should be different about the folder; undefined: nothing. */
+  /** What is wrong with the folder, in one line; undefined if nothing is. */
   async complaint(): Promise<string | undefined> {
     const folder = dirname(this.#path);
     const mode = (await stat(folder).catch(() => undefined))?.mode ?? 0;
@@ -67,7 +79,7 @@ export class SpoolRoom {
     return `others may write to the folder ${folder}, where received dumps are put (mode ${digits}): chmod go-w ${folder}`;
   }
 
-  /** Removes temporary files that nobody has locked: a kpropd that was killed left them. */
+  /** Removes the temporary files that no process has locked, left by a kpropd that was killed. */
   async sweep(): Promise<void> {
     const folder = dirname(this.#path);
     const first = `${basename(this.#path)}.temp`;
@@ -75,9 +87,9 @@ export class SpoolRoom {
       const path = join(folder, name);
       const ours = name.startsWith(first) && /^(\.\d+)?$/.test(name.slice(first.length));
       if (!ours || this.#inUse.has(path)) continue;
-      // A connection that comes meanwhile takes another name, and does not meet our lock.
+      // A connection that begins now takes another name, so it does not find the file locked.
       this.#inUse.add(path);
-      // What cannot be removed is no reason not to serve.
+      // A file that cannot be removed must not keep the server from starting.
       await removeUnlocked(path).catch(() => undefined);
       this.#inUse.delete(path);
     }
@@ -90,7 +102,6 @@ class TemporarySpool implements Spool {
   readonly #file: FileHandle;
   readonly #release: () => void;
   #published = false;
-  #onWritten: ((bytes: number) => void) | undefined;
 
   constructor(path: string, temporary: string, file: FileHandle, release: () => void) {
     this.path = path;
@@ -99,13 +110,13 @@ class TemporarySpool implements Spool {
     this.#release = release;
   }
 
-  async fill(dump: ReceivedDump): Promise<void> {
+  async fill(dump: ReceivedDump, follower?: Follower): Promise<void> {
     let written = 0;
     // One write is under way while the next batch is received and decrypted.
     let underWay: Promise<void> = Promise.resolve();
     let batch: Uint8Array[] = [];
     let collected = 0;
-    // The disk is asked for what it has so far, now and then, so that the last wait is short.
+    // The disk is asked to keep what it has now and then, so that the last sync is short.
     let synced = 0;
     let syncing: Promise<void> = Promise.resolve();
     const flush = async () => {
@@ -121,12 +132,14 @@ class TemporarySpool implements Spool {
       written += collected;
       batch = [];
       collected = 0;
-      underWay = this.#write(blocks, offset);
-      // Awaited before the next one; until then its failure must not count as unhandled.
+      underWay = this.#write(blocks, offset, follower);
+      // It is awaited before the next write; until then a failure must not count as unhandled.
       underWay.catch(() => undefined);
     };
     try {
       for await (const blocks of dump.batches()) {
+        follower?.failed.throwIfAborted();
+        follower?.arrived(blocks);
         for (const block of blocks) {
           batch.push(block);
           collected += block.length;
@@ -134,6 +147,10 @@ class TemporarySpool implements Spool {
         if (collected >= batchBytes) await flush();
       }
       await flush();
+    } catch (error) {
+      // The reason is of more use than the interruption that it caused.
+      follower?.failed.throwIfAborted();
+      throw error;
     } finally {
       await underWay;
     }
@@ -141,13 +158,10 @@ class TemporarySpool implements Spool {
     await this.#sync(written);
   }
 
-  watch(onWritten: (bytes: number) => void): void {
-    this.#onWritten = onWritten;
-  }
-
   async publish(): Promise<void> {
-    // The kernel frees a large file when its last holder lets go of it, which takes 0.1 s for 340 MB:
-    // here that is not the rename, for which the sender waits, but a close that nobody waits for.
+    // The kernel frees a large file when it is closed for the last time, which takes 0.1 s for 340 MB.
+    // With this descriptor that is not in the rename, for which the sender waits, but in a close that
+    // nobody waits for.
     const flags = constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW;
     const replaced = await open(this.path, flags).catch(() => undefined);
     try {
@@ -159,7 +173,7 @@ class TemporarySpool implements Spool {
     }
     this.#published = true;
     try {
-      // Readers such as a kprop that cascades may share the file while it is loaded.
+      // Other readers, such as a kprop that sends it on, may share the file while it is loaded.
       lockFile(this.#file.fd, 'shared', { wait: true });
     } catch (cause) {
       throw this.#notPublished(cause, `while downgrading lock on '${this.path}'`);
@@ -175,7 +189,7 @@ class TemporarySpool implements Spool {
     this.#release();
   }
 
-  async #write(blocks: readonly Uint8Array[], offset: number): Promise<void> {
+  async #write(blocks: readonly Uint8Array[], offset: number, follower?: Follower) {
     let rest = blocks;
     let position = offset;
     while (rest.length > 0) {
@@ -187,7 +201,7 @@ class TemporarySpool implements Spool {
       position += bytesWritten;
       rest = without(rest, bytesWritten);
     }
-    this.#onWritten?.(position);
+    follower?.grow(position);
   }
 
   async #sync(offset: number): Promise<void> {
@@ -208,80 +222,7 @@ class TemporarySpool implements Spool {
   }
 }
 
-/** Opens the temporary file, locks it, and only then empties it. */
-async function lockedFile(path: string): Promise<FileHandle> {
-  for (;;) {
-    const flags = constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW;
-    const file = await open(path, flags, 0o600).catch((cause: unknown) => {
-      throw notOpened(path, cause);
-    });
-    try {
-      if (!lockFile(file.fd, 'exclusive', { wait: false })) {
-        throw new KpropError('spool.busy', { path }).during(
-          'spool',
-          `while trying to lock '${path}'`,
-        );
-      }
-      // Between our open and our lock its holder may have renamed it into place, or removed it.
-      if (await isStillAt(file, path)) {
-        await requireOwn(file, path);
-        await file.truncate(0);
-        await file.chmod(0o600);
-        return file;
-      }
-    } catch (error) {
-      await file.close();
-      throw error instanceof KpropError ? error : notOpened(path, error);
-    }
-    await file.close();
-  }
-}
-
-/**
- * Refuses a file that somebody else put there: a dump holds every key of the realm, and one with
- * another owner or another name could be read by others, also later.
- */
-async function requireOwn(file: FileHandle, path: string): Promise<void> {
-  const stats = await file.stat();
-  const { nlink, uid } = stats;
-  const reason = !stats.isFile()
-    ? 'is no regular file'
-    : uid !== process.geteuid?.()
-      ? 'belongs to another user'
-      : nlink !== 1
-        ? 'has other names (hard links)'
-        : undefined;
-  if (reason === undefined) return;
-  throw new KpropError('spool.planted', { path, reason }).during(
-    'spool',
-    `while opening database file, '${path}'`,
-  );
-}
-
-async function removeUnlocked(path: string): Promise<void> {
-  // Not to wait for the other end of what may be a pipe.
-  const flags = constants.O_RDWR | constants.O_NOFOLLOW | constants.O_NONBLOCK;
-  const file = await open(path, flags);
-  try {
-    const free = (await file.stat()).isFile() && lockFile(file.fd, 'exclusive', { wait: false });
-    if (free && (await isStillAt(file, path))) await unlink(path);
-  } finally {
-    await file.close();
-  }
-}
-
-function notOpened(path: string, cause: unknown): KpropError {
-  const doing = `while opening database file, '${path}'`;
-  const detail = { path, errno: errnoOf(cause) };
-  return new KpropError('spool.write', detail, { cause }).during('spool', doing);
-}
-
-async function isStillAt(file: FileHandle, path: string): Promise<boolean> {
-  const [ours, there] = await Promise.all([file.stat(), stat(path).catch(() => undefined)]);
-  return ours.ino === there?.ino && ours.dev === there.dev;
-}
-
-/** The buffers less their first bytes. */
+/** The buffers without their first bytes. */
 function without(buffers: readonly Uint8Array[], byteCount: number): readonly Uint8Array[] {
   let skipped = byteCount;
   const rest: Uint8Array[] = [];

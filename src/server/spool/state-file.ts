@@ -3,14 +3,14 @@ import { constants, open, rename, unlink } from 'node:fs/promises';
 import { errnoOf } from '../../errors/com-err.ts';
 import { KpropError } from '../../errors/kprop-error.ts';
 
-/** What a replica remembers from one propagation, or process, to the next. Times: ISO 8601, UTC. */
+/** What a replica remembers across propagations and processes. Times: ISO 8601, UTC. */
 export interface ReplicaState {
   /** The propagation whose database is live. */
   readonly lastLoaded?: {
     readonly client: string;
     /** The authenticator's time, by the clock of the client and its KDC. */
     readonly authenticated: string;
-    /** When it was live, by our clock. */
+    /** When it became live, by our clock. */
     readonly at: string;
     readonly bytes: number;
   };
@@ -21,8 +21,8 @@ export interface ReplicaState {
 const sizeLimitBytes = 64 * 1024;
 
 /**
- * The state in a file; an empty one where there is no file. Keys that are unknown here are kept.
- * @throws spool.state if it cannot be read or is not ours
+ * The state in a file; empty if there is no file. Unknown keys are kept.
+ * @throws spool.state if it cannot be read or is not a file of ours
  */
 export async function readState(path: string): Promise<ReplicaState> {
   const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
@@ -59,7 +59,7 @@ export async function writeState(path: string, state: ReplicaState): Promise<voi
     await unlink(fresh).catch(() => undefined);
     const file = await open(fresh, 'wx', 0o600);
     try {
-      // The umask may have taken even that away.
+      // The umask may have removed even the owner's permission.
       await file.chmod(0o600);
       await file.writeFile(`${JSON.stringify(state, undefined, 2)}\n`);
       await file.sync();

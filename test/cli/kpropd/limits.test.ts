@@ -47,7 +47,7 @@ describe('the command line', () => {
       maxPerAddress: 5,
       maxPropagations: 6,
       maxDumpBytes: 5_000_000_000,
-      limits: { authenticate: 3_000, idle: 0, total: 900_000 },
+      limits: { authenticateMillis: 3_000, idleMillis: 0, totalMillis: 900_000 },
     });
     expect(given()).toEqual({ limits: {} });
   });
@@ -107,7 +107,7 @@ test('--listen: only there; --idle-timeout and --timeout end what waits', async 
 test('SIGTERM does not wait for a primary that has stalled', async () => {
   const kpropd = await started(['-D']);
   const proxy = await startProxy(kpropd.port, { from: 'client', afterBytes: 40_000, fate: 'hold' });
-  const sent = rig.send(proxy.port, { limits: { authenticate: 60_000 } });
+  const sent = rig.send(proxy.port, { limits: { authenticateMillis: 60_000 } });
   sent.catch(() => undefined);
   await proxy.struck;
   kpropd.signal('SIGTERM');

@@ -65,7 +65,7 @@ async function attack(port: number, connections: number): Promise<void> {
   }
 }
 
-describe('somebody stops reading', () => {
+describe('a reader of the log stops', () => {
   test('the system log: strangers and propagations are served on', async () => {
     const { port, process, log } = await started(['-D']);
     await attack(port, 60);
@@ -118,17 +118,19 @@ test('under attack the log stays small, says what it left out, and has every pro
   for (const line of log.lines()) expect(Buffer.byteLength(line)).toBeLessThan(700);
 });
 
-test('--log-rate that is no number is answered with the usage', async () => {
+test('--log-rate that is not a number prints the usage', async () => {
   const args = [ourProgram('kpropd'), '--log-rate=many'];
   const { status, stderr } = await lab.run(process.execPath, args, { role: 'replica' });
   expect({ status, stderr }).toEqual({
     status: 1,
-    stderr: expect.stringMatching(/^kpropd: --log-rate is a number of lines a second\n\nUsage: /),
+    stderr: expect.stringMatching(
+      /^kpropd: --log-rate takes a whole number of lines a second\n\nUsage: /,
+    ),
   });
 });
 
 describe('a limit', () => {
-  test('lets a burst through, then so many a second, each kind by itself', () => {
+  test('lets a burst through, then a number a second, for each kind separately', () => {
     let now = 0;
     const limit = new LineLimit(2, () => now);
     const allowed = (kind: 'connection' | 'denied') =>
@@ -143,7 +145,7 @@ describe('a limit', () => {
     expect(allowed('connection')).toBe(10);
   });
 
-  test('of 0 is none', () => {
+  test('of 0 means no limit', () => {
     const limit = new LineLimit(0, () => 0);
     for (let i = 0; i < 1_000; i++) expect(limit.allows('refusal', 2)).toBe(true);
   });

@@ -68,7 +68,7 @@ test.each(['listen', 'accept', 'stdin'] as const)(
   },
 );
 
-test('a datagram nobody takes is no error', () => {
+test('a datagram that nothing receives is not an error', () => {
   expect(sendDatagram(join(folder, 'nobody'), 'READY=1')).toBe(false);
 });
 

@@ -5,7 +5,8 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
 import { Lab, ourProgram } from '../../support/lab/lab.ts';
 import { freePort, listens } from '../../support/lab/lab-process.ts';
-import { expectReplicaHas, type Make, runKprop, succeeded } from '../../support/lab/pairings.ts';
+import type { Make } from '../../support/lab/make.ts';
+import { expectReplicaHas, runKprop, succeeded } from '../../support/lab/pairings.ts';
 import { startSuperServer } from '../../support/lab/super-server.ts';
 
 /** There on every Debian, and owner of nothing. */
@@ -26,7 +27,7 @@ const paths = (o: { file?: string; acl?: string } = {}) => {
   const { acl, fromMaster } = lab.replica;
   return ['-a', o.acl ?? acl, '-f', o.file ?? fromMaster];
 };
-const makes: readonly Make[] = ['MIT', 'our'];
+const makes: readonly Make[] = ['mit', 'ours'];
 
 describe('kpropd --user in the set-up that is made for it', () => {
   test('serves as that user, with the pid file where root alone may write', async () => {
@@ -82,7 +83,7 @@ describe('kpropd --user elsewhere ends at once and says why', () => {
     const { status, stderr } = await lab.run(process.execPath, args, { role: 'replica' });
     expect(status).toBe(1);
     expect(stderr).toMatch(/^kpropd: Operation not permitted/);
-    expect(stderr).toMatch(/^hint: cannot serve as /m);
+    expect(stderr).toMatch(/^hint: cannot run as the user /m);
     expect(stderr).toMatch(reason);
     expect(listens(port)).toBe(false);
   });

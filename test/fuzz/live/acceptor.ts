@@ -4,14 +4,15 @@ import { join } from 'node:path';
 import { KpropError } from '../../../src/errors/kprop-error.ts';
 import { fileReplayCache } from '../../../src/host/replay-file.ts';
 import { systemAmbient } from '../../../src/protocol/ambient.ts';
-import { acceptApReq, makeApReq } from '../../../src/protocol/krb5/session/ap-exchange.ts';
+import { acceptApReq } from '../../../src/protocol/krb5/session/ap-exchange.ts';
 import { memoryReplayCache } from '../../../src/protocol/krb5/session/replay.ts';
 import { codeOf } from '../../support/wire/code-of.ts';
+import { enctypes } from '../../support/wire/enctypes.ts';
 import {
   acceptor,
-  allEnctypes,
   forgeApReq,
   forgeCredential,
+  kpropApReq,
   nowSeconds,
 } from '../../support/wire/forge.ts';
 import { damaged, mutated, type Random } from '../../support/wire/mutations.ts';
@@ -43,7 +44,7 @@ export const acceptors: Part = {
   },
 };
 
-const forged = allEnctypes.map((enctype) => {
+const forged = enctypes.map((enctype) => {
   const credential = forgeCredential({ enctype });
   return { credential, message: forgeApReq(credential) };
 });
@@ -109,7 +110,7 @@ class ClockSteps {
     const credential = forgeCredential({ client: forged[0]!.credential.client });
     const random16 = (byteCount: number) =>
       Uint8Array.from({ length: byteCount }, () => random(256));
-    const { message } = makeApReq(credential, { nowMicros: () => micros, random: random16 });
+    const { message } = kpropApReq(credential, { nowMicros: () => micros, random: random16 });
     const code = await codeOf(
       acceptApReq(message, acceptor({ ambient: this.#ambient, replay: this.#replay })).then(
         () => undefined,

@@ -4,8 +4,9 @@ import { CipherChain } from '../../../src/protocol/krb5/crypto/cipher.ts';
 import { decrypt, encrypt } from '../../../src/protocol/krb5/crypto/encrypt.ts';
 import { survives } from '../../support/rig/survives.ts';
 import { decoderTargets } from '../../support/wire/decoder-targets.ts';
+import { enctypes } from '../../support/wire/enctypes.ts';
 import { seededAmbient } from '../../support/wire/fixed-ambient.ts';
-import { allEnctypes, someKey } from '../../support/wire/forge.ts';
+import { someKey } from '../../support/wire/forge.ts';
 import { damaged, mutated, noise, type Random } from '../../support/wire/mutations.ts';
 import { type Keep, type Part, someOf } from './part.ts';
 
@@ -32,7 +33,7 @@ function one(random: Random, keep: Keep): string {
   return title;
 }
 
-const sealedBytes = allEnctypes.map((enctype) => {
+const sealedBytes = enctypes.map((enctype) => {
   const key = someKey(enctype);
   const plain = new Uint8Array(100).fill(7);
   return { key, cipher: encrypt(key, 13, plain, { ambient: seededAmbient(0, enctype) }) };

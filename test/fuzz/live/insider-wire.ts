@@ -17,8 +17,9 @@ import { hostAddressOf } from '../../../src/protocol/krb5/messages/address.ts';
 import { krbError } from '../../../src/protocol/krb5/messages/error.ts';
 import { encKrbPrivPart, krbPriv } from '../../../src/protocol/krb5/messages/priv.ts';
 import { krbSafe, safeBody } from '../../../src/protocol/krb5/messages/safe.ts';
-import { acceptApRep, makeApReq } from '../../../src/protocol/krb5/session/ap-exchange.ts';
+import { acceptApRep } from '../../../src/protocol/krb5/session/ap-exchange.ts';
 import type { Credential } from '../../../src/protocol/krb5/session/credential.ts';
+import { kpropApReq } from '../../support/wire/forge.ts';
 
 type Twist = (bytes: Uint8Array) => Uint8Array;
 const asItIs: Twist = (bytes) => bytes;
@@ -50,7 +51,7 @@ export class InsiderWire {
       const versions = ['KRB5_SENDAUTH_V1.0', applicationVersion];
       await channel.write(...versions.flatMap((name) => framed(utf8(`${name}\0`))));
       await channel.read(1);
-      const sent = makeApReq(credential, ambient);
+      const sent = kpropApReq(credential, ambient);
       await channel.write(...framed(sent.message));
       const refusal = await readFrame(channel, 'answer', 65_536);
       if (refusal.length > 0) throw new Error(`refused: ${errorIn(refusal)}`);
@@ -65,7 +66,7 @@ export class InsiderWire {
 
   /** A KRB-SAFE, its body twisted before the checksum is made. */
   safe(userData: Uint8Array, twist: Twist = asItIs): Uint8Array {
-    const value = { userData, seqNumber: this.#next(), sAddress: this.channel.local };
+    const value = { userData, seqNumber: this.#next(), sAddress: this.channel.ends.local };
     const written = encode(safeBody, value);
     const raw = twist(written);
     const kind = { pvno: 5, msgType: 20 };
@@ -81,7 +82,7 @@ export class InsiderWire {
 
   /** A KRB-PRIV of the chain, its part twisted before it is sealed. */
   priv(userData: Uint8Array, twist: Twist = asItIs): Uint8Array {
-    const value = { userData, seqNumber: this.#next(), sAddress: this.channel.local };
+    const value = { userData, seqNumber: this.#next(), sAddress: this.channel.ends.local };
     const plain = twist(encode(encKrbPrivPart, value));
     const cipher = encrypt(this.#key, 13, plain, { ambient, chain: this.#chain });
     const etype = this.#key.profile.number;

@@ -137,7 +137,7 @@ async function dumped(lab: Lab, database?: string): Promise<string> {
   return status === 0 ? comparable(readFileSync(file, 'latin1')) : `status ${status}: ${stderr}`;
 }
 
-/** What is said after the hand-shake, and the dump that it is, if it is one. */
+/** What is said after the handshake, and the dump that it is, if it is one. */
 interface Attack {
   readonly what: string;
   readonly stream: Uint8Array;

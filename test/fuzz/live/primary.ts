@@ -6,7 +6,6 @@ import { join } from 'node:path';
 import { type PropagateReport, propagate } from '../../../src/client/propagate.ts';
 import { KpropError } from '../../../src/errors/kprop-error.ts';
 import { channelOver } from '../../../src/protocol/channel/stream-channel.ts';
-import { formatKeytab } from '../../../src/protocol/krb5/formats/keytab.ts';
 import { Krb5Config } from '../../../src/protocol/krb5/formats/krb5-config.ts';
 import { parseProfile } from '../../../src/protocol/krb5/formats/profile.ts';
 import { nameOf, principalOf } from '../../../src/protocol/krb5/messages/parts.ts';
@@ -21,6 +20,7 @@ import { clientAddress, serverAddress } from '../../support/wire/channel-pair.ts
 import { type Alter, messageTap, serveOver, someBytes } from '../../support/wire/conversation.ts';
 import { seededAmbient } from '../../support/wire/fixed-ambient.ts';
 import { acceptor, entry, holding, nowMicros, realm, someKey } from '../../support/wire/forge.ts';
+import { formatKeytab } from '../../support/wire/format-keytab.ts';
 import { mutated, noise, type Random } from '../../support/wire/mutations.ts';
 import type { Keep, Part } from './part.ts';
 import { temporaryFolder } from './process.ts';
@@ -143,7 +143,12 @@ async function openLane(folder: string): Promise<Lane> {
         config,
         credential: { kind: 'keytab', name: `FILE:${keytab}` },
         ambient: seededAmbient(nowMicros, random(2 ** 31)),
-        limits: { connect: 20_000, authenticate: 1_000, idle: 1_000, confirm: 1_000 },
+        limits: {
+          connectMillis: 20_000,
+          authenticateMillis: 1_000,
+          idleMillis: 1_000,
+          confirmMillis: 1_000,
+        },
       }).catch((error: unknown) => error);
       const side = alterKdc ? 'a KDC' : 'a replica';
       if (sent instanceof KpropError) return `${side} for kprop`;

@@ -7,10 +7,10 @@ import { noReplayCache } from '../../../src/host/replay-file.ts';
 import { systemAmbient } from '../../../src/protocol/ambient.ts';
 import { concat } from '../../../src/protocol/bytes.ts';
 import { framed } from '../../../src/protocol/channel/frame.ts';
-import { formatKeytab } from '../../../src/protocol/krb5/formats/keytab.ts';
 import { Krb5Config } from '../../../src/protocol/krb5/formats/krb5-config.ts';
 import { parseProfile } from '../../../src/protocol/krb5/formats/profile.ts';
 import { type KpropServer, type ServerEvent, serveKprop } from '../../../src/server/serve.ts';
+import { formatKeytab } from '../../support/wire/format-keytab.ts';
 import { mutated, noise, type Random } from '../../support/wire/mutations.ts';
 import { framesOf, loadTranscript, transcriptNames } from '../../support/wire/transcripts.ts';
 import { type Part, someOf } from './part.ts';
@@ -88,7 +88,7 @@ async function openReplica(
     maxUnauthenticated: 10_000,
     maxPerAddress: 10_000,
     maxArrivalsPerSecond: 100_000,
-    limits: { authenticate: 10_000, idle: 10_000, total: 30_000 },
+    limits: { authenticateMillis: 10_000, idleMillis: 10_000, totalMillis: 30_000 },
     onEvent,
   });
   return {

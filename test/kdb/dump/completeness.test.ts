@@ -93,7 +93,7 @@ describe('dumps of kdb5_util', () => {
   });
 });
 
-describe('no dump that is let through makes kdb5_util loop for ever', () => {
+describe('no dump that is accepted makes kdb5_util loop for ever', () => {
   const cuts = () => {
     const text = withoutPolicies();
     const last = text.lastIndexOf('\n', text.length - 2) + 1;
@@ -155,13 +155,13 @@ describe('first and last lines', () => {
     [`x\n${header}`, /header/],
     ['x'.repeat(5_000), /header/],
     [`${header}${princ}`, undefined],
-    [`${header}${princ}\n`, /no record/],
+    [`${header}${princ}\n`, /not a record/],
     [`${header}${princ}End\n`, undefined],
-    [`${header}princ\n`, /no record/],
+    [`${header}princ\n`, /not a record/],
     [`${header}princ\t\n`, /lacks its end/],
-    [`${header}policy\n`, /no record/],
+    [`${header}policy\n`, /not a record/],
     [`${header}policy\t\n`, /lacks fields/],
-    [`${header}${princ}\0\n`, /no record/],
+    [`${header}${princ}\0\n`, /not a record/],
     [`iprop 5 1 2\n${princ}`, undefined],
     [`ipropx 1 5 1 2\n${princ}`, undefined],
     [`ipropy 1 5 1 2\n${princ}`, /header/],

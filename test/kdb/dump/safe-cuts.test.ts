@@ -88,7 +88,7 @@ describe('with the real kdb5_util', () => {
     return status;
   }
 
-  test('no cut is taken for the end of a dump, nor makes it run for ever', async () => {
+  test('no cut is taken for the end of a dump or makes kdb5_util loop for ever', async () => {
     const { cuts, end } = cutsOf(whole, { limitBytes: 160, step: 1000 });
     expect(end).toBe('whole');
     expect(cuts.length).toBeGreaterThan(20);

@@ -15,10 +15,10 @@ test('a read under way is given up; the connection stays, both ways', async () =
   expect(await server.read(3)).toEqual(Uint8Array.of(1, 2, 3));
   await server.write(Uint8Array.of(4));
   expect(await client.read(1)).toEqual(Uint8Array.of(4));
-  await Promise.all([client.finish(lingers), server.finish(lingers)]);
+  await Promise.all([client.close(lingers), server.close(lingers)]);
 });
 
-test('without a read under way it is the next one that has to wait, and that one alone', async () => {
+test('without a read under way it interrupts the next one that has to wait, and only that', async () => {
   const { client, server } = channelPair();
   server.interrupt(reason);
   await expect(server.read(1)).rejects.toBe(reason);
@@ -27,5 +27,5 @@ test('without a read under way it is the next one that has to wait, and that one
   expect(await next).toEqual(Uint8Array.of(7));
   server.interrupt(reason);
   // It ends as ever: what was given up is not what comes after.
-  await Promise.all([client.finish(lingers), server.finish(lingers)]);
+  await Promise.all([client.close(lingers), server.close(lingers)]);
 });

@@ -48,7 +48,7 @@ describe('reading', () => {
     expect(channel.arrived).toBe(0);
   });
 
-  test('takes what is there, and nothing of what is not', async () => {
+  test('takes what has arrived, and waits for nothing', async () => {
     const { channel, far } = open();
     expect(channel.take(1)).toBeUndefined();
     expect(channel.take(0)).toHaveLength(0);
@@ -60,7 +60,7 @@ describe('reading', () => {
     expect([...(await channel.read(1))]).toEqual([3]);
   });
 
-  test('what is read meanwhile does not take the limit from a write', async () => {
+  test('a read does not lift the idle limit of a write', async () => {
     const { channel, far } = open();
     channel.during('sending', 60);
     const writing = channel.write(someBytes(200_000));
@@ -145,7 +145,7 @@ describe('the end of the other side', () => {
     expect([...channel.take(2)!]).toEqual([1, 2]);
   });
 
-  test('is no end of ours: we may still write', async () => {
+  test('leaves our side open: we may still write', async () => {
     const { channel, far } = open();
     const heard = once(far, 'data');
     far.end();
@@ -154,7 +154,7 @@ describe('the end of the other side', () => {
     expect([...((await heard)[0] as Uint8Array)]).toEqual([5]);
   });
 
-  test('with an error is an error, whoever waits', async () => {
+  test('with an error fails whatever waits', async () => {
     const { channel, near } = open();
     channel.during('sending', 0);
     const reading = channel.read(1);
@@ -168,7 +168,7 @@ describe('the end of the other side', () => {
     await expect(channel.read(1)).rejects.toMatchObject(failure);
   });
 
-  test('ends a write that waits for room, even after it had ended its own side', async () => {
+  test('ends a write that waits, even after the other side has ended its own', async () => {
     const { channel, near, far } = open();
     far.end();
     await soon();
@@ -212,7 +212,7 @@ describe('the idle limit', () => {
     await expect(channel.write(Uint8Array.of(1))).rejects.toMatchObject(timeout('waiting', 30));
   });
 
-  test('ends a write for which there is no room', async () => {
+  test('ends a write that waits', async () => {
     const { channel } = open();
     channel.during('sending', 30);
     const writing = channel.write(new Uint8Array(1 << 20));
@@ -230,7 +230,7 @@ describe('the idle limit', () => {
     expect([...(await reading)]).toEqual([0, 1, 2, 3, 4, 5]);
   });
 
-  test('does not run while nobody waits, and can be lifted', async () => {
+  test('does not run while nothing waits, and can be lifted', async () => {
     const { channel, far } = open();
     channel.during('receiving', 10);
     await soon();
@@ -262,7 +262,7 @@ describe('an abort', () => {
     await expect(channel.write(Uint8Array.of(1))).rejects.toMatchObject(aborted);
   });
 
-  test('after the end is nothing, and nobody listens to the signal any more', async () => {
+  test('after the end does nothing, and the signal has no listener any more', async () => {
     const control = new AbortController();
     const { channel } = open({ signal: control.signal });
     channel.close();

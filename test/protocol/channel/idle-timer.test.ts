@@ -4,11 +4,11 @@ import { expect, test } from 'vitest';
 
 import { IdleTimer } from '../../../src/protocol/channel/idle-timer.ts';
 
-test('a limit of many days is not one of a millisecond', async () => {
+test('a limit of many days does not become one of a millisecond', async () => {
   const told: number[] = [];
   const timer = new IdleTimer((millis) => told.push(millis));
   timer.set(30 * 86_400_000);
-  timer.wind();
+  timer.restart();
   await sleep(50);
   timer.stop();
   expect(told).toEqual([]);

@@ -35,14 +35,14 @@ test('pieces of any size come out as one stream, however it is cut', () => {
   expect(Buffer.compare(concat(...got), concat(...sent))).toBe(0);
 });
 
-test('what is not there is not given', () => {
+test('gives nothing that has not arrived', () => {
   const inbox = new Inbox();
   inbox.push(Uint8Array.of(1, 2));
   expect(inbox.take(3)).toBeUndefined();
   expect(inbox.take(2)).toEqual(Uint8Array.of(1, 2));
 });
 
-test('what is read into its room comes out in order, among pieces that came otherwise', () => {
+test('bytes read into its memory come out in order among pieces that were pushed', () => {
   const inbox = new Inbox();
   const taken: number[] = [];
   for (let value = 0; value < 200; value += 1) {
@@ -66,7 +66,7 @@ test('what is read into its room comes out in order, among pieces that came othe
   expect(taken).toEqual(taken.toSorted((one, other) => one - other));
 });
 
-test('what is of no use any more is counted, and all of it goes to the same place', () => {
+test('bytes that are discarded are only counted, and share one piece of memory', () => {
   const inbox = new Inbox();
   inbox.push(new Uint8Array(5000));
   let counted = 0;
@@ -104,7 +104,7 @@ test('what was taken is not kept, though the inbox is never empty', async () => 
   expect(kept).toBeLessThanOrEqual(250);
 });
 
-test('little memory is made for a peer that says little, and more for one that says much', () => {
+test('a peer that sends little costs little memory, and one that sends more costs more', () => {
   const inbox = new Inbox();
   const sizes = new Set<number>();
   for (let round = 0; round < 2000; round += 1) {

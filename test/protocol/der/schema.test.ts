@@ -62,7 +62,7 @@ describe('what the tables write and read', () => {
   });
 });
 
-describe('what is not DER of the table is refused', () => {
+describe('what is not DER of this schema is refused', () => {
   test.each([
     ['nothing at all', '', 'decode.truncated'],
     ['one byte', '30', 'decode.truncated'],

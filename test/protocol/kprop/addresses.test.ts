@@ -17,14 +17,13 @@ import { decodeSize, encodeSize } from '../../../src/protocol/kprop/size.ts';
 import { makeChecksum } from '../../../src/protocol/krb5/crypto/checksum.ts';
 import { CipherChain } from '../../../src/protocol/krb5/crypto/cipher.ts';
 import { decrypt, encrypt } from '../../../src/protocol/krb5/crypto/encrypt.ts';
-import { formatKeytab } from '../../../src/protocol/krb5/formats/keytab.ts';
 import { Krb5Config } from '../../../src/protocol/krb5/formats/krb5-config.ts';
 import { hostAddressOf } from '../../../src/protocol/krb5/messages/address.ts';
 import type { HostAddress } from '../../../src/protocol/krb5/messages/parts.ts';
 import { Principal } from '../../../src/protocol/krb5/messages/principal.ts';
 import { encKrbPrivPart, krbPriv } from '../../../src/protocol/krb5/messages/priv.ts';
 import { krbSafe, safeBody } from '../../../src/protocol/krb5/messages/safe.ts';
-import { acceptApRep, makeApReq } from '../../../src/protocol/krb5/session/ap-exchange.ts';
+import { acceptApRep } from '../../../src/protocol/krb5/session/ap-exchange.ts';
 import type { Credential } from '../../../src/protocol/krb5/session/credential.ts';
 import { recvauth } from '../../../src/protocol/krb5/session/sendauth.ts';
 import { type KpropServer, serveKprop } from '../../../src/server/serve.ts';
@@ -34,10 +33,12 @@ import {
   acceptor,
   entry,
   forgeCredential,
+  kpropApReq,
   nowMicros,
   primaryName,
   someKey,
 } from '../../support/wire/forge.ts';
+import { formatKeytab } from '../../support/wire/format-keytab.ts';
 
 /** Where the replica listens, and by which address it is called. */
 const roads = [
@@ -122,7 +123,7 @@ async function replica1point17(
     got += part.userData.length;
   }
   await writeFrame(channel, session.makeSafe(encodeSize(bytes)));
-  await channel.finish({ lingerMillis: 1_000, lingerBytes: 1 << 20 });
+  await channel.close({ lingerMillis: 1_000, lingerBytes: 1 << 20 });
 }
 
 /** Our whole server, with a loader that keeps what it is given. */
@@ -190,7 +191,7 @@ async function shakeHands(channel: Channel, credential: Credential) {
   await writeFrame(channel, utf8('KRB5_SENDAUTH_V1.0\0'));
   await writeFrame(channel, utf8('kprop5_01\0'));
   expect((await channel.read(1))[0]).toBe(0);
-  const sent = makeApReq(credential, ambient);
+  const sent = kpropApReq(credential, ambient);
   await writeFrame(channel, sent.message);
   expect(await readFrame(channel, 'acceptance', 65_536)).toHaveLength(0);
   const reply = await readFrame(channel, 'AP-REP', 65_536);

@@ -4,7 +4,7 @@ import { isKpropError, KpropError } from '../../../src/errors/kprop-error.ts';
 import { decodeSize, encodeSize } from '../../../src/protocol/kprop/size.ts';
 import { readKrbError } from '../../../src/protocol/krb5/messages/error.ts';
 import { converse, dumpOf, messageTap, someBytes } from '../../support/wire/conversation.ts';
-import { allEnctypes } from '../../support/wire/forge.ts';
+import { enctypes } from '../../support/wire/enctypes.ts';
 import { fromHex, toHex } from '../../support/wire/transcripts.ts';
 
 describe('the size of a dump', () => {
@@ -54,7 +54,7 @@ describe('the size of a dump', () => {
 
 const sizes = [0, 1, 32_767, 32_768, 32_769, 2 * 32_768 + 5, 20 * 32_768];
 
-describe.each(allEnctypes)('a propagation with enctype %i', (enctype) => {
+describe.each(enctypes)('a propagation with enctype %i', (enctype) => {
   test.each(sizes)('of %i bytes arrives', async (bytes) => {
     const dump = someBytes(bytes);
     const outcome = await converse({ enctype, dump });
@@ -85,7 +85,7 @@ describe('blocks', () => {
     expect(messageBytes).toHaveLength(full + 1);
   });
 
-  test('are counted for whoever wants to know, as the totals after each', async () => {
+  test('are reported as totals after each', async () => {
     const totals: number[] = [];
     const onProgress = (bytes: number) => totals.push(bytes);
     await converse({ dump: someBytes(70_000), onProgress });

@@ -72,7 +72,7 @@ test('over TCP the reason arrives, not a broken pipe', async () => {
     const ends = { local: serverAddress, remote: serverAddress, peer: 'kprop' };
     const channel = channelOver(socket, ends);
     fullReplica(channel, 3)
-      .then(() => channel.finish({ lingerMillis: idleMillis, lingerBytes: 1 << 30 }))
+      .then(() => channel.close({ lingerMillis: idleMillis, lingerBytes: 1 << 30 }))
       .catch((error: unknown) => failures.push(error));
   }).listen(0, '127.0.0.1');
   await once(listener, 'listening');
@@ -105,6 +105,60 @@ test('a replica that says something else than KRB-ERROR amid the blocks is not b
   await replica;
 });
 
+test('a replica that refuses while the next piece of the dump is awaited is heard at once', async () => {
+  const { client, server } = channelPair();
+  const replica = fullReplica(server, 3);
+  const dump = {
+    bytes: 100 * 32_768,
+    async *pieces() {
+      yield someBytes(2 * 32_768);
+      await new Promise(() => undefined);
+    },
+  };
+  await expect(propagateOver(client, { dump, idleMillis: 0 })).rejects.toMatchObject(refused);
+  await replica;
+  await server.close();
+});
+
+test('a replica that hangs up without an answer is named with the step of the sender', async () => {
+  const hangUpAfter = async (channel: Channel, messages: number) => {
+    await recvauth(channel, { ...acceptor(), application: applicationVersion });
+    for (let read = 0; read < messages; read += 1) await readFrame(channel, 'it', 1 << 20);
+    await channel.close();
+  };
+  const part = someBytes(100);
+  const early = channelPair();
+  const stalled = {
+    bytes: 200,
+    async *pieces() {
+      yield part;
+      await new Promise(() => undefined);
+    },
+  };
+  const stopped = propagateOver(early.client, { dump: stalled, idleMillis });
+  await hangUpAfter(early.server, 1);
+  await expect(stopped).rejects.toMatchObject({
+    code: 'network.failed',
+    phase: 'blocks',
+    detail: { while: 'sending the database', errno: 'EPIPE' },
+  });
+
+  const late = channelPair();
+  const dump = {
+    bytes: 100,
+    async *pieces() {
+      yield part;
+    },
+  };
+  const sent = propagateOver(late.client, { dump, idleMillis });
+  await hangUpAfter(late.server, 2);
+  await expect(sent).rejects.toMatchObject({
+    code: 'network.closed',
+    phase: 'confirm',
+    detail: { while: 'waiting for the replica to load the database' },
+  });
+});
+
 test.each([
   ['nothing', []],
   ['one block', [someBytes(100)]],
@@ -125,11 +179,9 @@ test.each([
         await new Promise((resolve) => setTimeout(resolve, 20));
       },
     },
-    local: { value: client.local },
-    peer: { value: client.peer },
-    arrived: { get: () => client.arrived },
+    ends: { value: client.ends },
     ...Object.fromEntries(
-      (['read', 'peek', 'take', 'during', 'waitFor', 'close'] as const).map((name) => [
+      (['read', 'take', 'during', 'close'] as const).map((name) => [
         name,
         { value: (client[name] as () => unknown).bind(client) },
       ]),

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { Arrivals } from '../../../src/server/listen/arrivals.ts';
 import { peerGroupOf } from '../../../src/server/listen/peer-group.ts';
 
-test('who comes again and again is served so often a second, and a burst at first', () => {
+test('one site is served a limited number of times a second, after a burst at first', () => {
   const arrivals = new Arrivals(10);
   let served = 0;
   for (let millis = 0; millis < 10_000; millis += 1) {
@@ -14,7 +14,7 @@ test('who comes again and again is served so often a second, and a burst at firs
   expect(served).toBeLessThan(5 + 20 + 105);
 });
 
-test('it keeps nobody out who comes once', () => {
+test('it keeps out no site that connects once', () => {
   const arrivals = new Arrivals(10);
   for (let millis = 0; millis < 5_000; millis += 1) arrivals.admit('again and again', millis);
   expect(arrivals.admit('once', 5_000)).toBe(true);
@@ -30,7 +30,7 @@ test('a site of IPv6 comes again and again, whichever of its networks it comes f
   expect(arrivals.admit(peerGroupOf('2001:db8:2::1'), 5_000)).toBe(true);
 });
 
-test('many of whom each comes once are served so often a second, too', () => {
+test('many sites that each connect once are limited to a number a second, too', () => {
   const arrivals = new Arrivals(10);
   let served = 0;
   for (let i = 0; i < 10_000; i += 1) if (arrivals.admit(`${i}`, i)) served += 1;

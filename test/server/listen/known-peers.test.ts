@@ -62,7 +62,7 @@ test('where the hosts of the ACL are is known, and learnt anew when it changes',
   known.stop();
 });
 
-test('who was authorized stays known, the last 256 of them, with no ACL to read', () => {
+test('the last 256 authorized addresses stay known, even without an ACL to read', () => {
   const known = new KnownPeers(join(folder, 'missing'));
   known.start();
   for (let i = 0; i < 300; i += 1) {

@@ -22,7 +22,7 @@ function open(limits: PoolLimits) {
 }
 
 describe('one address', () => {
-  test('has only so many, and leaves the room of others alone', () => {
+  test('has a limited number of places, and leaves those of others alone', () => {
     const { pool, come } = open({ total: 100, perGroup: 8 });
     for (let i = 0; i < 50; i += 1) come('a');
     expect(pool.size).toBe(8);
@@ -30,7 +30,7 @@ describe('one address', () => {
     expect(pool.size).toBe(9);
   });
 
-  test('that holds all its places in silence shuts out nobody there: one of them must go', () => {
+  test('that holds all its places and sends nothing keeps no newcomer out: one of them ends', () => {
     const { pool, clock, come } = open({ total: 100, perGroup: 8 });
     for (let i = 0; i < 50; i += 1) come('a');
     for (let i = 0; i < 20; i += 1) {
@@ -56,7 +56,7 @@ describe('one address', () => {
 });
 
 describe('many addresses', () => {
-  test('who holds nothing yet takes the place of one of those that hold most', () => {
+  test('a group without a place takes one from the group that holds most', () => {
     const { pool, come } = open({ total: 40, perGroup: 8 });
     for (let i = 0; i < 400; i += 1) come(`attacker ${i % 5}`);
     expect(pool.size).toBeGreaterThan(36);
@@ -98,7 +98,7 @@ describe('many addresses', () => {
   });
 });
 
-test('who leaves makes room, once', () => {
+test('a connection that leaves frees its place, once', () => {
   const { pool, come } = open({ total: 2, perGroup: 2 });
   const { me } = come('a');
   come('a');

@@ -80,7 +80,7 @@ describe('a load that is killed in the moment of promotion', () => {
     expect(leftOvers(rig)).toEqual([]);
   });
 
-  test('in the first load of all: there is no database again', async () => {
+  test('in the very first load: afterwards there is no database, as before', async () => {
     for (const part of ['', '.kadm5']) rmSync(database + part);
     const files = new Db2Files(database);
     await files.protect(rig.other);
@@ -127,7 +127,7 @@ describe('nothing is put right that is right', () => {
     expect(leftOvers(rig)).toEqual([]);
   });
 
-  test('one that ended well, and nobody saw it', async () => {
+  test('one that succeeded without anybody seeing it', async () => {
     await protectAndDie();
     await load(rig.other);
     await new Db2Files(database).recover();
@@ -135,7 +135,7 @@ describe('nothing is put right that is right', () => {
     expect(leftOvers(rig)).toEqual([]);
   });
 
-  test('one that was killed before it came to that', async () => {
+  test('one that was killed before that', async () => {
     const files = new Db2Files(database);
     await files.protect(rig.other);
     writeFileSync(`${database}~`, 'half');
@@ -159,10 +159,10 @@ describe('nothing is put right that is right', () => {
   });
 });
 
-describe('what somebody did by hand after a load that was killed', () => {
+describe('what was done by hand after a load that was killed', () => {
   const inspect = () => new Db2Files(database, { dump: rig.lab.replica.fromMaster }).inspect();
 
-  test('where there was no database before, the one that he loaded stays', async () => {
+  test('if there was no database before, the one loaded by hand stays', async () => {
     for (const part of ['', '.kadm5']) rmSync(database + part);
     await protectAndDie();
     await load(rig.other);
@@ -193,7 +193,7 @@ test('policies that were kept without their principals are none to put back', as
   expect(leftOvers(rig)).toEqual([]);
 });
 
-test('a lock that cannot be taken is no leave to move the database away', async () => {
+test('the database is not moved away without its lock', async () => {
   writeFileSync(database, Buffer.alloc(8192));
   renameSync(`${database}.ok`, `${database}.mark`);
   symlinkSync(`${database}.mark`, `${database}.ok`);

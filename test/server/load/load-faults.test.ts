@@ -95,7 +95,9 @@ describe('a loader that fails', () => {
       `sleep 300 & echo "$$ $!" > "$TMPDIR/pids.new"; mv "$TMPDIR/pids.new" "$TMPDIR/pids"; sleep 301`,
       'stub-hang',
     );
-    const { text, error } = await refusalOfLoad(stub, { options: { limits: { total: 600 } } });
+    const { text, error } = await refusalOfLoad(stub, {
+      options: { limits: { totalMillis: 600 } },
+    });
     expect(text).toBe('the propagation did not end within 0.6 s');
     expect(error).toMatchObject({ code: 'server.timeout', phase: 'load' });
     const pids = readFileSync(inFolder('tmp/pids'), 'utf8').trim().split(' ');
@@ -109,7 +111,7 @@ describe('a loader that fails', () => {
       loads += 1;
       await sleep(800);
     };
-    const server = await rig.serve({ loader, limits: { total: 500 } });
+    const server = await rig.serve({ loader, limits: { totalMillis: 500 } });
     const first = rig.send(server.port);
     await rig.eventually(() => loads === 1);
     const second = await rig.failure(server.port, { dump: rig.good });
@@ -160,7 +162,7 @@ describe('a dump that is not whole', () => {
       'does not begin with the header of a kdb5_util dump',
     ],
     ['has CR LF', () => good().replaceAll('\n', '\r\n'), 'does not begin with'],
-    ['ends in rubbish', () => `${good()}rubbish\n`, 'ends with a line that is no record'],
+    ['ends in rubbish', () => `${good()}rubbish\n`, 'ends with a line that is not a record'],
   ])('what %s is not loaded', async (_what, text, reason) => {
     const refusal = await refusalOfLoad(kdb5Util, { dump: dumpOf(text()), kept: true });
     expect(refusal.text).toContain(`the dump was not loaded: it ${reason}`);

@@ -20,7 +20,7 @@ beforeAll(async () => {
 afterAll(() => rig.close());
 beforeEach(() => rig.holdGood());
 
-const limits = { idle: 0, total: 30_000 };
+const limits = { idleMillis: 0, totalMillis: 30_000 };
 
 const stub = (script: string) => ({
   path: rig.lab.loaderStub(script, 'stub-streamed'),
@@ -28,7 +28,7 @@ const stub = (script: string) => ({
 });
 const place = (name: string) => join(rig.lab.replica.folder, 'tmp', name);
 
-test('a program of somebody else, which is given /dev/stdin', async () => {
+test('another program than kdb5_util, which is given /dev/stdin', async () => {
   const loader = stub('echo "$*" >"$TMPDIR/line"; shift $(($# - 1)); cat "$1" >"$TMPDIR/got"');
   const server = await rig.serve({ loader, limits, load: 'streamed' });
   const { dump, go } = pausing(large);
@@ -40,7 +40,7 @@ test('a program of somebody else, which is given /dev/stdin', async () => {
   expect(readFileSync(place('got')).equals(large)).toBe(true);
 });
 
-test('one that does not read to the end is run again, with the file', async () => {
+test('a loader that does not read to the end is run again, with the file', async () => {
   const loader = stub('echo "$*" >>"$TMPDIR/lines"');
   const server = await rig.serve({ loader, limits, load: 'streamed' });
   const { dump, go } = pausing(large);
@@ -68,7 +68,7 @@ test('its children get no end of a dump, either, when it fails', async () => {
   expect(processesOf(rig.lab.replica.folder)).toEqual([]);
 });
 
-test('a program of somebody else is not, unless it is forced', async () => {
+test('another program than kdb5_util is not, unless it is forced', async () => {
   const server = await rig.serve({ loader: stub('exit 0'), limits });
   await rig.send(server.port, { dump: whole(large) });
   expect(has(server, 'streaming')()).toBe(false);

@@ -12,7 +12,7 @@ beforeAll(async () => {
 });
 afterAll(() => lab.close());
 
-test('the loader gets what it needs, and nothing that is none of its business', () => {
+test('the loader gets the variables that it needs, and no others', () => {
   const needed = {
     PATH: '/usr/bin',
     KRB5_CONFIG: '/etc/krb5.conf',

@@ -118,7 +118,7 @@ describe('its end', () => {
     expect(readFileSync(place('pid'), 'utf8')).toBe(`${pid}\n`);
   });
 
-  test.each([1, 2, 127, 255])('status %i is none', async (status) => {
+  test.each([1, 2, 127, 255])('status %i is a failure', async (status) => {
     expect(await failure(load(`exit ${status}`))).toMatchObject({
       code: 'loader.failed',
       detail: { status, stderr: '' },
@@ -126,7 +126,7 @@ describe('its end', () => {
     });
   });
 
-  test.each(['KILL', 'TERM', 'SEGV'])('SIG%s is none', async (name) => {
+  test.each(['KILL', 'TERM', 'SEGV'])('SIG%s is a failure', async (name) => {
     const error = await failure(load(`echo why >&2; kill -${name} $$`));
     expect(error).toMatchObject({
       code: 'loader.killed',

@@ -59,7 +59,7 @@ describe('a place where no spool can be', () => {
     expect(error).toMatchObject({ code: 'spool.write', phase: 'spool' });
   });
 
-  test('nobody may write there', async () => {
+  test('nobody has the permission to write', async () => {
     // sysfs says no even to root.
     const { text, error } = await refusalAt('/sys/from_master');
     expect(text).toMatch(/ while opening database file$/);
@@ -104,7 +104,7 @@ describe('a place where no spool can be', () => {
   });
 });
 
-describe('a spool that somebody else has locked', () => {
+describe('a spool that another process has locked', () => {
   test.each(['OFD', 'POSIX'] as const)(
     'with a lock of kind %s: the primary is told',
     async (kind) => {

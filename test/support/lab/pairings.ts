@@ -7,28 +7,27 @@ import { loadKrb5Config } from '../../../src/host/config-files.ts';
 import { comparable, type Lab } from './lab.ts';
 import type { Kpropd, KpropdOptions, KpropOptions } from './lab-options.ts';
 import type { Outcome } from './lab-process.ts';
-
-export type Make = 'our' | 'MIT';
+import type { Make } from './make.ts';
 
 /** Whose kprop talks to whose kpropd. */
 export type Pairing = readonly [kprop: Make, kpropd: Make];
 
 export const pairings: readonly Pairing[] = [
-  ['our', 'our'],
-  ['our', 'MIT'],
-  ['MIT', 'our'],
-  ['MIT', 'MIT'],
+  ['ours', 'ours'],
+  ['ours', 'mit'],
+  ['mit', 'ours'],
+  ['mit', 'mit'],
 ];
 
 /** All but MIT to MIT, for what says nothing about our programs there. */
 export const pairingsOfOurs = pairings.slice(0, 3);
 
 export function runKprop(lab: Lab, make: Make, o: KpropOptions): Promise<Outcome> {
-  return make === 'our' ? lab.ourKprop(o) : lab.mitKprop(o);
+  return make === 'ours' ? lab.ourKprop(o) : lab.mitKprop(o);
 }
 
 export function startKpropd(lab: Lab, make: Make, o?: KpropdOptions): Promise<Kpropd> {
-  return make === 'our' ? lab.startOurKpropd(o) : lab.startMitKpropd(o);
+  return make === 'ours' ? lab.startOurKpropd(o) : lab.startMitKpropd(o);
 }
 
 /** What a call of propagate() needs to work as the lab's primary. */

@@ -79,7 +79,7 @@ export class ReplicaRig {
       loader: { path: kdb5Util, environment: replica.env() },
       onEvent: (event) => events.push(event),
       ...o,
-      limits: { authenticate: 1_000, idle: 600, total: 20_000, ...o.limits },
+      limits: { authenticateMillis: 1_000, idleMillis: 600, totalMillis: 20_000, ...o.limits },
     });
     const rigged: RigServer = {
       ...server,
@@ -109,7 +109,7 @@ export class ReplicaRig {
       config: loadKrb5Config({ krb5ConfFiles: primary.krb5Conf }),
       credential: { kind: 'keytab', name: `FILE:${primary.keytab}` },
       ...o,
-      limits: { authenticate: 5_000, idle: 5_000, confirm: 10_000, ...o.limits },
+      limits: { authenticateMillis: 5_000, idleMillis: 5_000, confirmMillis: 10_000, ...o.limits },
     });
   }
 

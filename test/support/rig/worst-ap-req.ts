@@ -10,7 +10,7 @@ export const sendauthVersions = Buffer.concat([
   frame(Buffer.from('kprop5_01\0')),
 ]);
 
-/** A whole hand-shake whose AP-REQ costs much to read and proves nothing: a name of 3,900 parts. */
+/** A whole handshake whose AP-REQ costs much to read and proves nothing: a name of 3,900 parts. */
 export function worstApReq(): Buffer {
   const service = Principal.of(realm, Array<string>(3900).fill(''), nameTypes.srvHst);
   return Buffer.concat([sendauthVersions, frame(forgeApReq(forgeCredential({ service })))]);

@@ -1,7 +1,7 @@
 import { Duplex } from 'node:stream';
 
-import type { Address, Channel } from '../../../src/protocol/channel/channel.ts';
-import { channelOver } from '../../../src/protocol/channel/stream-channel.ts';
+import type { HostAddress } from '../../../src/protocol/channel/channel.ts';
+import { channelOver, type StreamChannel } from '../../../src/protocol/channel/stream-channel.ts';
 
 /** Sees what one side wrote and says what the other side reads; `last`: and then the line is cut. */
 export type Tap = (chunk: Uint8Array) => Uint8Array | { readonly last: Uint8Array };
@@ -9,17 +9,17 @@ export type Tap = (chunk: Uint8Array) => Uint8Array | { readonly last: Uint8Arra
 export interface PairOptions {
   readonly toServer?: Tap;
   readonly toClient?: Tap;
-  readonly clientAddress?: Address;
-  readonly serverAddress?: Address;
+  readonly clientAddress?: HostAddress;
+  readonly serverAddress?: HostAddress;
   readonly clientSignal?: AbortSignal;
   readonly serverSignal?: AbortSignal;
 }
 
-export const clientAddress: Address = { addrType: 2, address: Uint8Array.of(10, 0, 0, 1) };
-export const serverAddress: Address = { addrType: 2, address: Uint8Array.of(10, 0, 0, 2) };
+export const clientAddress: HostAddress = { addrType: 2, address: Uint8Array.of(10, 0, 0, 1) };
+export const serverAddress: HostAddress = { addrType: 2, address: Uint8Array.of(10, 0, 0, 2) };
 
 /** Two channels joined in memory. */
-export function channelPair(o: PairOptions = {}): { client: Channel; server: Channel } {
+export function channelPair(o: PairOptions = {}): { client: StreamChannel; server: StreamChannel } {
   const [near, far] = duplexPair(o);
   const [ours, theirs] = [o.clientAddress ?? clientAddress, o.serverAddress ?? serverAddress];
   const client = { local: ours, remote: theirs, peer: 'the server', signal: o.clientSignal };

@@ -99,7 +99,7 @@ export async function serveOver(
     }
     throw error;
   } finally {
-    await channel.finish({ lingerMillis: o.idleMillis, lingerBytes: 1 << 30 });
+    await channel.close({ lingerMillis: o.idleMillis, lingerBytes: 1 << 30 });
   }
 }
 

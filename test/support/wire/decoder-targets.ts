@@ -8,7 +8,7 @@ import { concat, utf8 } from '../../../src/protocol/bytes.ts';
 import { type Codec, decode } from '../../../src/protocol/der/schema.ts';
 import { decodeSize } from '../../../src/protocol/kprop/size.ts';
 import { parseCcache } from '../../../src/protocol/krb5/formats/ccache.ts';
-import { formatKeytab, parseKeytab } from '../../../src/protocol/krb5/formats/keytab.ts';
+import { parseKeytab } from '../../../src/protocol/krb5/formats/keytab.ts';
 import { Krb5Config } from '../../../src/protocol/krb5/formats/krb5-config.ts';
 import { parseProfile } from '../../../src/protocol/krb5/formats/profile.ts';
 import {
@@ -25,7 +25,9 @@ import { openAsReply } from '../../../src/ticket/as-reply.ts';
 import { parseUriRecords } from '../../../src/ticket/locate-kdc.ts';
 import { codecs } from '../../protocol/krb5/messages/codecs.ts';
 import { packageRoot } from '../lab/package-root.ts';
-import { allEnctypes, entry, replicaName, someKey } from './forge.ts';
+import { enctypes } from './enctypes.ts';
+import { entry, replicaName, someKey } from './forge.ts';
+import { formatKeytab } from './format-keytab.ts';
 import { fromHex, loadTranscript, messagesOf, transcriptNames } from './transcripts.ts';
 
 /** Something that reads bytes of strangers or of files, with well-formed bytes to start from. */
@@ -102,7 +104,7 @@ export const decoderTargets: readonly DecoderTarget[] = [
       const server = Principal.parse('host/vm@VECTOR.TEST');
       const sent = { message: requests[0]!, client: server, server, nonce: 1, till: 0 };
       const keyFor = (enctype: number) => someKey(enctype);
-      return openAsReply(bytes, { ...sent, etypes: allEnctypes, renewAsked: false }, keyFor);
+      return openAsReply(bytes, { ...sent, etypes: enctypes, renewAsked: false }, keyFor);
     },
   },
   {

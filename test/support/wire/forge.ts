@@ -1,3 +1,4 @@
+import type { Ambient } from '../../../src/protocol/ambient.ts';
 import { encode } from '../../../src/protocol/der/schema.ts';
 import { Key } from '../../../src/protocol/krb5/crypto/key.ts';
 import { Keytab, KeytabEntry } from '../../../src/protocol/krb5/formats/keytab.ts';
@@ -6,6 +7,7 @@ import {
   apReq,
   authenticator,
 } from '../../../src/protocol/krb5/messages/ap.ts';
+import { apOptions } from '../../../src/protocol/krb5/messages/numbers.ts';
 import { nameOf } from '../../../src/protocol/krb5/messages/parts.ts';
 import { nameTypes, Principal } from '../../../src/protocol/krb5/messages/principal.ts';
 import {
@@ -13,10 +15,16 @@ import {
   encTicketPart,
   ticket as ticketCodec,
 } from '../../../src/protocol/krb5/messages/ticket.ts';
-import type { AcceptorOptions } from '../../../src/protocol/krb5/session/ap-exchange.ts';
+import {
+  type AcceptorOptions,
+  initialSequence,
+  makeApReq,
+  type SentApReq,
+} from '../../../src/protocol/krb5/session/ap-exchange.ts';
 import type { Credential } from '../../../src/protocol/krb5/session/credential.ts';
 import { sealPart } from '../../../src/protocol/krb5/session/enc-part.ts';
 import { memoryReplayCache } from '../../../src/protocol/krb5/session/replay.ts';
+import { enctypes } from './enctypes.ts';
 import { seededAmbient } from './fixed-ambient.ts';
 
 export const realm = 'EXAMPLE.ORG';
@@ -25,8 +33,6 @@ export const nowSeconds = 1_795_355_239;
 export const nowMicros = nowSeconds * 1_000_000 + 516_321;
 export const primaryName = Principal.of(realm, ['host', 'primary.example'], nameTypes.srvHst);
 export const replicaName = Principal.of(realm, ['host', 'replica.example'], nameTypes.srvHst);
-export const allEnctypes: readonly number[] = [16, 17, 18, 19, 20, 23, 25, 26];
-
 const ambient = seededAmbient(nowMicros, 754);
 
 /** A key of this enctype, the same for the same seed. */
@@ -99,6 +105,15 @@ export function forgeCredential(o: TicketFields = {}): Credential {
   };
 }
 
+/** The AP-REQ that kprop sends with this credential. */
+export function kpropApReq(credential: Credential, ambient: Ambient): SentApReq {
+  return makeApReq(credential, {
+    apOptions: apOptions.mutualRequired,
+    sequence: initialSequence(ambient),
+    ambient,
+  });
+}
+
 export interface RequestFields extends Partial<Authenticator> {
   readonly apOptions?: number;
   readonly pvno?: number;
@@ -135,8 +150,8 @@ export function acceptor(o: Partial<AcceptorOptions> = {}): AcceptorOptions {
   return {
     services: [replicaName],
     anyHost: false,
-    keytab: holding(...allEnctypes.map((enctype) => entry(replicaName, someKey(enctype)))),
-    permittedEnctypes: allEnctypes,
+    keytab: holding(...enctypes.map((enctype) => entry(replicaName, someKey(enctype)))),
+    permittedEnctypes: enctypes,
     clockSkewSeconds: 300,
     replay: memoryReplayCache(300),
     ambient: seededAmbient(nowMicros, 755),

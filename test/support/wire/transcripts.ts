@@ -96,7 +96,7 @@ export function messagesOf(transcript: Transcript) {
   };
 }
 
-/** What the hand-shake of a transcript holds under its keys. */
+/** What the handshake of a transcript holds under its keys. */
 export function openHandshake(transcript: Transcript) {
   const { apReq: request, apRep: reply } = messagesOf(transcript);
   const asReply = decode(asRep, transcript.kdcExchanges[1]!.reply);

@@ -6,7 +6,7 @@ import { rc4UsageBytes } from './derive.ts';
 import type { Key } from './key.ts';
 import type { EnctypeProfile } from './profiles.ts';
 
-/** The mandatory keyed checksum of the key's enctype, `checksumBytes` bytes. @see RFC 3961 §5.4 */
+/** The mandatory keyed checksum of the key's enctype, `macBytes` bytes. @see RFC 3961 §5.4 */
 export function makeChecksum(key: Key, usage: number, data: Uint8Array): Uint8Array {
   const { profile } = key;
   const sumKey = key.macKey(usage, 'checksum');

@@ -8,7 +8,7 @@ type Direction = 'encipher' | 'decipher';
 /** Messages that follow each other in a chain, as CipherChain.gather lays them out. */
 export interface Run {
   readonly padded: Uint8Array;
-  /** Views of it: each message, filled up only where the enctype steals no ciphertext. */
+  /** Each message as a view of it, with its padding unless the enctype steals ciphertext. */
   readonly messages: readonly Uint8Array[];
 }
 
@@ -20,8 +20,8 @@ export interface Enciphered {
 
 /**
  * The cipher state that one message hands to the next: the last CBC block, or RC4's keystream.
- * It starts at zero, serves one direction, one key and one usage, and is spoiled by a message that
- * fails. @see RFC 3961 §3 (cipher state), RFC 3962 §5
+ * It starts at zero and serves one direction, one key and one usage. After a message that fails it
+ * must not be used. @see RFC 3961 §3 (cipher state), RFC 3962 §5
  *
  * Ciphertext stealing ends in the same chaining value as CBC over the zero-padded plaintext, so
  * one cipher object lives as long as the chain, and stealing is a swap of two blocks beside it.
@@ -131,7 +131,7 @@ export class CipherChain {
     return this.#cbc.update(natural).subarray(0, byteCount);
   }
 
-  /** RC4's keystream, keyed on the first message by `firstKey` and running on ever after. */
+  /** RC4's keystream: `firstKey` keys it at the first message, and all later ones continue it. */
   keystream(direction: Direction, key: Uint8Array, firstKey: () => Uint8Array): Rc4 {
     this.#bind(direction, key);
     this.#keystream ??= new Rc4(firstKey());
@@ -166,7 +166,7 @@ export class CipherChain {
     return this.#room.subarray(0, byteCount);
   }
 
-  /** The length of so many bytes when they are filled up to whole blocks. */
+  /** A length rounded up to whole blocks. */
   padded(byteCount: number): number {
     const { blockBytes } = this.profile;
     return Math.ceil(byteCount / blockBytes) * blockBytes;

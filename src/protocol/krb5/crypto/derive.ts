@@ -16,25 +16,13 @@ export function deriveUsageKey(
   usage: number,
   purpose: KeyPurpose,
 ): Uint8Array {
-  if (profile.derivation === 'hmac-md5') return rc4UsageKey(key, usage, purpose);
+  const { derivation } = profile;
+  if (derivation === 'hmac-md5') return rc4UsageKey(key, usage, purpose);
   const constant = concat(uint32(usage), Uint8Array.of(purposeBytes[purpose]));
   // RFC 8009 §5: keys of HMACs are as long as the MAC, not as the base key.
-  const macKey = profile.derivation === 'kdf-hmac-sha2' && purpose !== 'encryption';
-  return deriveBytes(profile, key, constant, macKey ? profile.macBytes : profile.seedBytes);
-}
-
-/** The key that `key` has for a well-known constant such as "kerberos" or "prf". */
-export function deriveKey(profile: EnctypeProfile, key: Uint8Array, constant: string): Uint8Array {
-  return deriveBytes(profile, key, utf8(constant), profile.seedBytes);
-}
-
-function deriveBytes(
-  profile: EnctypeProfile,
-  key: Uint8Array,
-  constant: Uint8Array,
-  byteCount: number,
-): Uint8Array {
-  return derivations[profile.derivation](profile, key, constant, byteCount);
+  const macKey = derivation === 'kdf-hmac-sha2' && purpose !== 'encryption';
+  const byteCount = macKey ? profile.macBytes : profile.seedBytes;
+  return derivations[derivation](profile, key, constant, byteCount);
 }
 
 type Derive = (
@@ -44,15 +32,11 @@ type Derive = (
   byteCount: number,
 ) => Uint8Array;
 
-const derivations: Readonly<Record<Derivation, Derive>> = {
+/** RFC 4757 derives by usage number, not from constants. */
+const derivations: Readonly<Record<Exclude<Derivation, 'hmac-md5'>, Derive>> = {
   'n-fold': (profile, key, constant) => randomToKey(profile, deriveRandom(profile, key, constant)),
-  'kdf-hmac-sha2': (profile, key, constant, byteCount) =>
-    kdfHmacSha2(profile, key, { label: constant, byteCount }),
+  'kdf-hmac-sha2': kdfHmacSha2,
   'kdf-feedback-cmac': kdfFeedbackCmac,
-  'hmac-md5': ({ name }) => {
-    // RFC 4757 derives by usage number only; whoever asks for more is mistaken.
-    throw new Error(`${name} derives no keys from constants`);
-  },
 };
 
 /** RFC 4757 §3 and §4: K1 for messages, Ksign for checksums. */
@@ -180,20 +164,15 @@ const weakDesKeys: ReadonlySet<string> = new Set([
   'fee0fee0fef1fef1',
 ]);
 
-/** KDF-HMAC-SHA2: one HMAC over counter, label, context and length. @see RFC 8009 §3 */
+/** KDF-HMAC-SHA2: one HMAC over counter, label and length; no context. @see RFC 8009 §3 */
 export function kdfHmacSha2(
   profile: EnctypeProfile,
   key: Uint8Array,
-  o: { label: Uint8Array; context?: Uint8Array; byteCount: number },
+  label: Uint8Array,
+  byteCount: number,
 ): Uint8Array {
-  const input = concat(
-    uint32(1),
-    o.label,
-    Uint8Array.of(0),
-    o.context ?? new Uint8Array(0),
-    uint32(o.byteCount * 8),
-  );
-  return createHmac(profile.hash, key).update(input).digest().subarray(0, o.byteCount);
+  const input = concat(uint32(1), label, Uint8Array.of(0), uint32(byteCount * 8));
+  return createHmac(profile.hash, key).update(input).digest().subarray(0, byteCount);
 }
 
 /** KDF-FEEDBACK-CMAC: each CMAC goes into the next. @see RFC 6803 §3 */

@@ -47,8 +47,8 @@ export function encryptRun(
 }
 
 /**
- * The plaintext without its confounder; zero padding of des3 stays, for DER ends by itself.
- * A message too short, changed, or sealed with another key: all the same error.
+ * The plaintext without its confounder, but with the zero padding of des3.
+ * A message that is too short, changed, or sealed with another key gives the same error.
  * @throws crypto.integrity
  */
 export function decrypt(
@@ -72,7 +72,7 @@ interface Context {
   readonly chain: CipherChain;
 }
 
-interface Joining {
+interface Protection {
   /** The sealed messages in pieces; those given begin with their confounders. */
   seal(context: Context, messages: readonly (readonly Uint8Array[])[]): Uint8Array[][];
   /** Confounder and plaintext. @throws crypto.integrity */
@@ -80,7 +80,7 @@ interface Joining {
 }
 
 /** RFC 3961 §5.3, RFC 6803 §6: the MAC covers what was encrypted, padding included. */
-const macOfPlaintext: Joining = {
+const macOfPlaintext: Protection = {
   seal({ key, usage, chain }, messages) {
     const run = chain.gather(messages);
     const enciphered = chain.encipher(key.derived(usage, 'encryption'), run);
@@ -103,7 +103,7 @@ const macOfPlaintext: Joining = {
 };
 
 /** RFC 8009 §5: the MAC covers the cipher state before the message, and the ciphertext. */
-const macOfCiphertext: Joining = {
+const macOfCiphertext: Protection = {
   seal({ key, usage, chain }, messages) {
     const macKey = key.macKey(usage, 'integrity');
     const enciphered = chain.encipher(key.derived(usage, 'encryption'), chain.gather(messages));
@@ -122,7 +122,7 @@ const macOfCiphertext: Joining = {
 };
 
 /** RFC 4757 §5: the checksum goes in front, and is what the stream is keyed with. */
-const rc4: Joining = {
+const rc4: Protection = {
   seal({ key, usage, chain }, messages) {
     const usageKey = key.derived(usage, 'encryption');
     return messages.map((pieces) => {
@@ -145,13 +145,13 @@ const rc4: Joining = {
   },
 };
 
-const constructions: Readonly<Record<Construction, Joining>> = {
+const constructions: Readonly<Record<Construction, Protection>> = {
   'mac-of-plaintext': macOfPlaintext,
   'mac-of-ciphertext': macOfCiphertext,
   rc4,
 };
 
-/** The same memory without Buffer's ways, such as a slice that does not copy. */
+/** The same memory as a plain Uint8Array: the slice of a Buffer does not copy. */
 function plainView(bytes: Uint8Array): Uint8Array {
   return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }

@@ -2,8 +2,8 @@ import { enctypeByName, enctypeProfiles } from './profiles.ts';
 
 /**
  * The enctype numbers that a list such as permitted_enctypes stands for, in order of preference;
- * possibly none. des3 and rc4 stay out unless allowed, whatever the list says. Unknown words are
- * skipped, as in MIT's krb5_init_context: a newer file must not stop an older program.
+ * possibly none. des3 and rc4 are left out unless allowed, even if the list names them. Unknown
+ * words are skipped, as in MIT's krb5_init_context: an older program has to start with a newer file.
  */
 export function parseEnctypeList(text: string, allow: { des3: boolean; rc4: boolean }): number[] {
   let chosen: number[] = [];

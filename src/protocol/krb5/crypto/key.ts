@@ -5,7 +5,7 @@ import type { Ambient } from '../../ambient.ts';
 import { deriveUsageKey, type KeyPurpose, randomToKey } from './derive.ts';
 import { type EnctypeProfile, profileOf } from './profiles.ts';
 
-/** A key of one enctype with the keys derived from it. Nothing that turns it into text shows it. */
+/** A key of one enctype and the keys derived from it. Its bytes do not appear when it is printed. */
 export class Key {
   readonly profile: EnctypeProfile;
   readonly #bytes: Uint8Array;
@@ -32,7 +32,7 @@ export class Key {
     return Key.of(enctype, randomToKey(profile, ambient.random(profile.seedBytes)));
   }
 
-  /** The protocol key itself, not a copy: whoever reads it must not write it. */
+  /** The protocol key itself, not a copy: do not change it. */
   get bytes(): Uint8Array {
     return this.#bytes;
   }
@@ -48,7 +48,7 @@ export class Key {
     return key;
   }
 
-  /** The same for node:crypto's MACs, which take 10 µs longer to key from bytes (Node 24). */
+  /** The same key as node:crypto's MACs want it: with bytes they take 10 µs longer (Node 24). */
   macKey(usage: number, purpose: KeyPurpose): KeyObject {
     const name = `${purpose} ${usage}`;
     let key = this.#macKeys.get(name);

@@ -26,19 +26,11 @@ export interface EnctypeProfile {
   readonly cbcCipher: string;
   readonly ecbCipher: string;
   readonly mac: 'hmac' | 'cmac';
-  /** Hash of the HMAC, of PBKDF2 and of the PRF, where they have one. */
-  readonly hash: 'sha1' | 'sha256' | 'sha384' | 'md5';
+  /** Hash of the HMAC; empty for a CMAC. */
+  readonly hash: 'sha1' | 'sha256' | 'sha384' | 'md5' | '';
   readonly derivation: Derivation;
   readonly checksum: 'mac' | 'md5-then-hmac';
   readonly checksumType: number;
-  readonly checksumBytes: number;
-  /** 'pbkdf2-named' puts the enctype's name before the salt. */
-  readonly stringToKey: 'pbkdf2' | 'pbkdf2-named' | 'n-fold' | 'md4';
-  /** PBKDF2's default iteration count; 0 where there is none. */
-  readonly stringToKeyRounds: number;
-  readonly prf: 'encrypted-hash' | 'kdf' | 'cmac' | 'hmac-sha1';
-  readonly standing: 'current' | 'deprecated';
-  readonly source: string;
 }
 
 /** The row of an enctype number. @throws crypto.unsupported-enctype */
@@ -58,6 +50,7 @@ export function enctypeName(enctype: number): string {
   return rowsByNumber.get(enctype)?.name ?? `etype ${enctype}`;
 }
 
+// RFC 3962
 const rfc3962 = {
   family: 'aes',
   blockBytes: 16,
@@ -69,14 +62,9 @@ const rfc3962 = {
   hash: 'sha1',
   derivation: 'n-fold',
   checksum: 'mac',
-  checksumBytes: 12,
-  stringToKey: 'pbkdf2',
-  stringToKeyRounds: 4096,
-  prf: 'encrypted-hash',
-  standing: 'current',
-  source: 'RFC 3962',
 } as const;
 
+// RFC 8009
 const rfc8009 = {
   family: 'aes',
   blockBytes: 16,
@@ -86,13 +74,9 @@ const rfc8009 = {
   mac: 'hmac',
   derivation: 'kdf-hmac-sha2',
   checksum: 'mac',
-  stringToKey: 'pbkdf2-named',
-  stringToKeyRounds: 32768,
-  prf: 'kdf',
-  standing: 'current',
-  source: 'RFC 8009',
 } as const;
 
+// RFC 6803
 const rfc6803 = {
   family: 'camellia',
   blockBytes: 16,
@@ -101,15 +85,9 @@ const rfc6803 = {
   construction: 'mac-of-plaintext',
   mode: 'cbc-cts',
   mac: 'cmac',
-  hash: 'sha1',
+  hash: '',
   derivation: 'kdf-feedback-cmac',
   checksum: 'mac',
-  checksumBytes: 16,
-  stringToKey: 'pbkdf2-named',
-  stringToKeyRounds: 32768,
-  prf: 'cmac',
-  standing: 'current',
-  source: 'RFC 6803',
 } as const;
 
 const aes128 = {
@@ -129,6 +107,7 @@ const aes256 = {
 /** One row for each encryption type that is spoken here; numbers as in the IANA registry. */
 export const enctypeProfiles: readonly EnctypeProfile[] = [
   {
+    // RFC 3961 §6.3
     number: 16,
     name: 'des3-cbc-sha1',
     aliases: ['des3-hmac-sha1', 'des3-cbc-sha1-kd'],
@@ -147,12 +126,6 @@ export const enctypeProfiles: readonly EnctypeProfile[] = [
     derivation: 'n-fold',
     checksum: 'mac',
     checksumType: 12,
-    checksumBytes: 20,
-    stringToKey: 'n-fold',
-    stringToKeyRounds: 0,
-    prf: 'encrypted-hash',
-    standing: 'deprecated',
-    source: 'RFC 3961 §6.3',
   },
   {
     ...rfc3962,
@@ -179,7 +152,6 @@ export const enctypeProfiles: readonly EnctypeProfile[] = [
     macBytes: 16,
     hash: 'sha256',
     checksumType: 19,
-    checksumBytes: 16,
   },
   {
     ...rfc8009,
@@ -190,9 +162,9 @@ export const enctypeProfiles: readonly EnctypeProfile[] = [
     macBytes: 24,
     hash: 'sha384',
     checksumType: 20,
-    checksumBytes: 24,
   },
   {
+    // RFC 4757
     number: 23,
     name: 'arcfour-hmac',
     aliases: ['rc4-hmac', 'arcfour-hmac-md5'],
@@ -211,12 +183,6 @@ export const enctypeProfiles: readonly EnctypeProfile[] = [
     derivation: 'hmac-md5',
     checksum: 'md5-then-hmac',
     checksumType: -138,
-    checksumBytes: 16,
-    stringToKey: 'md4',
-    stringToKeyRounds: 0,
-    prf: 'hmac-sha1',
-    standing: 'deprecated',
-    source: 'RFC 4757',
   },
   {
     ...rfc6803,

@@ -2,7 +2,7 @@ import { isKpropError, KpropError } from '../../../errors/kprop-error.ts';
 import { ByteReader } from '../../bytes.ts';
 import { nameText, Principal } from '../messages/principal.ts';
 
-/** A session key from a cache. Its bytes appear in no printed form of it. */
+/** A session key from a cache. Its bytes do not appear when it is printed. */
 export class CachedKey {
   readonly enctype: number;
   readonly #bytes: Uint8Array;
@@ -33,7 +33,7 @@ export interface CachedCredential {
 }
 
 export interface Ccache {
-  /** Whose cache it is. */
+  /** The client that the tickets belong to. */
   readonly principal: Principal;
   readonly credentials: readonly CachedCredential[];
 }
@@ -51,7 +51,7 @@ export function parseCcache(bytes: Uint8Array, path: string): Ccache {
     while (reader.remaining > 0) {
       const credential = readCredential(reader, version);
       const isRemoved = credential.endTime === 0 && credential.authTime !== 0;
-      if (!isRemoved && credential.server.realm !== CONFIG_REALM) credentials.push(credential);
+      if (!isRemoved && credential.server.realm !== configRealm) credentials.push(credential);
     }
   } catch (error) {
     if (!isKpropError(error, 'decode.truncated')) throw error;
@@ -59,7 +59,7 @@ export function parseCcache(bytes: Uint8Array, path: string): Ccache {
   return { principal, credentials };
 }
 
-const CONFIG_REALM = 'X-CACHECONF:';
+const configRealm = 'X-CACHECONF:';
 
 function readHead(reader: ByteReader, path: string): [version: number, principal: Principal] {
   try {
@@ -103,7 +103,7 @@ function readPrincipal(reader: ByteReader): Principal {
   const componentCount = reader.uint32();
   const realm = nameText(readData(reader));
   const components: string[] = [];
-  // A hostile count is no allocation: each turn needs bytes that are there.
+  // A false count allocates nothing: each component has to be there to be read.
   for (let index = 0; index < componentCount; index++) {
     components.push(nameText(readData(reader)));
   }
@@ -124,7 +124,7 @@ function readData(reader: ByteReader): Uint8Array {
 /** What a cache name such as `FILE:/path` stands for. @throws ccache.unknown-type */
 export function parseCcacheName(text: string): { type: 'FILE' | 'MEMORY'; path: string } {
   const colon = text.indexOf(':');
-  // A single letter before the colon is a drive of Windows, as in MIT's resolver.
+  // A single letter before the colon is a Windows drive, as in MIT's resolver.
   if (colon === -1 || /^[A-Za-z]:/.test(text)) return { type: 'FILE', path: text };
   const type = text.slice(0, colon);
   if (type !== 'FILE' && type !== 'MEMORY') {

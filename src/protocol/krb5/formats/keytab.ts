@@ -1,18 +1,18 @@
 import { isKpropError, KpropError } from '../../../errors/kprop-error.ts';
-import { ByteReader, ByteWriter } from '../../bytes.ts';
-import { nameBytes, nameText, Principal } from '../messages/principal.ts';
+import { ByteReader } from '../../bytes.ts';
+import { nameText, Principal } from '../messages/principal.ts';
 
 export interface KeytabFields {
   readonly principal: Principal;
   /** When the entry was written, seconds since 1970 UTC, unsigned 32 bits. */
   readonly timestampSeconds: number;
   readonly kvno: number;
-  /** Any number, known here or not. */
+  /** Any number; it may be of an encryption type that is not supported. */
   readonly enctype: number;
   readonly key: Uint8Array;
 }
 
-/** One long-term key of one principal. Its key bytes appear in no printed form of it. */
+/** One long-term key of one principal. Its bytes do not appear when it is printed. */
 export class KeytabEntry implements KeytabFields {
   readonly principal: Principal;
   readonly timestampSeconds: number;
@@ -35,7 +35,7 @@ export class KeytabEntry implements KeytabFields {
 
 /** The keys of a keytab, looked up as MIT's acceptor and initiator do (kt_file.c). */
 export class Keytab {
-  /** How errors call it, such as `FILE:/etc/krb5.keytab`. */
+  /** Its name in errors, such as `FILE:/etc/krb5.keytab`. */
   readonly name: string;
   readonly entries: readonly KeytabEntry[];
 
@@ -45,8 +45,8 @@ export class Keytab {
   }
 
   /**
-   * The key of this principal, key version and enctype; a kvno of 0, asked for or stored, fits any,
-   * and then the most recent wins. @throws keytab.no-key, keytab.wrong-kvno
+   * The key of this principal, key version and enctype. A kvno of 0, asked for or stored, matches
+   * any, and the most recent key is returned. @throws keytab.no-key, keytab.wrong-kvno
    */
   find(principal: Principal, kvno: number, enctype: number): KeytabEntry {
     let found: KeytabEntry | undefined;
@@ -87,7 +87,7 @@ export class Keytab {
  */
 export function parseKeytab(bytes: Uint8Array, path: string): readonly KeytabEntry[] {
   const version = bytes[1];
-  if (bytes[0] !== MAGIC || (version !== 1 && version !== 2)) {
+  if (bytes[0] !== magic || (version !== 1 && version !== 2)) {
     throw new KpropError('keytab.format', { path, reason: 'unknown format version' });
   }
   const entries: KeytabEntry[] = [];
@@ -95,7 +95,7 @@ export function parseKeytab(bytes: Uint8Array, path: string): readonly KeytabEnt
   while (bytes.length - offset >= 4) {
     const reader = new ByteReader(bytes.subarray(offset), path, version === 1 && hostIsLittle);
     const recordBytes = reader.int32();
-    if (recordBytes === HOLE_OF_NO_SIZE) {
+    if (recordBytes === holeOfNoSize) {
       throw new KpropError('keytab.format', { path, reason: 'bad record length' });
     }
     if (recordBytes === 0) break;
@@ -109,22 +109,8 @@ export function parseKeytab(bytes: Uint8Array, path: string): readonly KeytabEnt
   return entries;
 }
 
-/**
- * A keytab file of these entries, version 2 unless given. @throws keytab.format for an entry that
- * no reader could read back
- */
-export function formatKeytab(entries: readonly KeytabFields[], version: 1 | 2 = 2): Uint8Array {
-  const littleEndian = version === 1 && hostIsLittle;
-  const file = new ByteWriter(littleEndian).bytes(Uint8Array.of(MAGIC, version));
-  for (const entry of entries) {
-    const record = formatEntry(entry, version, new ByteWriter(littleEndian));
-    file.uint32(record.length).bytes(record);
-  }
-  return file.finish();
-}
-
-const MAGIC = 5;
-const HOLE_OF_NO_SIZE = -0x8000_0000;
+const magic = 5;
+const holeOfNoSize = -0x8000_0000;
 // Version 1 files are in the byte order of the host that wrote them.
 const hostIsLittle = new Uint8Array(Uint16Array.of(1).buffer)[0] === 1;
 
@@ -147,8 +133,8 @@ function readEntry(
     const kvno8 = reader.uint8();
     const enctype = reader.int16();
     const key = counted().slice();
-    if (key.length === 0 || key.length > MAX_KEY_BYTES) return undefined;
-    // MIT holds only this field against the length of the record: what lies before it may overrun.
+    if (key.length === 0 || key.length > longestKeyBytes) return undefined;
+    // MIT checks only this field against the record's length: those before it may overrun.
     const kvno32 = 4 + recordBytes - reader.offset >= 4 ? reader.uint32() : 0;
     const principal = Principal.of(realm, components, nameType);
     return new KeytabEntry({ principal, timestampSeconds, kvno: kvno32 || kvno8, enctype, key });
@@ -158,30 +144,9 @@ function readEntry(
   }
 }
 
-function formatEntry(entry: KeytabFields, version: 1 | 2, writer: ByteWriter): Uint8Array {
-  const { principal, key } = entry;
-  const names = [principal.realm, ...principal.components].map(nameBytes);
-  const readable =
-    names.length >= 2 &&
-    names.length <= MAX_COUNT &&
-    names.every((name) => name.length > 0 && name.length <= 0xffff) &&
-    key.length > 0 &&
-    key.length <= MAX_KEY_BYTES;
-  if (!readable) {
-    const reason = 'a name or key is empty or too long';
-    throw new KpropError('keytab.format', { path: `an entry of ${principal}`, reason });
-  }
-  writer.uint16(names.length - (version === 1 ? 0 : 1));
-  for (const name of names) writer.uint16(name.length).bytes(name);
-  if (version === 2) writer.uint32(principal.nameType);
-  writer.uint32(entry.timestampSeconds).uint8(entry.kvno).uint16(entry.enctype);
-  return writer.uint16(key.length).bytes(key).uint32(entry.kvno).finish();
-}
+const longestKeyBytes = 0x7fff;
 
-const MAX_COUNT = 0x7fff;
-const MAX_KEY_BYTES = 0x7fff;
-
-/** MIT's order of two keys: by kvno, except that a small one not older than a large one has wrapped. */
+/** MIT's order of keys: by kvno, but a small one that is not older than a large one has wrapped. */
 function isMoreRecent(a: KeytabEntry, b: KeytabEntry): boolean {
   if (a.timestampSeconds >= b.timestampSeconds && a.kvno < 128 && b.kvno > 240) return true;
   if (a.timestampSeconds <= b.timestampSeconds && a.kvno > 240 && b.kvno < 128) return false;
@@ -191,7 +156,7 @@ function isMoreRecent(a: KeytabEntry, b: KeytabEntry): boolean {
 /** What a keytab name such as `FILE:/path` stands for. @throws keytab.unknown-type */
 export function parseKeytabName(text: string): { type: 'FILE' | 'MEMORY'; path: string } {
   const colon = text.indexOf(':');
-  // A single letter before the colon is a drive of Windows, as in MIT's resolver.
+  // A single letter before the colon is a Windows drive, as in MIT's resolver.
   if (colon === -1 || text.startsWith('/') || /^[A-Za-z]:/.test(text)) {
     return { type: 'FILE', path: text };
   }

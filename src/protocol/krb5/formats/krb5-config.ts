@@ -4,9 +4,9 @@ import { type ProfileTree, profileValues } from './profile.ts';
 import { parseBoolean, parseDuration, parseInteger } from './values.ts';
 
 /**
- * What krb5.conf and kdc.conf say, with MIT's defaults for what they leave out. Of several values
- * the first counts, save for what MIT reads through its administration library: there the last.
- * Paths are as written: see expandTokens.
+ * The settings of krb5.conf and kdc.conf, with MIT's defaults for those that are absent. The first
+ * of several values counts; the last of those that MIT reads through its administration library.
+ * Paths are returned as written, see expandTokens.
  * @see krb5.conf(5), kdc.conf(5)
  */
 export class Krb5Config {
@@ -14,7 +14,7 @@ export class Krb5Config {
   readonly files: readonly string[];
   readonly #trees: readonly ProfileTree[];
 
-  // What MIT's krb5_init_context refuses to start with is read at once, so that we refuse it too.
+  // Read at once: MIT's krb5_init_context fails if one of these has a bad value, and so do we.
   readonly ignoreAcceptorHostname: boolean;
   /** Which of the deprecated enctypes may be used. */
   readonly allow: { readonly des3: boolean; readonly rc4: boolean };
@@ -66,7 +66,7 @@ export class Krb5Config {
   get dnsLookupKdc(): boolean {
     const text =
       this.first('libdefaults', 'dns_lookup_kdc') ?? this.first('libdefaults', 'dns_fallback');
-    // Measured with 1.20.1: here, unlike for dns_uri_lookup, a word that is no boolean means no.
+    // Measured with 1.20.1: here, unlike for dns_uri_lookup, a word that is not a boolean means no.
     return text === undefined || parseBoolean(text) === true;
   }
 
@@ -75,12 +75,12 @@ export class Krb5Config {
     return this.#lenientBoolean('dns_uri_lookup', true);
   }
 
-  /** Whether an address is resolved back to a name, where names are canonicalized at all. */
+  /** Whether an address is resolved back to a name, if names are canonicalized at all. */
   get rdns(): boolean {
     return this.#lenientBoolean('rdns', true);
   }
 
-  /** The suffix of host names without a dot; '' is none, undefined the resolver's search domain. */
+  /** The suffix of host names without a dot: '' for none, undefined for the resolver's domain. */
   get qualifyShortname(): string | undefined {
     return this.first('libdefaults', 'qualify_shortname');
   }
@@ -90,7 +90,7 @@ export class Krb5Config {
     return this.#enctypes('permitted_enctypes');
   }
 
-  /** What an AS-REQ asks for, in order of preference. @throws crypto.no-enctypes */
+  /** The enctypes that an AS-REQ asks for, in order of preference. @throws crypto.no-enctypes */
   get ticketEnctypes(): readonly number[] {
     const own = this.first('libdefaults', 'default_tkt_enctypes') !== undefined;
     return this.#enctypes(own ? 'default_tkt_enctypes' : 'permitted_enctypes');
@@ -101,7 +101,7 @@ export class Krb5Config {
     return this.#realmDuration(realm, 'ticket_lifetime', 24 * 3600);
   }
 
-  /** Zero: not renewable. @throws config.value */
+  /** 0 if tickets are not to be renewable. @throws config.value */
   renewLifetimeSeconds(realm: string): number {
     return this.#realmDuration(realm, 'renew_lifetime', 0);
   }
@@ -122,12 +122,12 @@ export class Krb5Config {
   /** Requests longer than this many bytes go over TCP first. @throws config.value */
   get udpPreferenceLimit(): number {
     const text = this.first('libdefaults', 'udp_preference_limit');
-    const bytes = text === undefined ? DEFAULT_UDP_LIMIT_BYTES : parseInteger(text);
+    const bytes = text === undefined ? defaultUdpLimitBytes : parseInteger(text);
     if (bytes === undefined) throw badValue('udp_preference_limit', text, 'is not an integer');
-    return bytes < 0 ? DEFAULT_UDP_LIMIT_BYTES : Math.min(bytes, HARD_UDP_LIMIT_BYTES);
+    return bytes < 0 ? defaultUdpLimitBytes : Math.min(bytes, hardUdpLimitBytes);
   }
 
-  /** For one question to all KDCs of a realm; zero: no limit. */
+  /** For one request to all KDCs of a realm; 0 means no limit. */
   get requestTimeoutSeconds(): number {
     return parseDuration(this.first('libdefaults', 'request_timeout') ?? '') ?? 0;
   }
@@ -145,7 +145,7 @@ export class Krb5Config {
     return this.values('realms', realm, 'kdc');
   }
 
-  /** The KDCs that know a password change first, for the second try. */
+  /** The KDCs that hear of a new key first: they are asked if another one refuses. */
   primaryKdcs(realm: string): readonly string[] {
     const named = this.values('realms', realm, 'primary_kdc');
     return named.length > 0 ? named : this.values('realms', realm, 'master_kdc');
@@ -157,11 +157,11 @@ export class Krb5Config {
 
   ipropEnable(realm: string): boolean {
     const text = this.last('realms', realm, 'iprop_enable') ?? '';
-    // The administration library knows one word more, f, for what is false anyway.
+    // The administration library also knows the word f, for false; here any other word is false.
     return parseBoolean(text) ?? false;
   }
 
-  /** The longest that one whole propagation may take; zero: no limit. */
+  /** How long one full propagation may take; 0 means no limit. */
   ipropResyncTimeoutSeconds(realm: string): number {
     return parseDuration(this.last('realms', realm, 'iprop_resync_timeout') ?? '') ?? 300;
   }
@@ -171,7 +171,7 @@ export class Krb5Config {
     return this.last('realms', realm, 'database_name');
   }
 
-  /** Where kdb5_util looks for a db2 database; undefined: in a place that was compiled into it. */
+  /** Where kdb5_util looks for a db2 database; undefined means where it was compiled to look. */
   databasePath(realm: string): string | undefined {
     return (
       this.first('dbmodules', this.dbModule(realm), 'database_name') ??
@@ -199,7 +199,7 @@ export class Krb5Config {
     return value ? 'true' : 'false';
   }
 
-  /** False unless configured. */
+  /** False if it is absent. */
   #strictBoolean(name: string): boolean {
     const text = this.first('libdefaults', name);
     const value = text === undefined ? false : parseBoolean(text);
@@ -226,7 +226,7 @@ export class Krb5Config {
     return this.first('libdefaults', realm, name) ?? this.first('libdefaults', name);
   }
 
-  /** False unless configured, and for what is no boolean. */
+  /** False if it is absent or not a boolean. */
   #realmBoolean(realm: string, name: string): boolean {
     return parseBoolean(this.#realmText(realm, name) ?? '') === true;
   }
@@ -239,8 +239,8 @@ export class Krb5Config {
   }
 }
 
-const DEFAULT_UDP_LIMIT_BYTES = 1465;
-const HARD_UDP_LIMIT_BYTES = 32_700;
+const defaultUdpLimitBytes = 1465;
+const hardUdpLimitBytes = 32_700;
 
 function badValue(relation: string, value: string | undefined, reason: string): KpropError {
   return new KpropError('config.value', { relation, value: value ?? '', reason });

@@ -1,6 +1,6 @@
 import { isKpropError, KpropError } from '../../../errors/kprop-error.ts';
 
-/** A relation `tag = value`, or a section of such nodes. `final`: what comes later adds nothing. */
+/** A relation `tag = value`, or a section of such nodes. After a `final` one others are ignored. */
 export type ProfileNode = ProfileRelation | ProfileSection;
 
 export interface ProfileRelation {
@@ -27,8 +27,8 @@ export type Include = (
 ) => readonly { readonly file: string; readonly text: string }[];
 
 /**
- * The tree of a krb5.conf or kdc.conf text; `file` names it in errors. Long lines are taken whole:
- * MIT cuts them at 2047 bytes, which helps nobody.
+ * The tree of a krb5.conf or kdc.conf text; `file` names it in errors. Long lines are read whole;
+ * MIT cuts them at 2047 bytes.
  * @throws config.syntax, config.include
  * @see krb5.conf(5); the meaning of `*` is that of krb5 1.22
  */
@@ -69,10 +69,10 @@ interface OpenSection extends ProfileSection {
   readonly children: (ProfileRelation | OpenSection)[];
 }
 
-// A file that includes itself would otherwise end in MIT's way, by running out of descriptors.
-const MAX_INCLUDE_DEPTH = 16;
+// MIT reads a file that includes itself until it runs out of descriptors.
+const includeDepthLimit = 16;
 
-/** Reads one file into a tree that other files share; sections open in them are not open here. */
+/** Reads one file into a tree shared with others. It starts outside all sections. */
 class FileReader {
   readonly #root: OpenSection;
   readonly #include: Include;
@@ -115,7 +115,7 @@ class FileReader {
   }
 
   #readIncluded(kind: 'include' | 'includedir', path: string): void {
-    if (this.#depth === MAX_INCLUDE_DEPTH) this.#fail('includes are nested too deeply');
+    if (this.#depth === includeDepthLimit) this.#fail('includes are nested too deeply');
     for (const { file, text } of this.#filesOf(kind, path)) {
       new FileReader(this.#root, this.#include, this.#depth + 1).read(text, file);
     }
@@ -153,7 +153,7 @@ class FileReader {
 
   #readRelation(line: string): void {
     const relation = /^([^ \t\n\v\f\r=]+)[ \t\n\v\f\r]*=(.*)$/s.exec(line);
-    if (!relation) this.#fail('this is no relation of the form "tag = value"');
+    if (!relation) this.#fail('this is not a relation of the form "tag = value"');
     const [tag, final] = splitTag(relation[1]!);
     const value = skipBlanks(relation[2]!);
     const section = this.#open.at(-1)!;
@@ -172,8 +172,8 @@ class FileReader {
 }
 
 /**
- * The section of that name, to add to: a new one or the first with this name. One that was final
- * before is replaced by a stand-in outside the tree, so that what is added is lost.
+ * The first section of this name, or a new one, to add to. If it was final before, it is one
+ * outside the tree, so that what is added is ignored.
  */
 function enter(parent: OpenSection, name: string, final: boolean): OpenSection {
   let section = parent.children.find(

@@ -1,6 +1,6 @@
 import { KpropError } from '../../../errors/kprop-error.ts';
 
-/** A boolean of krb5.conf, or undefined for a word that is none. @see krb5.conf(5) */
+/** A boolean of krb5.conf, or undefined for any other word. @see krb5.conf(5) */
 export function parseBoolean(text: string): boolean | undefined {
   return booleans.get(text.toLowerCase());
 }
@@ -46,8 +46,8 @@ const durationForms: readonly RegExp[] = [
 ].map((form) => new RegExp(`^${form}$`, 's'));
 
 /**
- * The text with each `%{NAME}` replaced; `relation` names it in errors. Which tokens exist (`uid`,
- * `TEMP`, `null`…) is the caller's knowledge, for they tell of its process.
+ * The text with each `%{NAME}` replaced; `relation` names it in errors. The caller gives the tokens
+ * (`uid`, `TEMP`, `null`…), since they depend on its process.
  * @throws config.value @see krb5.conf(5), parameter expansion
  */
 export function expandTokens(

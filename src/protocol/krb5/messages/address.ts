@@ -3,7 +3,7 @@ import type { HostAddress } from './parts.ts';
 
 /**
  * The Kerberos address of one end of a socket: an IPv4-mapped IPv6 address counts as IPv4
- * (krb5 lib/krb5/os/localaddr.c and genaddrs.c). A text that is neither family gives undefined.
+ * (krb5 lib/krb5/os/localaddr.c and genaddrs.c). Undefined for a text that is not an address.
  */
 export function hostAddressOf(text: string): HostAddress | undefined {
   const bare = text.replace(/%.*$/, '');
@@ -16,7 +16,7 @@ export function hostAddressOf(text: string): HostAddress | undefined {
     : { addrType: addressTypes.ipv6, address: ipv6 };
 }
 
-/** For a socket that has no address: 0 from the side that connected, 1 from the one that accepted. */
+/** For a socket without an address: 0 on the side that connected, 1 on the side that accepted. */
 export function directionalAddress(side: 'client' | 'server'): HostAddress {
   const address = Uint8Array.of(0, 0, 0, side === 'client' ? 0 : 1);
   return { addrType: addressTypes.directional, address };

@@ -19,7 +19,7 @@ import {
 } from './parts.ts';
 import { ticket } from './ticket.ts';
 
-/** AP-REQ, RFC 4120 §5.5.1. The ticket goes as the KDC gave it, byte for byte. */
+/** AP-REQ, RFC 4120 §5.5.1. The ticket is sent byte for byte as the KDC gave it. */
 export const apReq = application(
   tags.apReq,
   sequence('AP-REQ', {

@@ -108,7 +108,7 @@ export const paEncTsEnc = sequence('PA-ENC-TS-ENC', {
   pausec: optional(1, microseconds),
 });
 
-/** ETYPE-INFO2 and, the salt being bytes to us, ETYPE-INFO (RFC 4120 §5.2.7.4, §5.2.7.5). */
+/** ETYPE-INFO2 and ETYPE-INFO (RFC 4120 §5.2.7.5, §5.2.7.4); salts are kept as bytes. */
 export const etypeInfo2 = sequenceOf(
   'ETYPE-INFO2',
   sequence('ETYPE-INFO2-ENTRY', {

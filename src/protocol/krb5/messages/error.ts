@@ -15,12 +15,13 @@ import {
   optional,
   sequence,
 } from '../../der/schema.ts';
+import { applicationTag } from '../../der/tag.ts';
 import { tags } from './numbers.ts';
 import { kerberosString, nameOf, principalName, versionNumber } from './parts.ts';
 import type { Principal } from './principal.ts';
 
 /**
- * KRB-ERROR, RFC 4120 §5.9.1. The text is bytes here: MIT ends it with a NUL, and it need not be
+ * KRB-ERROR, RFC 4120 §5.9.1. The text is kept as bytes: MIT ends it with a NUL, and it may not be
  * UTF-8.
  */
 export const krbError = application(
@@ -43,9 +44,9 @@ export const krbError = application(
 );
 export type KrbError = Decoded<typeof krbError>;
 
-/** Whether a message of the conversation is a KRB-ERROR: its first byte tells. */
+/** Whether a message is a KRB-ERROR, by its first byte. */
 export function isKrbError(message: Uint8Array): boolean {
-  return message[0] === (0x60 | tags.error);
+  return message[0] === applicationTag(tags.error);
 }
 
 /** A KRB-ERROR in words. */
@@ -55,15 +56,16 @@ export interface ErrorNotice {
   readonly text: string;
 }
 
-/** What a KRB-ERROR says, MIT's final NUL taken off. @throws decode.*, message.bad-version */
+/** What a KRB-ERROR says, without MIT's final NUL. @throws decode.*, message.bad-version */
 export function readKrbError(message: Uint8Array): ErrorNotice & { readonly message: KrbError } {
   const error = decode(krbError, message);
   return { number: error.errorCode, text: printable(textOf(error.eText ?? empty)), message: error };
 }
 
 /**
- * A KRB-ERROR about a failure. `from` is the side that speaks: kprop fills ctime, kpropd stime, and
- * MIT leaves the other one at 1970. The text ends in a NUL, as MIT's readers expect.
+ * A KRB-ERROR about a failure. `from` is the side that sends it: kpropd fills in stime; kprop fills
+ * in ctime and leaves stime, which is not optional, at 1970, as MIT does. The text ends in a NUL, as
+ * MIT's readers expect.
  */
 export function makeKrbError(o: {
   readonly from: 'client' | 'server';
@@ -89,7 +91,7 @@ export function makeKrbError(o: {
   });
 }
 
-/** A stranger's text on one line: it goes to terminals and logs. */
+/** A peer's text as one line without control characters: it goes to terminals and logs. */
 function printable(text: string): string {
   return text
     .replace(/\0+$/, '')

@@ -38,7 +38,7 @@ export const padataTypes = {
   asFreshness: 150,
 } as const;
 
-/** error-code values that steer the code (RFC 4120 §7.5.9). */
+/** error-code values that the AS exchange acts on (RFC 4120 §7.5.9). */
 export const krbErrors = {
   preauthFailed: 24,
   preauthRequired: 25,
@@ -46,7 +46,7 @@ export const krbErrors = {
   responseTooBig: 52,
 } as const;
 
-/** AP-REQ's ap-options (RFC 4120 §5.5.1). */
+/** ap-options of an AP-REQ (RFC 4120 §5.5.1). */
 export const apOptions = { mutualRequired: 0x20000000 } as const;
 
 /** KDCOptions (RFC 4120 §5.4.1) and TicketFlags (§5.3; enc-pa-rep: RFC 6806 §11). */

@@ -1,4 +1,5 @@
 import { KpropError } from '../../../errors/kprop-error.ts';
+import type { HostAddress } from '../../channel/channel.ts';
 import { int32, octetString, stringBytes, uint32 } from '../../der/primitives.ts';
 import {
   type Codec,
@@ -10,13 +11,13 @@ import {
 } from '../../der/schema.ts';
 import { nameBytes, nameText, Principal } from './principal.ts';
 
-/** A host's name has 253 bytes at most; what strangers send is turned into text, and logged. */
+/** A host name has at most 253 bytes. Names of peers that have proved nothing are logged. */
 const stringLimitBytes = 256;
 const nameStringLimit = 16;
 
 /**
- * Realm and the parts of a name: KerberosString, RFC 4120 §5.2.1. Old databases hold names that
- * are not UTF-8: they come and go unchanged.
+ * KerberosString (RFC 4120 §5.2.1): a realm, or one component of a name. Old databases hold names
+ * that are not UTF-8; their bytes are kept.
  */
 export const kerberosString: Codec<string> = {
   label: 'KerberosString',
@@ -31,8 +32,8 @@ export const kerberosString: Codec<string> = {
 };
 
 /**
- * The version number in a message, a ticket or an authenticator: 5, or @throws message.bad-version
- * as MIT's decoders do (krb5 lib/krb5/asn.1/asn1_k_encode.c, KVNO).
+ * The version number in a message, a ticket or an authenticator: always 5.
+ * @throws message.bad-version for another, as MIT's decoders do (krb5 asn1_k_encode.c, KVNO)
  */
 export const versionNumber: Codec<number> = {
   ...int32,
@@ -51,7 +52,7 @@ export const principalName = sequence('PrincipalName', {
 });
 export type PrincipalName = Decoded<typeof principalName>;
 
-/** The wire's name of a principal; its realm travels in another field. */
+/** The PrincipalName of a principal; its realm travels in another field. */
 export function nameOf(principal: Principal): PrincipalName {
   return { nameType: principal.nameType, nameString: principal.components };
 }
@@ -83,15 +84,15 @@ export const checksum = sequence('Checksum', {
 });
 export type Checksum = Decoded<typeof checksum>;
 
-/** HostAddress, RFC 4120 §5.2.5. */
-export const hostAddress = sequence('HostAddress', {
+/** HostAddress, RFC 4120 §5.2.5: the ends of a channel are of this type. */
+export type { HostAddress };
+export const hostAddress: Codec<HostAddress> = sequence('HostAddress', {
   addrType: field(0, int32),
   address: field(1, octetString),
 });
-export type HostAddress = Decoded<typeof hostAddress>;
 export const hostAddresses = sequenceOf('HostAddresses', hostAddress);
 
-/** AuthorizationData, RFC 4120 §5.2.6: carried, never acted upon. */
+/** AuthorizationData, RFC 4120 §5.2.6: read and ignored. */
 export const authorizationData = sequenceOf(
   'AuthorizationData',
   sequence('AuthorizationData element', { adType: field(0, int32), adData: field(1, octetString) }),

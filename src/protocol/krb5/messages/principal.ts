@@ -5,7 +5,7 @@ import { equalBytes, utf8 } from '../../bytes.ts';
 export const nameTypes = { principal: 1, srvInst: 2, srvHst: 3, wellKnown: 11 } as const;
 
 /**
- * A Kerberos principal: a realm and its components, in memory as `nameText` gives them.
+ * A Kerberos principal: its realm and its components, as the texts that `nameText` gives.
  * @see RFC 4120 §6; krb5_parse_name(3), krb5_unparse_name(3)
  */
 export class Principal {
@@ -25,8 +25,8 @@ export class Principal {
   }
 
   /**
-   * The principal that a text such as `host/a.example@REALM` names; `defaultRealm` serves a text
-   * without `@`. Empty components and an empty realm are legal. @throws principal.malformed
+   * The principal that a text such as `host/a.example@REALM` names; `defaultRealm` is the realm of a
+   * text without `@`. Empty components and an empty realm are legal. @throws principal.malformed
    */
   static parse(text: string, defaultRealm?: string): Principal {
     const parts = [''];
@@ -55,7 +55,7 @@ export class Principal {
     return Principal.of(realm, parts);
   }
 
-  /** The text that `parse` reads, with the realm: the form that kpropd.acl is compared with. */
+  /** The text that `parse` reads, always with the realm. Lines of kpropd.acl are compared with it. */
   toString(): string {
     return `${this.components.map(escaped).join('/')}@${escaped(this.realm)}`;
   }
@@ -76,16 +76,17 @@ export class Principal {
 }
 
 /**
- * The text of a name's bytes, different for different bytes so that names compare safely: UTF-8
- * where it is well formed; else each byte above 127 becomes the lone surrogate U+DC00 + byte.
+ * The text for the bytes of a name. Different bytes give different texts, so that names can be
+ * compared as texts: well-formed UTF-8 is decoded; in other names each byte above 127 becomes the
+ * lone surrogate U+DC00 + byte.
  */
 export function nameText(bytes: Uint8Array): string {
   const text = looseUtf8.decode(bytes);
-  // An exception for each malformed name would cost a stranger's victim more than all else.
+  // A decoder that throws would make a malformed name the most expensive part of a request.
   if (!text.includes('\ufffd') || equalBytes(utf8(text), bytes)) return text;
   let escapedText = '';
   for (const byte of bytes) {
-    escapedText += String.fromCharCode(byte < 0x80 ? byte : ESCAPED_BYTE + byte);
+    escapedText += String.fromCharCode(byte < 0x80 ? byte : escapedByteBase + byte);
   }
   return escapedText;
 }
@@ -95,12 +96,12 @@ export function nameBytes(text: string): Uint8Array {
   if (!loneSurrogate.test(text)) return utf8(text);
   return Uint8Array.from(
     Array.from(text).flatMap((char) =>
-      loneSurrogate.test(char) ? [char.charCodeAt(0) - ESCAPED_BYTE] : [...utf8(char)],
+      loneSurrogate.test(char) ? [char.charCodeAt(0) - escapedByteBase] : [...utf8(char)],
     ),
   );
 }
 
-const ESCAPED_BYTE = 0xdc00;
+const escapedByteBase = 0xdc00;
 const loneSurrogate = /[\udc80-\udcff]/u; // with the u flag, halves of a proper pair do not match
 // Without ignoreBOM a leading U+FEFF would vanish, and two names would look the same.
 const looseUtf8 = new TextDecoder('utf-8', { ignoreBOM: true });
@@ -115,7 +116,7 @@ const escapeOf: ReadonlyMap<string, string> = new Map([
   ...[...meaningOfEscape].map(([letter, char]) => [char, `\\${letter}`] as const),
   ...['/', '@', '\\'].map((char) => [char, `\\${char}`] as const),
 ]);
-// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is escaped.
+// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is escaped.
 const toBeEscaped = /[\n\t\x08\0/@\\]/g;
 
 function escaped(part: string): string {

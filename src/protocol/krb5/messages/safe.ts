@@ -21,7 +21,7 @@ export const safeBody = sequence('KRB-SAFE-BODY', {
 });
 export type SafeBody = Decoded<typeof safeBody>;
 
-/** KRB-SAFE, RFC 4120 §5.6.1. The body keeps its bytes: the checksum covers them as they came. */
+/** KRB-SAFE, RFC 4120 §5.6.1. The checksum covers the bytes of the body as they were received. */
 export const krbSafe = application(
   tags.safe,
   sequence('KRB-SAFE', {

@@ -22,8 +22,8 @@ export interface OpenedTicket {
 }
 
 /**
- * Opens a ticket with a key of the keytab. Which key, and which error means what:
- * krb5 lib/krb5/krb/rd_req_dec.c, decrypt_ticket.
+ * Opens a ticket with a key of the keytab. Which keys are tried, and how failures are named, is as
+ * in krb5 lib/krb5/krb/rd_req_dec.c, decrypt_ticket.
  * @throws auth.no-key, auth.wrong-kvno, auth.not-us, crypto.*
  */
 export function openTicket(ticket: Ticket, options: TicketOpener): OpenedTicket {
@@ -51,7 +51,7 @@ export function openTicket(ticket: Ticket, options: TicketOpener): OpenedTicket 
   throw named ? damaged() : notUs(wanted, options);
 }
 
-/** The one entry of the first own name that the keytab knows. */
+/** The matching entry for the first of our names that the keytab has. */
 function entryOfService(ticket: Ticket, wanted: Principal, options: TicketOpener): KeytabEntry {
   const { kvno = 0, etype } = ticket.encPart;
   for (const service of options.services) {
@@ -66,13 +66,13 @@ function entryOfService(ticket: Ticket, wanted: Principal, options: TicketOpener
   throw noKey(options);
 }
 
-/** Whoever asks has proved nothing: so many keys are tried, and no more bytes deciphered than this. */
+/** The peer has proved nothing yet: no more keys are tried, and no more bytes decrypted, than this. */
 const keysTried = 8;
 const triedBytes = 64 * 1024;
 
 /**
- * The entries of this service, of whatever host and key version, that may open the ticket: those of
- * its own name and version first. MIT tries them all.
+ * The entries of this service, for any host and any key version, that may open the ticket; those
+ * with the ticket's own name and version first. MIT tries them all.
  */
 function entriesOfAnyHost(ticket: Ticket, options: TicketOpener): readonly KeytabEntry[] {
   const { keytab, services } = options;
@@ -89,7 +89,7 @@ function entriesOfAnyHost(ticket: Ticket, options: TicketOpener): readonly Keyta
     .map(({ entry }) => entry);
 }
 
-/** Why none of them opened it: the first thing that the keytab lacks. */
+/** Why no entry opened the ticket: the first thing that the keytab lacks. */
 function failureOfAnyHost(ticket: Ticket, wanted: Principal, options: TicketOpener): KpropError {
   const { kvno = 0, etype } = ticket.encPart;
   const { keytab, services } = options;

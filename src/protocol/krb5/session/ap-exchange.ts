@@ -1,11 +1,12 @@
 import { KpropError } from '../../../errors/kprop-error.ts';
 import type { Ambient } from '../../ambient.ts';
 import { decode, encode } from '../../der/schema.ts';
+import { applicationTag } from '../../der/tag.ts';
 import { Key } from '../crypto/key.ts';
 import type { Keytab } from '../formats/keytab.ts';
 import { apRep, apReq, authenticator, encApRepPart } from '../messages/ap.ts';
 import { apOptions, tags, ticketFlags, usages } from '../messages/numbers.ts';
-import { type EncryptionKey, nameOf, principalOf } from '../messages/parts.ts';
+import { type Checksum, type EncryptionKey, nameOf, principalOf } from '../messages/parts.ts';
 import type { Principal } from '../messages/principal.ts';
 import { type EncTicketPart, ticket as ticketCodec } from '../messages/ticket.ts';
 import { openTicket } from './accept-ticket.ts';
@@ -13,6 +14,19 @@ import type { Credential } from './credential.ts';
 import { openPart, sealPart } from './enc-part.ts';
 import { type ReplayCache, replayTag } from './replay.ts';
 import { requirePermitted, requireWithin } from './validity.ts';
+
+/** What differs from one use of the AP exchange to another. */
+export interface ApReqOptions {
+  /** Flags of the table `apOptions`. Without `mutualRequired` the acceptor sends no AP-REP. */
+  readonly apOptions: number;
+  /** The initial sequence number, as `initialSequence` draws it; without one counting starts at 0. */
+  readonly sequence: number | undefined;
+  /** The client's choice of a key for what follows; without it that is the session key. */
+  readonly subkey?: Key | undefined;
+  /** What goes with the authenticator; of type 0x8003 for a GSS context (RFC 4121 §4.1.1). */
+  readonly checksum?: Checksum | undefined;
+  readonly ambient: Ambient;
+}
 
 /** The AP-REQ that was sent, and what its answer must repeat. */
 export interface SentApReq {
@@ -23,56 +37,61 @@ export interface SentApReq {
   readonly sequence: number;
 }
 
-/** An AP-REQ for kprop: mutual authentication, no subkey, no checksum. @see krb5 mk_req_ext.c */
-export function makeApReq(credential: Credential, ambient: Ambient): SentApReq {
+/**
+ * An AP-REQ for the service of the credential. @see krb5 mk_req_ext.c
+ * @throws decode.* if the credential's ticket is not DER of a Ticket
+ */
+export function makeApReq(credential: Credential, options: ApReqOptions): SentApReq {
+  const { ambient, subkey } = options;
   const now = ambient.nowMicros();
   const ctime = Math.floor(now / 1_000_000);
   const cusec = now % 1_000_000;
-  const sequence = initialSequence(ambient);
   const part = {
     authenticatorVno: 5,
     crealm: credential.client.realm,
     cname: nameOf(credential.client),
+    cksum: options.checksum,
     cusec,
     ctime,
-    seqNumber: sequence,
+    subkey: subkey && encryptionKeyOf(subkey),
+    seqNumber: options.sequence,
   };
   const message = encode(apReq, {
     pvno: 5,
     msgType: tags.apReq,
-    apOptions: apOptions.mutualRequired,
+    apOptions: options.apOptions,
     ticket: { raw: credential.ticket, value: decode(ticketCodec, credential.ticket) },
     authenticator: sealPart(authenticator, part, credential.sessionKey, usages.authenticator, {
       ambient,
     }),
   });
-  return { message, ctime, cusec, sequence };
+  return { message, ctime, cusec, sequence: options.sequence ?? 0 };
 }
 
-/** What the acceptor knows of itself. */
+/** What an acceptor is set up with. */
 export interface AcceptorOptions {
-  /** Its own names, most wanted first: host/<this host>@REALM. */
+  /** Its own names, in order of preference: host/<this host>@REALM. */
   readonly services: readonly Principal[];
   /** Whether any host key of the keytab will do (ignore_acceptor_hostname, krb5.conf(5)). */
   readonly anyHost: boolean;
-  /** Asked when there is a ticket to be opened: what it throws, the peer is told. */
+  /** Called when there is a ticket to open. The peer is told about what it throws. */
   readonly keytab: () => Keytab;
   readonly permittedEnctypes: readonly number[];
   readonly clockSkewSeconds: number;
   readonly replay: ReplayCache;
   readonly ambient: Ambient;
   /**
-   * Whose key protects what follows the AP-REP. `fresh`, unless given: one that the acceptor makes
-   * for this connection, so that a recorded session is worth nothing a second time, with or without
-   * a replay cache. `as-client`: the client's subkey or the session key, as MIT's acceptors do.
+   * Which key protects what follows the AP-REP. `fresh`, the default: one that the acceptor makes
+   * for this connection, so that a recorded session cannot be replayed, with or without a replay
+   * cache. `as-client`: the client's subkey or the session key, as with MIT's acceptors.
    */
   readonly subkey?: 'fresh' | 'as-client' | undefined;
 }
 
-/** An AP-REQ has 30 elements, and one more for each part of a name; anybody may send one. */
+/** Anybody may send an AP-REQ. One has 30 elements, and one more for each component of a name. */
 const apReqElements = 96;
 
-/** Who was let in, and with what. */
+/** The client that was accepted, and what its AP-REQ said. */
 export interface AcceptedApReq {
   readonly client: Principal;
   /** The name whose key opened the ticket. */
@@ -99,7 +118,7 @@ export async function acceptApReq(
   options: AcceptorOptions,
 ): Promise<AcceptedApReq> {
   const { ambient, clockSkewSeconds } = options;
-  if (message[0] !== (0x60 | tags.apReq)) {
+  if (message[0] !== applicationTag(tags.apReq)) {
     throw new KpropError('message.unexpected', { wanted: 'AP-REQ', found: firstByte(message) });
   }
   const request = decode(apReq, message, { elements: apReqElements });
@@ -133,7 +152,7 @@ export async function acceptApReq(
   const messageKey = presented.subkey === undefined ? sessionKey : keyOf(presented.subkey);
   requirePermitted(messageKey.profile.number, options.permittedEnctypes);
   requirePermitted(sessionKey.profile.number, options.permittedEnctypes);
-  // Nothing protects this flag: cleared on the way, no AP-REP would bring the fresh subkey.
+  // Nothing protects this flag. If an attacker clears it, no AP-REP would bring the fresh subkey.
   if ((request.apOptions & apOptions.mutualRequired) === 0) {
     throw new KpropError('auth.not-mutual', { client: client.toString() });
   }
@@ -151,8 +170,8 @@ export async function acceptApReq(
 }
 
 /**
- * The AP-REP for an accepted request, the acceptor's initial sequence number, and the key of what
- * follows: the acceptor's own word on it counts more than the client's (RFC 4120 §5.5.2).
+ * The AP-REP for an accepted request, the acceptor's initial sequence number, and the key that
+ * protects what follows: the acceptor's choice of it overrides the client's (RFC 4120 §5.5.2).
  */
 export function makeApRep(
   accepted: AcceptedApReq,
@@ -162,17 +181,13 @@ export function makeApRep(
   // Of the session key's encryption type, like MIT's krb5_generate_subkey.
   const fresh =
     subkey === 'fresh' ? Key.random(accepted.sessionKey.profile.number, ambient) : undefined;
-  const named =
-    fresh === undefined
-      ? accepted.subkey
-      : { keytype: fresh.profile.number, keyvalue: fresh.bytes };
   const part = {
     ctime: accepted.ctime,
     cusec: accepted.cusec,
-    ...(named && { subkey: named }),
+    subkey: fresh === undefined ? accepted.subkey : encryptionKeyOf(fresh),
     seqNumber: sequence,
   };
-  // Always the session key, even where a subkey protects what follows (RFC 4120 §3.2.4).
+  // Sealed with the session key even if a subkey protects what follows (RFC 4120 §3.2.4).
   const encPart = sealPart(encApRepPart, part, accepted.sessionKey, usages.apRepEncPart, {
     ambient,
   });
@@ -202,14 +217,22 @@ export function keyOf(part: EncryptionKey): Key {
   return Key.of(part.keytype, part.keyvalue);
 }
 
-/** Random, 1 to 2^30 - 1: old implementations read it as a signed number (krb5 gen_seqnum.c). */
-function initialSequence(ambient: Ambient): number {
+/** A key as the messages carry it; the reverse of `keyOf`. */
+function encryptionKeyOf({ profile, bytes }: Key): EncryptionKey {
+  return { keytype: profile.number, keyvalue: bytes };
+}
+
+/**
+ * An initial sequence number, random, 1 to 2^30 - 1: old implementations read it as a signed number
+ * (krb5 gen_seqnum.c).
+ */
+export function initialSequence(ambient: Ambient): number {
   const bytes = ambient.random(4);
   const number = new DataView(bytes.buffer, bytes.byteOffset).getUint32(0) & 0x3fffffff;
   return number === 0 ? 1 : number;
 }
 
-/** Primary and replica are of one realm, so an unchecked path through others is never right. */
+/** Primary and replica are in one realm: a path through others that no KDC checked is refused. */
 function requireKnownPath(ticket: EncTicketPart, client: Principal): void {
   const checked = (ticket.flags & ticketFlags.transitPolicyChecked) !== 0;
   if (!checked && ticket.transited.contents.length > 0) {
@@ -231,7 +254,7 @@ function requireValidTimes(
   }
 }
 
-/** What a message begins with, for errors. */
+/** The first byte of a message in words, for errors. */
 export function firstByte(message: Uint8Array): string {
   return message.length === 0 ? 'an empty message' : `first byte 0x${message[0]?.toString(16)}`;
 }

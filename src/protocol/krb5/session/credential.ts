@@ -10,6 +10,6 @@ export interface Credential {
   readonly ticket: Uint8Array;
   readonly startTime: number;
   readonly endTime: number;
-  /** How far the KDC's clock is ahead of ours; 0 where it is unknown. */
+  /** How far the KDC's clock is ahead of ours; 0 if that is unknown. */
   readonly clockOffsetMicros: number;
 }

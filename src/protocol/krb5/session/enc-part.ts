@@ -35,19 +35,6 @@ export function openPart<T>(codec: Codec<T>, part: EncryptedData, key: Key, usag
   } catch (cause) {
     throw new KpropError('crypto.integrity', { what: codec.label }, { cause });
   }
-  return decode(codec, withoutPadding(plain, key.profile.blockBytes));
-}
-
-/** Block ciphers without ciphertext stealing leave zero bytes behind the DER (RFC 3961 §6.3). */
-function withoutPadding(plain: Uint8Array, blockBytes: number): Uint8Array {
-  if (blockBytes === 1 || plain.length < 2) return plain;
-  const [, first = 0] = plain;
-  const lengthBytes = first < 0x80 ? 0 : first & 0x7f;
-  if (lengthBytes > 4) return plain;
-  let length = lengthBytes === 0 ? first : 0;
-  for (const byte of plain.subarray(2, 2 + lengthBytes)) length = length * 256 + byte;
-  const end = 2 + lengthBytes + length;
-  const extra = plain.length - end;
-  const padded = extra > 0 && extra < blockBytes && plain.subarray(end).every((byte) => byte === 0);
-  return padded ? plain.subarray(0, end) : plain;
+  // Ciphers that fill whole blocks leave zero bytes behind the DER (RFC 3961 §6.3).
+  return decode(codec, plain, { paddingBytes: key.profile.blockBytes - 1 });
 }

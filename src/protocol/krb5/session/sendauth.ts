@@ -3,8 +3,9 @@ import type { Ambient } from '../../ambient.ts';
 import { textOf, utf8 } from '../../bytes.ts';
 import type { Channel } from '../../channel/channel.ts';
 import { framed, readFrame, writeFrame } from '../../channel/frame.ts';
+import { applicationTag } from '../../der/tag.ts';
 import { isKrbError, makeKrbError, readKrbError } from '../messages/error.ts';
-import { tags } from '../messages/numbers.ts';
+import { apOptions, tags } from '../messages/numbers.ts';
 import type { Principal } from '../messages/principal.ts';
 import {
   type AcceptedApReq,
@@ -12,6 +13,7 @@ import {
   acceptApRep,
   acceptApReq,
   firstByte,
+  initialSequence,
   makeApRep,
   makeApReq,
 } from './ap-exchange.ts';
@@ -22,17 +24,15 @@ import { Session } from './session.ts';
 const sendauthVersion = 'KRB5_SENDAUTH_V1.0';
 
 /** The answers to the version strings, one byte without a length. */
-const ACCEPTED = 0;
-const BAD_SENDAUTH_VERSION = 1;
-const BAD_APPLICATION_VERSION = 2;
+const answers = { accepted: 0, badSendauthVersion: 1, badApplicationVersion: 2 } as const;
 
-/** Nobody has proved anything yet: what may arrive is small. */
+/** The peer has proved nothing yet, so only short messages are accepted. */
 const versionLimitBytes = 64;
 const apReqLimitBytes = 32 * 1024;
 const replyLimitBytes = 64 * 1024;
 
 /**
- * The initiator's half of the hand-shake: a session with the service of the credential.
+ * The initiator's half of the handshake: a session with the service of the credential.
  * @throws peer.refused, session.*, crypto.integrity, decode.*, network.*
  */
 export async function sendauth(
@@ -44,7 +44,12 @@ export async function sendauth(
   await channel.write(...versions.flat());
   requireAccepted((await channel.read(1))[0] as number, o.application);
 
-  const sent = makeApReq(credential, ambient);
+  // Like MIT's kprop: no subkey, no checksum (kprop.c, kerberos_authenticate).
+  const sent = makeApReq(credential, {
+    apOptions: apOptions.mutualRequired,
+    sequence: initialSequence(ambient),
+    ambient,
+  });
   await writeFrame(channel, sent.message);
   const refusal = await readFrame(channel, 'answer to the AP-REQ', replyLimitBytes);
   if (refusal.length > 0) throw refusedBy(channel, requireTag(refusal, 'KRB-ERROR', tags.error));
@@ -57,7 +62,7 @@ export async function sendauth(
     client: credential.client,
     server: credential.server,
     key: subkey ?? credential.sessionKey,
-    localAddress: channel.local,
+    localAddress: channel.ends.local,
     sendSequence: sent.sequence,
     receiveSequence: sequence,
     ambient,
@@ -68,7 +73,7 @@ export interface RecvauthOptions extends AcceptorOptions {
   readonly application: string;
 }
 
-/** Who was let in, and the session with them. */
+/** The client that was accepted, and the session with it. */
 export interface Accepted extends Pick<AcceptedApReq, 'client' | 'server' | 'ticketEnctype'> {
   readonly session: Session;
   /** The authenticator's time by the client's clock, microseconds since 1970. */
@@ -76,19 +81,19 @@ export interface Accepted extends Pick<AcceptedApReq, 'client' | 'server' | 'tic
 }
 
 /**
- * The acceptor's half of the hand-shake. What it refuses it tells the peer first: one byte for a
- * wrong version, a KRB-ERROR for a wrong AP-REQ.
+ * The acceptor's half of the handshake. Before a refusal is thrown, the peer is told: with one byte
+ * about a wrong version, with a KRB-ERROR about a wrong AP-REQ.
  * @throws session.bad-*-version, auth.*, crypto.*, decode.*, message.*, network.*
  */
 export async function recvauth(channel: Channel, o: RecvauthOptions): Promise<Accepted> {
-  await answerVersion(channel, sendauthVersion, BAD_SENDAUTH_VERSION);
-  await answerVersion(channel, o.application, BAD_APPLICATION_VERSION);
-  await channel.write(Uint8Array.of(ACCEPTED));
+  await answerVersion(channel, sendauthVersion, answers.badSendauthVersion);
+  await answerVersion(channel, o.application, answers.badApplicationVersion);
+  await channel.write(Uint8Array.of(answers.accepted));
 
   const request = await readFrame(channel, 'AP-REQ', apReqLimitBytes);
   const accepted = await acceptApReq(request, o).catch(async (error: unknown) => {
     const refusal = refusalOf(error, o.services[0] as Principal, o.ambient);
-    // Whether the peer still listens or not, why it was refused is what went wrong.
+    // If this cannot be written, the error to report is still why the peer was refused.
     await writeFrame(channel, refusal).catch(() => undefined);
     throw error;
   });
@@ -100,7 +105,7 @@ export async function recvauth(channel: Channel, o: RecvauthOptions): Promise<Ac
     client: accepted.client,
     server: accepted.server,
     key,
-    localAddress: channel.local,
+    localAddress: channel.ends.local,
     sendSequence: sequence,
     receiveSequence: accepted.sequence,
     ambient: o.ambient,
@@ -110,42 +115,42 @@ export async function recvauth(channel: Channel, o: RecvauthOptions): Promise<Ac
   return { session, client, server, ticketEnctype, authenticatedMicros };
 }
 
-/** The error that a KRB-ERROR of the peer stands for. */
+/** The peer's KRB-ERROR as an error to throw. */
 export function refusedBy(channel: Channel, message: Uint8Array): KpropError {
   if (!isKrbError(message)) {
     return new KpropError('session.bad-response', { found: firstByte(message) });
   }
   const { number, text } = readKrbError(message);
-  return new KpropError('peer.refused', { peer: channel.peer, number, text });
+  return new KpropError('peer.refused', { peer: channel.ends.peer, number, text });
 }
 
 async function answerVersion(channel: Channel, wanted: string, refusal: number): Promise<void> {
   const head = await channel.read(4);
   const byteCount = new DataView(head.buffer, head.byteOffset).getUint32(0);
-  // A length past the limit is not waited for: HTTP, TLS and hprop all look like one.
+  // No more is read after a length past the limit: requests of HTTP, TLS and hprop look like one.
   const got = byteCount > versionLimitBytes ? undefined : textOf(await channel.read(byteCount));
   if (got === `${wanted}\0`) return;
   await channel.write(Uint8Array.of(refusal)).catch(() => undefined);
   const detail = {
     got: got === undefined ? `${byteCount} bytes long` : JSON.stringify(got.replace(/\0$/, '')),
   };
-  throw refusal === BAD_SENDAUTH_VERSION
+  throw refusal === answers.badSendauthVersion
     ? new KpropError('session.bad-sendauth-version', detail)
     : new KpropError('session.bad-application-version', detail);
 }
 
-/** The message, if its first byte is that of its kind: MIT's library looks at it first. */
+/** The message, if its first byte is the right one: MIT's library, too, checks that first. */
 function requireTag(message: Uint8Array, wanted: string, tag: number): Uint8Array {
-  if (message[0] === (0x60 | tag)) return message;
+  if (message[0] === applicationTag(tag)) return message;
   throw new KpropError('message.unexpected', { wanted, found: firstByte(message) });
 }
 
 function requireAccepted(answer: number, application: string): void {
-  if (answer === ACCEPTED) return;
-  if (answer === BAD_SENDAUTH_VERSION) {
+  if (answer === answers.accepted) return;
+  if (answer === answers.badSendauthVersion) {
     throw new KpropError('session.bad-sendauth-version', { got: 'not the one it wants' });
   }
-  if (answer === BAD_APPLICATION_VERSION) {
+  if (answer === answers.badApplicationVersion) {
     throw new KpropError('session.bad-application-version', { got: `not ${application}` });
   }
   throw new KpropError('session.bad-response', { found: `byte 0x${answer.toString(16)}` });

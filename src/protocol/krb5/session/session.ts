@@ -12,8 +12,8 @@ import { openPriv, openPrivPart, privWriter } from '../messages/priv.ts';
 import { krbSafe, type SafeBody, safeBody } from '../messages/safe.ts';
 
 /**
- * Makes blocks KRB-PRIVs, each chained to the one before: the pieces of each message, in order.
- * Several at once cost less than one by one. No piece shares memory with a block.
+ * Turns blocks into KRB-PRIVs, each chained to the one before, and returns the pieces of each
+ * message in order. Several blocks in one call cost less. No piece shares memory with a block.
  */
 export type Sealer = (...blocks: readonly Uint8Array[]) => Uint8Array[][];
 
@@ -75,8 +75,8 @@ export class Session {
   }
 
   /**
-   * The user data of the next KRB-SAFE. Its addresses are not compared: behind NAT they differ,
-   * and key, sequence and mutual authentication settle who speaks.
+   * The user data of the next KRB-SAFE. Its addresses are not compared: behind NAT they differ, and
+   * the key, the sequence number and mutual authentication already prove who sent it.
    * @throws crypto.integrity, crypto.bad-checksum-type, session.out-of-order, decode.*
    */
   readSafe(message: Uint8Array): Uint8Array {
@@ -91,7 +91,7 @@ export class Session {
     return safe.safeBody.value.userData;
   }
 
-  /** The only way to make KRB-PRIV: the messages of one sealer are chained, from the zero state. */
+  /** The only way to make KRB-PRIV: the messages of one sealer are chained, from a state of zero. */
   sealer(): Sealer {
     const key = this.#key;
     const o = { ambient: this.ambient, chain: new CipherChain(key.profile) };
@@ -126,7 +126,7 @@ export class Session {
       verifyChecksum(this.#key, usages.safeChecksum, safeWithEmptyChecksum(body), sum);
     } catch (error) {
       if (!isKpropError(error, 'crypto.integrity')) throw error;
-      // RFC 4120 §5.6.1 says body only, and some senders do as it says.
+      // By RFC 4120 §5.6.1 the checksum covers the body only, and some senders follow that.
       verifyChecksum(this.#key, usages.safeChecksum, body.raw, sum);
     }
   }

@@ -2,8 +2,8 @@ import { KpropError } from '../../../errors/kprop-error.ts';
 import { enctypeName, profileOf } from '../crypto/profiles.ts';
 
 /**
- * Passes where now, give or take the skew, lies within a ticket's times. Both ends check this: krb5
- * lib/krb5/krb/valid_times.c. @throws auth.not-yet-valid, auth.expired
+ * Returns if a ticket is valid now, with the clock skew allowed for. Both sides check this.
+ * @throws auth.not-yet-valid, auth.expired @see krb5 lib/krb5/krb/valid_times.c
  */
 export function requireWithin(
   ticket: { readonly startSeconds: number; readonly endSeconds: number },

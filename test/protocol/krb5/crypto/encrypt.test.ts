@@ -11,7 +11,8 @@ import {
   encryptRun,
 } from '../../../../src/protocol/krb5/crypto/encrypt.ts';
 import { Key } from '../../../../src/protocol/krb5/crypto/key.ts';
-import { enctypes, fromHex, toHex, vectors } from './vectors.ts';
+import { enctypes } from '../../../support/wire/enctypes.ts';
+import { fromHex, toHex, vectors } from './vectors.ts';
 
 const ambient = systemAmbient();
 const lengths = [0, 1, 15, 16, 17, 31, 32, 33, 32_767, 32_768, 32_769, 0, 5];

@@ -5,7 +5,8 @@ import { describe, expect, test } from 'vitest';
 import { isKpropError } from '../../../../src/errors/kprop-error.ts';
 import { systemAmbient } from '../../../../src/protocol/ambient.ts';
 import { Key } from '../../../../src/protocol/krb5/crypto/key.ts';
-import { enctypes, toHex } from './vectors.ts';
+import { enctypes } from '../../../support/wire/enctypes.ts';
+import { toHex } from './vectors.ts';
 
 describe.each(enctypes)('a key of enctype %d', (enctype) => {
   const key = Key.random(enctype, systemAmbient());
@@ -38,7 +39,7 @@ describe.each(enctypes)('a key of enctype %d', (enctype) => {
   });
 });
 
-test('there is no key of an enctype that is not known here', () => {
+test('an unknown enctype has no key', () => {
   expect(codeOf(() => Key.of(1, new Uint8Array(8)))).toBe('crypto.unsupported-enctype');
 });
 

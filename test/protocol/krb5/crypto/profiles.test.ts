@@ -9,12 +9,13 @@ import {
   enctypeProfiles,
   profileOf,
 } from '../../../../src/protocol/krb5/crypto/profiles.ts';
-import { enctypes } from './vectors.ts';
 
 const all = { des3: true, rc4: true };
 
 test('the table has one row for each enctype', () => {
-  expect(enctypeProfiles.map((profile) => profile.number)).toEqual(enctypes);
+  expect(enctypeProfiles.map((profile) => profile.number)).toEqual([
+    16, 17, 18, 19, 20, 23, 25, 26,
+  ]);
 });
 
 test.each(enctypeProfiles)('$name is found by number, name and alias', (profile) => {
@@ -27,7 +28,7 @@ test.each(enctypeProfiles)('$name is found by number, name and alias', (profile)
 });
 
 test.each(enctypeProfiles)('$name needs nothing that node:crypto lacks', (profile) => {
-  expect(getHashes()).toContain(profile.hash);
+  if (profile.mac === 'hmac') expect(getHashes()).toContain(profile.hash);
   if (profile.mode === 'stream') return;
   expect(getCiphers()).toContain(profile.cbcCipher);
   expect(getCiphers()).toContain(profile.ecbCipher);
@@ -36,7 +37,7 @@ test.each(enctypeProfiles)('$name needs nothing that node:crypto lacks', (profil
 test('a number without a row has a text, a name without a row no number', () => {
   expect(enctypeName(3)).toBe('etype 3');
   expect(enctypeByName('des-cbc-md5')).toBeUndefined();
-  expect(() => profileOf(3)).toThrow('encryption type 3 is not known here');
+  expect(() => profileOf(3)).toThrow('encryption type 3 is not supported');
 });
 
 describe('an enctype list', () => {

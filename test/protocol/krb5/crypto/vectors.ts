@@ -13,6 +13,3 @@ export function fromHex(text: string): Uint8Array {
 export function toHex(bytes: Uint8Array): string {
   return Buffer.from(bytes).toString('hex');
 }
-
-/** The numbers of the eight encryption types. */
-export const enctypes: readonly number[] = [16, 17, 18, 19, 20, 23, 25, 26];

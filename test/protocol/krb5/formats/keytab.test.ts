@@ -5,13 +5,13 @@ import { describe, expect, test } from 'vitest';
 
 import { KpropError } from '../../../../src/errors/kprop-error.ts';
 import {
-  formatKeytab,
   Keytab,
   KeytabEntry,
   parseKeytab,
   parseKeytabName,
 } from '../../../../src/protocol/krb5/formats/keytab.ts';
 import { Principal } from '../../../../src/protocol/krb5/messages/principal.ts';
+import { formatKeytab } from '../../../support/wire/format-keytab.ts';
 
 interface Vector {
   readonly name: string;
@@ -278,7 +278,7 @@ test.each([
   expect(parseKeytabName(name)).toEqual({ type, path });
 });
 
-test.each(['SRVTAB:/a', 'file:/a', 'FOO:x', '1:x', ':x'])('%s is no keytab name', (name) => {
+test.each(['SRVTAB:/a', 'file:/a', 'FOO:x', '1:x', ':x'])('%s is not a keytab name', (name) => {
   expect(() => parseKeytabName(name)).toThrow(
     expect.objectContaining({ code: 'keytab.unknown-type' }),
   );

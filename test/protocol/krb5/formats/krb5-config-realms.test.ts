@@ -37,16 +37,19 @@ describe('what a realm may set for itself', () => {
     expect(config.forwardable('S')).toBe(true);
     expect(config.proxiable('S')).toBe(true);
   });
-  test.each(['ticket_lifetime', 'renew_lifetime'])('%s that is no duration is refused', (name) => {
-    const wrong = libdefaults(`${name} = soon`);
-    const read = () => [wrong.ticketLifetimeSeconds('R'), wrong.renewLifetimeSeconds('R')];
-    expect(read).toThrow(
-      expect.objectContaining({
-        code: 'config.value',
-        comErrText: 'Invalid format of Kerberos lifetime or clock skew string',
-      }),
-    );
-  });
+  test.each(['ticket_lifetime', 'renew_lifetime'])(
+    '%s that is not a duration is refused',
+    (name) => {
+      const wrong = libdefaults(`${name} = soon`);
+      const read = () => [wrong.ticketLifetimeSeconds('R'), wrong.renewLifetimeSeconds('R')];
+      expect(read).toThrow(
+        expect.objectContaining({
+          code: 'config.value',
+          comErrText: 'Invalid format of Kerberos lifetime or clock skew string',
+        }),
+      );
+    },
+  );
 });
 
 describe('[realms]', () => {

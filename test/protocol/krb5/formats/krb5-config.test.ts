@@ -132,7 +132,7 @@ describe('[libdefaults]', () => {
   ])('udp_preference_limit = %s is %i', (text, bytes) => {
     expect(libdefaults(`udp_preference_limit = ${text}`).udpPreferenceLimit).toBe(bytes);
   });
-  test('udp_preference_limit that is no number is refused when asked for', () => {
+  test('udp_preference_limit that is not a number is refused when asked for', () => {
     const config = libdefaults('udp_preference_limit = big');
     expect(() => config.udpPreferenceLimit).toThrow(
       expect.objectContaining({ code: 'config.value', comErrText: 'Invalid integer value' }),

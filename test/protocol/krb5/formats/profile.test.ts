@@ -20,7 +20,7 @@ interface Vectors {
 
 const reasons = {
   'header inside subsection': 'a section header stands inside a subsection',
-  relation: 'this is no relation of the form "tag = value"',
+  relation: 'this is not a relation of the form "tag = value"',
   header: 'a section header is malformed',
   'open brace': 'an open brace is missing',
   'closing brace': 'a closing brace has no open one',
@@ -99,7 +99,7 @@ describe('errors', () => {
     expect(() => parse('# x\nmodule /lib/x.so:y\n[a]')).toThrow(/line 2: modules/);
   });
 
-  test.each(['[a]\nt = {\n x = 1', '[a]\nt =', '[a]\nt = "open'])('%j is none', (text) => {
+  test.each(['[a]\nt = {\n x = 1', '[a]\nt =', '[a]\nt = "open'])('%j is malformed', (text) => {
     expect(() => parse(text)).not.toThrow();
   });
 });
@@ -159,7 +159,7 @@ describe('values', () => {
     expect(valuesIn('a/x', `[a]\n${line}\n`)).toEqual([value]);
   });
 
-  test.each(['# x = 1', ' ; x = 1', '', ' \t', '\0x = 1'])('%j is no relation', (line) => {
+  test.each(['# x = 1', ' ; x = 1', '', ' \t', '\0x = 1'])('%j is not a relation', (line) => {
     expect(valuesIn('a/x', `[a]\n${line}\n`)).toEqual([]);
   });
 });
@@ -212,7 +212,7 @@ describe('final', () => {
 describe('include', () => {
   const files = { one: 'junk\n[b]\ny = 1\ns = {\n z = 1', two: '[a]\nx = two' };
 
-  test('adds to the same tree, and the open section goes on', () => {
+  test('adds to the same tree, and the open section continues', () => {
     const text = 'include one\n[a]\nx = own\ns = {\ninclude two\n z = 2\n}\n';
     expect(valuesIn('a/x', text, files)).toEqual(['own', 'two']);
     expect(valuesIn('a/s/z', text, files)).toEqual(['2']);

@@ -168,7 +168,7 @@ describe('a KRB-ERROR', () => {
   const client = Principal.parse('host/primary.example@EXAMPLE.ORG');
   const common = { nowMicros: time * 1e6 + 42, number: 60, text: 'it rains', server };
 
-  test("of the replica tells its own time, and 0 for nobody's", () => {
+  test("of the replica has its own time, and 0 for the client's", () => {
     const { message, number, text } = readKrbError(makeKrbError({ ...common, from: 'server' }));
     expect({ number, text }).toEqual({ number: 60, text: 'it rains' });
     expect(message).toMatchObject({ stime: time, susec: 42, realm, sname: { nameType: 1 } });

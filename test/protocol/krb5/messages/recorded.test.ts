@@ -67,7 +67,7 @@ describe.each(rows)('$title', (row) => {
     expect(toJson(decode(codec, view))).toEqual(row.value);
   });
 
-  test('no prefix of it is one', () => {
+  test('no prefix of it is accepted', () => {
     for (let end = 0; end < bytes.length; end += 1) {
       expect(codeOf(() => decode(codec, bytes.subarray(0, end)))).toBe('decode.truncated');
     }
@@ -128,7 +128,7 @@ describe.each(rows)('$title', (row) => {
   });
 });
 
-test('the checksum in the AS-REP is that of the AS-REQ', () => {
+test('the checksum in the AS-REP covers the AS-REQ', () => {
   const bytesOf = (title: string) => fromHex(rows.find((row) => row.title === title)!.bytes);
   const hostKey = rows.find(({ sealed }) => sealed?.usage === 3)!.sealed!.key;
   const { checksum: sum } = decode(checksum, bytesOf('Checksum over the AS-REQ, the item 149'));

@@ -9,15 +9,15 @@ import {
   acceptApReq,
   keyOf,
   makeApRep,
-  makeApReq,
 } from '../../../../src/protocol/krb5/session/ap-exchange.ts';
 import { openPart, sealPart } from '../../../../src/protocol/krb5/session/enc-part.ts';
+import { enctypes } from '../../../support/wire/enctypes.ts';
 import { fixedAmbient, seededAmbient } from '../../../support/wire/fixed-ambient.ts';
 import {
   acceptor,
-  allEnctypes,
   forgeApReq,
   forgeCredential,
+  kpropApReq,
   nowMicros,
   nowSeconds,
   primaryName,
@@ -28,11 +28,11 @@ import { uint32Bytes } from '../../../support/wire/transcripts.ts';
 
 const ambient = seededAmbient(nowMicros, 8);
 
-describe.each(allEnctypes)('with enctype %i', (enctype) => {
+describe.each(enctypes)('with enctype %i', (enctype) => {
   const credential = forgeCredential({ enctype });
 
   test('what the initiator makes, the acceptor takes, and the other way round', async () => {
-    const sent = makeApReq(credential, ambient);
+    const sent = kpropApReq(credential, ambient);
     const accepted = await acceptApReq(sent.message, acceptor());
     expect(accepted).toMatchObject({
       ticketEnctype: enctype,
@@ -49,7 +49,7 @@ describe.each(allEnctypes)('with enctype %i', (enctype) => {
   });
 
   test('as MIT makes it, the AP-REP brings no key of the acceptor', async () => {
-    const sent = makeApReq(credential, ambient);
+    const sent = kpropApReq(credential, ambient);
     const accepted = await acceptApReq(sent.message, acceptor());
     const { message, sequence, key } = makeApRep(accepted, { ambient, subkey: 'as-client' });
     expect(key).toBe(accepted.sessionKey);
@@ -115,7 +115,7 @@ test.each([
   'the initial sequence number of %i drawn is %i: never 0, never 2^30 or more',
   (drawn, sequence) => {
     const randoms = [uint32Bytes(drawn), new Uint8Array(16)];
-    const sent = makeApReq(forgeCredential(), fixedAmbient(nowMicros, randoms));
+    const sent = kpropApReq(forgeCredential(), fixedAmbient(nowMicros, randoms));
     expect(sent).toMatchObject({ sequence, ctime: nowSeconds, cusec: 516_321 });
   },
 );

@@ -43,7 +43,7 @@ describe.each(transcriptNames)('a propagation of MIT krb5, %s', (name) => {
   const messages = messagesOf(transcript);
   const opened = openHandshake(transcript);
 
-  test('the hand-shake is written again byte for byte', () => {
+  test('the handshake is written again byte for byte', () => {
     for (const [codec, message] of [
       [apReq, messages.apReq],
       [apRep, messages.apRep],

@@ -11,14 +11,9 @@ import { krbSafe, type SafeBody, safeBody } from '../../../../src/protocol/krb5/
 import { Session, type SessionOptions } from '../../../../src/protocol/krb5/session/session.ts';
 import { clientAddress, serverAddress } from '../../../support/wire/channel-pair.ts';
 import { someBytes } from '../../../support/wire/conversation.ts';
+import { enctypes } from '../../../support/wire/enctypes.ts';
 import { seededAmbient } from '../../../support/wire/fixed-ambient.ts';
-import {
-  allEnctypes,
-  nowMicros,
-  primaryName,
-  replicaName,
-  someKey,
-} from '../../../support/wire/forge.ts';
+import { nowMicros, primaryName, replicaName, someKey } from '../../../support/wire/forge.ts';
 
 const ambient = seededAmbient(nowMicros, 3);
 const key = someKey(18);
@@ -52,7 +47,7 @@ function codeOf(run: () => unknown): string {
   return 'nothing was thrown';
 }
 
-describe.each(allEnctypes)('a session with enctype %i', (enctype) => {
+describe.each(enctypes)('a session with enctype %i', (enctype) => {
   const o = { key: someKey(enctype) };
 
   test('opens what its other end seals, of every length', () => {

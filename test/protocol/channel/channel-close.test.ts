@@ -9,13 +9,13 @@ import { channelPair, clientAddress, serverAddress } from '../../support/wire/ch
 
 const ends = { local: clientAddress, remote: serverAddress, peer: 'replica.example port 754' };
 
-describe('finish', () => {
+describe('closing with a linger', () => {
   const limits = { lingerMillis: 2_000, lingerBytes: 1 << 30 };
 
   test('delivers the last words, and is done when the other side is', async () => {
     const { client, server } = channelPair();
     await server.write(Uint8Array.of(1, 2));
-    const finished = server.finish(limits);
+    const finished = server.close(limits);
     expect([...(await client.read(2))]).toEqual([1, 2]);
     await client.write(new Uint8Array(100_000));
     client.close();
@@ -26,7 +26,7 @@ describe('finish', () => {
   test('gives up on a side that says nothing, after its time', async () => {
     const { server } = channelPair();
     const started = performance.now();
-    await server.finish({ ...limits, lingerMillis: 50 });
+    await server.close({ ...limits, lingerMillis: 50 });
     expect(performance.now() - started).toBeGreaterThanOrEqual(45);
     expect(performance.now() - started).toBeLessThan(1_000);
   });
@@ -45,7 +45,7 @@ describe('finish', () => {
         }
       })().catch(() => undefined);
       const started = performance.now();
-      await server.finish(bounds);
+      await server.close(bounds);
       expect(performance.now() - started).toBeLessThan(1_500);
       writing = false;
       client.close();
@@ -57,7 +57,7 @@ describe('finish', () => {
     const listener = createServer({ allowHalfOpen: true }, (socket: Socket) => {
       const channel = channelOver(socket, ends);
       channel.write(Uint8Array.of(0x7e, 1)).then(
-        () => channel.finish(limits),
+        () => channel.close(limits),
         () => undefined,
       );
     }).listen(0, '127.0.0.1');

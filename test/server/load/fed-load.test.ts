@@ -1,14 +1,11 @@
-import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 
 import type { KpropError } from '../../../src/errors/kprop-error.ts';
-import { Db2Files } from '../../../src/server/load/live-files.ts';
-import { StreamedLoad } from '../../../src/server/load/streamed-load.ts';
 import { comparable } from '../../support/lab/lab.ts';
-import { kdb5Util, ReplicaRig, type RigServer } from '../../support/rig/replica-rig.ts';
+import { ReplicaRig, type RigServer } from '../../support/rig/replica-rig.ts';
 import { has, kinds, largeDump, leftOvers, pausing, whole } from '../../support/wire/streams.ts';
 
 let rig: ReplicaRig;
@@ -23,7 +20,7 @@ beforeEach(async () => {
   rig.holdGood();
 });
 
-const limits = { idle: 0, total: 30_000 };
+const limits = { idleMillis: 0, totalMillis: 30_000 };
 const isHeld = async (dump: Uint8Array | string) =>
   comparable(await rig.lab.replicaDump()) === comparable(Buffer.from(dump).toString('latin1'));
 
@@ -93,7 +90,7 @@ describe('a load that begins while its dump arrives', () => {
   });
 });
 
-describe('what goes wrong meanwhile', () => {
+describe('what can go wrong before the dump is complete', () => {
   /** What the primary is told while it still has half of a dump to send. */
   async function refusalOf(dump: Buffer, fault?: (server: RigServer) => unknown, o = {}) {
     const server = await rig.serve({ limits, ...o });
@@ -118,7 +115,7 @@ describe('what goes wrong meanwhile', () => {
     return { refusal, error: server.errors[0] };
   }
 
-  test('a record that it cannot read: the primary hears of it in the midst of its sending', async () => {
+  test('a record that it cannot read: the primary is told while it still sends', async () => {
     const { refusal, error } = await refusalOf(withLines(20, 'princ\t38\tgarbage'));
     const temporary = `${rig.lab.replica.fromMaster}.temp`;
     expect(refusal).toMatchObject({ code: 'peer.refused' });
@@ -129,7 +126,7 @@ describe('what goes wrong meanwhile', () => {
     expect(error).toMatchObject({ code: 'loader.failed', phase: 'load' });
   });
 
-  test('a line that is no record', async () => {
+  test('a line that is not a record', async () => {
     const { error } = await refusalOf(withLines(20, 'garbage'));
     const { stderr } = (error as KpropError<'loader.failed'>).detail;
     expect(stderr).toContain('unknown record type "garbage"');
@@ -161,7 +158,7 @@ describe('what goes wrong meanwhile', () => {
   });
 
   test('the time is over', async () => {
-    const server = await rig.serve({ limits: { idle: 0, total: 800 } });
+    const server = await rig.serve({ limits: { idleMillis: 0, totalMillis: 800 } });
     const { dump, go } = pausing(large);
     const failed = rig.failure(server.port, { dump });
     await rig.eventually(has(server, 'failed'));
@@ -212,84 +209,6 @@ describe('what goes wrong meanwhile', () => {
     await server.settled();
     await rig.expectIntact();
     expect(leftOvers(rig)).toEqual([]);
-  });
-});
-
-describe('several at once', () => {
-  test('one that is complete goes first; what was given up for it is loaded from its file', async () => {
-    const server = await rig.serve({ limits });
-    const small = readFileSync(rig.other);
-    const [early, slow] = [pausing(small, 0), pausing(large)];
-    const first = rig.send(server.port, { dump: early.dump });
-    await rig.eventually(() => kinds(server).filter((kind) => kind === 'receiving').length === 1);
-    const second = rig.send(server.port, { dump: slow.dump });
-    await rig.eventually(() => statOf('principal~') > 500_000);
-    early.go();
-    await first;
-    expect(await rig.holdsOther()).toBe(true);
-    slow.go();
-    await second;
-    expect(await isHeld(large)).toBe(true);
-    expect(kinds(server).filter((kind) => kind === 'streaming')).toHaveLength(1);
-    expect(kinds(server).filter((kind) => kind === 'loader-started')).toHaveLength(2);
-    expect(server.errors).toEqual([]);
-    expect(leftOvers(rig)).toEqual([]);
-  });
-
-  test('one whose sender says nothing for long makes way for other loads, and is loaded later', async () => {
-    const { replica, realm } = rig.lab;
-    const spool = join(replica.folder, 'tmp', 'spool');
-    writeFileSync(spool, large);
-    const load = new StreamedLoad({
-      loader: { path: kdb5Util, realm, environment: replica.env() },
-      spool,
-      signal: new AbortController().signal,
-      onStart: () => undefined,
-      onOutput: () => undefined,
-      onFailure: () => undefined,
-      guard: new Db2Files(replica.database),
-      patienceMillis: 300,
-    });
-    for (let part = 1; part <= 4; part += 1) {
-      load.grow((large.length * part) >> 3);
-      await sleep(150);
-      expect(load.underWay).toBe(true);
-    }
-    await load.over;
-    expect(load.underWay).toBe(false);
-    expect(leftOvers(rig)).toEqual([]);
-    expect(await load.finish(large.length, spool)).toBe(false);
-    expect(await isHeld(readFileSync(rig.good))).toBe(true);
-  });
-
-  test('one that authenticated later and is loaded first supersedes it', async () => {
-    const server = await rig.serve({ limits });
-    const slow = pausing(large);
-    const failed = rig.failure(server.port, { dump: slow.dump });
-    await rig.eventually(has(server, 'streaming'));
-    await rig.send(server.port);
-    slow.go();
-    expect((await failed).message).toContain('a newer propagation');
-    expect(await rig.holdsOther()).toBe(true);
-    await server.settled();
-    expect(leftOvers(rig)).toEqual([]);
-  });
-
-  test('the second of two large ones waits, and is loaded from its file', async () => {
-    const server = await rig.serve({ limits });
-    const slow = pausing(large);
-    const first = rig.send(server.port, { dump: slow.dump });
-    await rig.eventually(has(server, 'streaming'));
-    const other = pausing(large);
-    const second = rig.send(server.port, { dump: other.dump });
-    await rig.eventually(() => kinds(server).filter((kind) => kind === 'receiving').length === 2);
-    await sleep(100);
-    expect(kinds(server).filter((kind) => kind === 'streaming')).toHaveLength(1);
-    slow.go();
-    await first;
-    other.go();
-    await second;
-    expect(await isHeld(large)).toBe(true);
   });
 });
 

@@ -1,12 +1,13 @@
 import { describe, expect, test } from 'vitest';
 
-import { concat, utf8 } from '../../../../src/protocol/bytes.ts';
-import { cmac } from '../../../../src/protocol/krb5/crypto/cmac.ts';
-import { deriveKey, randomToKey } from '../../../../src/protocol/krb5/crypto/derive.ts';
-import { Key } from '../../../../src/protocol/krb5/crypto/key.ts';
-import { prf } from '../../../../src/protocol/krb5/crypto/prf.ts';
-import { stringToKey } from '../../../../src/protocol/krb5/crypto/string-to-key.ts';
-import { fromHex, toHex, vectors } from './vectors.ts';
+import { concat, utf8 } from '../../../src/protocol/bytes.ts';
+import { cmac } from '../../../src/protocol/krb5/crypto/cmac.ts';
+import { randomToKey } from '../../../src/protocol/krb5/crypto/derive.ts';
+import { Key } from '../../../src/protocol/krb5/crypto/key.ts';
+import { fromHex, toHex, vectors } from '../../protocol/krb5/crypto/vectors.ts';
+import { deriveKey } from './derive-key.ts';
+import { prf } from './prf.ts';
+import { stringToKey } from './string-to-key.ts';
 
 interface PrfVector {
   readonly source: string;

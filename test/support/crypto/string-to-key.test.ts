@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
 
-import { isKpropError } from '../../../../src/errors/kprop-error.ts';
-import { stringToKey } from '../../../../src/protocol/krb5/crypto/string-to-key.ts';
-import { fromHex, toHex, vectors } from './vectors.ts';
+import { isKpropError } from '../../../src/errors/kprop-error.ts';
+import { fromHex, toHex, vectors } from '../../protocol/krb5/crypto/vectors.ts';
+import { stringToKey } from './string-to-key.ts';
 
 interface StringToKeyVector {
   readonly source: string;

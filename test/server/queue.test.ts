@@ -2,13 +2,13 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 import { expect, test } from 'vitest';
 
-import { Turns } from '../../src/server/turn.ts';
+import { Queue } from '../../src/server/queue.ts';
 
-test('one at a time, in the order in which they asked, however those before them end', async () => {
-  const turns = new Turns();
+test('one piece of work at a time, in order, however those before it end', async () => {
+  const queue = new Queue();
   const log: string[] = [];
   const work = (name: string, millis: number, fails = false) =>
-    turns.take(async () => {
+    queue.run(async () => {
       log.push(`${name} begins`);
       await sleep(millis);
       log.push(`${name} ends`);
@@ -25,12 +25,12 @@ test('one at a time, in the order in which they asked, however those before them
   expect(log).toEqual(['a', 'b', 'c', 'd'].flatMap((name) => [`${name} begins`, `${name} ends`]));
 });
 
-test('what throws at once fails its own turn only', async () => {
-  const turns = new Turns();
-  const broken = turns.take(() => {
+test('work that throws at once fails alone', async () => {
+  const queue = new Queue();
+  const broken = queue.run(() => {
     throw new Error('at once');
   });
-  const next = turns.take(async () => 'next');
+  const next = queue.run(async () => 'next');
   await expect(broken).rejects.toThrow('at once');
   expect(await next).toBe('next');
 });

@@ -1,0 +1,31 @@
+import type { LoadGuard } from './load-guard.ts';
+import type { LoadJob, LoadWay } from './load-way.ts';
+import type { LoadRun } from './loader.ts';
+
+/** Runs a loader on a file and resolves when the database is live. */
+export type Loader = (path: string, run: LoadRun) => Promise<void>;
+
+/** The way that waits until the dump is complete, and then loads its file. */
+export function fileLoad(loader: Loader, guard: LoadGuard, { signal, onEvent }: LoadJob): LoadWay {
+  const run = {
+    signal,
+    onStart: (pid: number) => onEvent({ kind: 'loader-started', pid }),
+    onOutput: (text: string, to: 'stdout' | 'stderr') =>
+      onEvent({ kind: 'loader-output', text, to }),
+  };
+  return {
+    grow: () => undefined,
+    giveWay: async () => undefined,
+    commit: async ({ path, kind }) => {
+      await guard.protect(path);
+      try {
+        await loader(path, { kind, ...run });
+      } catch (error) {
+        await guard.recover();
+        throw error;
+      }
+      await guard.confirm(path);
+    },
+    abandon: async () => undefined,
+  };
+}

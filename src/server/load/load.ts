@@ -1,0 +1,123 @@
+import { inPhase } from '../../errors/kprop-error.ts';
+import { checkDump, headKind } from '../../kdb/dump/completeness.ts';
+import type { LoadEvent } from '../events.ts';
+import type { Follower, Spool } from '../spool/spool.ts';
+import type { LoadGuard } from './load-guard.ts';
+import type { LoadQueue } from './load-queue.ts';
+import type { LoadJob, LoadWay, LoadWays } from './load-way.ts';
+import type { Arrival, LoadOrder } from './order.ts';
+
+/** What the loads of one replica share. */
+export interface LoadRoom {
+  readonly ways: LoadWays;
+  readonly guard: LoadGuard;
+  readonly order: LoadOrder;
+  readonly queue: LoadQueue;
+}
+
+/** A dump that is about to arrive. */
+export interface LoadOptions {
+  readonly spool: Spool;
+  readonly bytes: number;
+  readonly arrival: Arrival;
+  /** Ends the load. */
+  readonly signal: AbortSignal;
+  readonly onEvent: (event: LoadEvent) => void;
+}
+
+type State =
+  /** The first line, which says what kind of dump it is, has not arrived yet. */
+  | { readonly at: 'header'; readonly head: Uint8Array }
+  | { readonly at: 'arriving'; readonly way: LoadWay }
+  | { readonly at: 'over' };
+
+/** No header is longer than this. */
+const headBytes = 256;
+
+/**
+ * A dump on its way to be the live database. It follows the dump into its spool, and once the header
+ * has arrived the way of loading is chosen. Exactly one of `commit` and `abandon` ends it; to
+ * abandon it after a commit does nothing.
+ */
+export class Load implements Follower {
+  readonly #room: LoadRoom;
+  readonly #o: LoadOptions;
+  readonly #job: LoadJob;
+  #state: State = { at: 'header', head: new Uint8Array(0) };
+
+  constructor(room: LoadRoom, o: LoadOptions) {
+    this.#room = room;
+    this.#o = o;
+    const { signal, onEvent } = o;
+    this.#job = { spool: o.spool.temporary, signal, onEvent, failing: new AbortController() };
+  }
+
+  /** Aborted with the reason once the dump cannot be loaded, however the rest of it arrives. */
+  get failed(): AbortSignal {
+    return this.#job.failing.signal;
+  }
+
+  /** @throws spool.malformed if the dump begins with no header of one */
+  arrived(blocks: readonly Uint8Array[]): void {
+    if (this.#state.at !== 'header') return;
+    const starts = blocks.map((block) => block.subarray(0, headBytes));
+    const head = Buffer.concat([this.#state.head, ...starts]);
+    const kind = headKind(head, this.#job.spool);
+    if (kind === undefined) {
+      this.#state = { at: 'header', head };
+      return;
+    }
+    const { ways, queue } = this.#room;
+    const { bytes } = this.#o;
+    const way =
+      queue.early(() => ways.whileArriving(this.#job, { kind, bytes })) ?? ways.fromFile(this.#job);
+    this.#state = { at: 'arriving', way };
+  }
+
+  grow(bytes: number): void {
+    if (this.#state.at === 'arriving') this.#state.way.grow(bytes);
+  }
+
+  /**
+   * Resolves when the dump, all of which is in its spool, is the live database.
+   * @throws spool.superseded, spool.*, loader.*, the signal's reason
+   */
+  async commit(): Promise<void> {
+    const way =
+      this.#state.at === 'arriving' ? this.#state.way : this.#room.ways.fromFile(this.#job);
+    const { guard, queue } = this.#room;
+    const { signal } = this.#o;
+    await queue.run(async () => {
+      const onWait = () => way.giveWay();
+      await inPhase('load', undefined, () => guard.enter({ signal, onWait }));
+      try {
+        await this.#commitAlone(way);
+      } finally {
+        await guard.leave();
+      }
+    }, way);
+  }
+
+  async abandon(): Promise<void> {
+    const state = this.#state;
+    this.#state = { at: 'over' };
+    if (state.at === 'arriving') await state.way.abandon();
+  }
+
+  /** While no other load of this host is under way. */
+  async #commitAlone(way: LoadWay): Promise<void> {
+    const { spool, bytes, arrival, signal, onEvent } = this.#o;
+    const { order } = this.#room;
+    // Its time may have run out while others loaded.
+    await inPhase('load', undefined, async () => signal.throwIfAborted());
+    await order.requireNewest(arrival);
+    const kind = await inPhase('load', undefined, () => checkDump(spool.temporary));
+    // As with MIT's kpropd, the dump takes the place of the one before unless its load has failed already.
+    this.failed.throwIfAborted();
+    await spool.publish();
+    const { path } = spool;
+    onEvent({ kind: 'loading', path });
+    await inPhase('load', undefined, () => way.commit({ path, kind, bytes }));
+    await order.noteLoaded(arrival, bytes);
+  }
+}

@@ -1,0 +1,2 @@
+/** Whose program it is. */
+export type Make = 'ours' | 'mit';
