@@ -1,6 +1,23 @@
 import { type FileHandle, open } from 'node:fs/promises';
 
 import { errnoOf, errnoText } from '../../errors/com-err.ts';
+import {
+  bigData,
+  bigKey,
+  btreeMagic,
+  btreeVersion,
+  hashMagic,
+  headerBytes,
+  internalPage,
+  itemBytes,
+  kindBits,
+  leafPage,
+  metaBytes,
+  overflowPage,
+  pageSizes,
+  referenceBytes,
+  rootPage,
+} from './format.ts';
 
 /** What is wrong with a db2 file, or how many records it holds. */
 export type Soundness =
@@ -134,7 +151,7 @@ class Pages {
 
   get hasRoot(): boolean {
     const kind = this.#kinds[rootPage];
-    return kind === internal || kind === leaf;
+    return kind === internalPage || kind === leafPage;
   }
 
   read(chunk: Uint8Array, firstNumber: number): void {
@@ -146,8 +163,8 @@ class Pages {
       this.#left[number] = view.getUint32(start + 4, littleEndian);
       this.#right[number] = view.getUint32(start + 8, littleEndian);
       const kind = view.getUint32(start + 12, littleEndian) & kindBits;
-      if (kind === overflow) this.#kinds[number] = kind;
-      else if (kind === leaf || kind === internal) {
+      if (kind === overflowPage) this.#kinds[number] = kind;
+      else if (kind === leafPage || kind === internalPage) {
         if (this.#readItems(view, start, number, kind)) this.#kinds[number] = kind;
       }
     }
@@ -173,7 +190,7 @@ class Pages {
       const flags = view.getUint8(item + 8);
       const key = item + itemBytes;
       const data = key + keyBytes;
-      if (data + (kind === leaf ? second : 0) > end) return false;
+      if (data + (kind === leafPage ? second : 0) > end) return false;
       const chain = (place: number) =>
         this.#chains.push({
           from: number,
@@ -182,21 +199,21 @@ class Pages {
         });
       // KDCs find neither a name that is too long for its page nor the names after it.
       if ((flags & bigKey) !== 0) return false;
-      if (kind === leaf) {
+      if (kind === leafPage) {
         // A key is a name with its NUL, so at least two bytes long, unless zeros stand in its place.
         const name = bytes.subarray(key, data);
         if (keyBytes < 2 || name[keyBytes - 1] !== 0) return false;
         if (before !== undefined && Buffer.compare(before, name) >= 0) return false;
         before = name;
       }
-      if (kind === leaf && (flags & bigData) !== 0) {
+      if (kind === leafPage && (flags & bigData) !== 0) {
         if (second !== referenceBytes) return false;
         chain(data);
       }
-      if (kind === internal) children.push(second);
+      if (kind === internalPage) children.push(second);
     }
     this.#items[number] = (lower - headerBytes) / 2;
-    if (kind === internal) this.#children.set(number, children);
+    if (kind === internalPage) this.#children.set(number, children);
     return true;
   }
 
@@ -213,14 +230,19 @@ class Pages {
         const linked =
           this.#left[number] === (level[place - 1] ?? 0) &&
           this.#right[number] === (level[place + 1] ?? 0);
-        if (this.#kinds[number] !== kind || kind === overflow || !linked || seen[number] === 1) {
+        if (
+          this.#kinds[number] !== kind ||
+          kind === overflowPage ||
+          !linked ||
+          seen[number] === 1
+        ) {
           return { fault: `page ${number} is not where it belongs` };
         }
         seen[number] = 1;
         records += this.#items[number] ?? 0;
         for (const child of this.#children.get(number) ?? []) next.push(child);
       }
-      if (kind === leaf) return this.#chainFault(seen) ?? { fault: undefined, records };
+      if (kind === leafPage) return this.#chainFault(seen) ?? { fault: undefined, records };
       if (next.length === 0) return { fault: `page ${level[0]} has no pages below it` };
       level = next;
     }
@@ -232,7 +254,7 @@ class Pages {
       if (seen[from] !== 1) continue;
       let number = first;
       for (let left = bytes; left > 0; left -= this.#form.pageBytes - headerBytes) {
-        if (number >= this.#count || this.#kinds[number] !== overflow) {
+        if (number >= this.#count || this.#kinds[number] !== overflowPage) {
           return { fault: notWritten(number) };
         }
         number = this.#right[number] ?? 0;
@@ -249,21 +271,5 @@ function notWritten(number: number): string {
 /** How much is read at a time. */
 const readBytes = 1 << 20;
 
-// btree.h and hash.h of libdb2
-const btreeMagic = 0x053162;
-const btreeVersion = 3;
-const hashMagic = 0x061561;
-const metaBytes = 24;
-const pageSizes = [512, 1024, 2048, 4096, 8192, 16384, 32768, 65536];
-const rootPage = 1;
-const headerBytes = 20;
-/** Before the key: two sizes, or a size and a page number; and the flags. */
-const itemBytes = 9;
-const referenceBytes = 8;
-const bigData = 1;
-const bigKey = 2;
-const kindBits = 0x1f;
+/** What no page has as its type. */
 const damaged = 0;
-const internal = 1;
-const leaf = 2;
-const overflow = 4;
