@@ -167,6 +167,26 @@ function serveOptions(
  */
 const restMillis = 7000;
 
+/**
+ * Gives memory back to the system after a rest, and once more after another: the first time leaves some
+ * of it when the machine is busy. What it returns begins the rest anew, so that many connections in a
+ * row cost no more than the last.
+ */
+function releaseAtRest(): () => void {
+  let left = timesReleased;
+  const timer = setTimeout(() => {
+    releaseMemory();
+    left -= 1;
+    if (left > 0) timer.refresh();
+  }, restMillis).unref();
+  return () => {
+    left = timesReleased;
+    timer.refresh();
+  };
+}
+
+const timesReleased = 2;
+
 /** Serves one connection that inetd, xinetd or systemd handed over. */
 async function serveInherited(fd: number, options: ServeOptions): Promise<number> {
   let failed = false;
@@ -202,8 +222,7 @@ async function serveStandalone(
       process.exit();
     });
   };
-  // Each connection restarts the one timer: many in a row cost one collection, after the last.
-  const rest = setTimeout(releaseMemory, restMillis).unref();
+  const rest = releaseAtRest();
   let complaint: string | undefined;
   server = await serveKprop({
     ...options,
@@ -217,7 +236,7 @@ async function serveStandalone(
       options.onEvent?.(event);
       if (event.kind !== 'closed') return;
       if (given.once) finish(0);
-      else rest.refresh();
+      else rest();
     },
   });
   if (complaint !== undefined) {

@@ -111,16 +111,25 @@ test('memory stays where it is while 300 MB go from a stream to a replica', asyn
         credential: { kind: 'keytab', name: process.env.KRB5_KTNAME },
         dump: { bytes, stream: dump(bytes) } });
     };
+    // What is still in use: the releases of Node differ in how long they keep what is not.
+    const held = () => {
+      gc();
+      const { heapUsed, external } = process.memoryUsage();
+      return heapUsed + external;
+    };
     await send(300_000); // everything has been loaded and compiled once
-    const before = process.memoryUsage.rss();
+    const before = held();
     let most = 0;
     let calls = 0;
+    let looks = 0;
     const report = await send(Math.floor(total / line.length), () => {
-      if (++calls % 50 === 0) most = Math.max(most, process.memoryUsage.rss());
+      if (++calls % 50 !== 0) return;
+      looks += 1;
+      most = Math.max(most, held());
     });
-    console.log(JSON.stringify({ bytes: report.bytes, growth: most - before }));
+    console.log(JSON.stringify({ bytes: report.bytes, looks, growth: most - before }));
   `;
-  const sending = lab.run(process.execPath, ['--input-type=module', '-e', script]);
+  const sending = lab.run(process.execPath, ['--expose-gc', '--input-type=module', '-e', script]);
   let atFirst = 0;
   let most = 0;
   const watch = setInterval(() => {
@@ -132,10 +141,12 @@ test('memory stays where it is while 300 MB go from a stream to a replica', asyn
   const sent = await sending;
   clearInterval(watch);
   expect(sent).toMatchObject({ status: 0, stderr: '' });
-  const said = JSON.parse(sent.stdout) as { bytes: number; growth: number };
+  const said = JSON.parse(sent.stdout) as Record<'bytes' | 'looks' | 'growth', number>;
   expect(said.bytes).toBeGreaterThan(totalBytes - 100);
-  // Node 24 collects buffers later than Node 20 does; whoever keeps what was sent has all of it.
-  expect(said.growth).toBeLessThan(totalBytes * 0.3);
+  expect(said.looks).toBeGreaterThan(5);
+  // Some of the pieces are being sealed or written; a sender that kept what it sent would have all.
+  expect(said.growth).toBeLessThan(24_000_000);
+  // Node 24 collects buffers later than Node 20 does.
   expect(most - atFirst).toBeLessThan(totalBytes * 0.3);
   await kpropd.stop();
 });

@@ -28,7 +28,7 @@ test('after a large dump kpropd gives its memory back, and sleeps', async () => 
   expect(status).toBe(0);
   // Without it more than 40 MB stay. Half of what does stay is the code of Node that was needed.
   const resting = fresh + 20e6;
-  for (let tries = 0; tries < 100 && residentBytes(pid) > resting; tries += 1) await sleep(200);
+  for (let tries = 0; tries < 150 && residentBytes(pid) > resting; tries += 1) await sleep(200);
   expect(residentBytes(pid)).toBeLessThan(resting);
 
   const before = wakeUps(pid);
