@@ -1,5 +1,4 @@
-import { constants, fstatSync, fsyncSync, readSync, writeSync } from 'node:fs';
-import { type FileHandle, open } from 'node:fs/promises';
+import { constants, type FileHandle, open } from 'node:fs/promises';
 import { endianness } from 'node:os';
 
 import { lockFileAsync } from '../../host/libc.ts';
@@ -44,9 +43,9 @@ export class UpdateLog {
 
   /** Where the log stands. @throws errno, the signal's reason */
   async last(signal?: AbortSignal): Promise<UpdatePoint> {
-    return this.#locked('shared', signal, () => {
+    return this.#locked('shared', signal, async () => {
       const header = new Uint8Array(headerBytes);
-      readSync(this.#file.fd, header, 0, headerBytes, 0);
+      await this.#file.read(header, 0, headerBytes, 0);
       const view = new DataView(header.buffer);
       return {
         serial: view.getUint32(32, hostOrder),
@@ -67,21 +66,17 @@ export class UpdateLog {
 
   /** The same, but with this point as the only one that is known. @throws errno, the signal's reason */
   async startAt(point: UpdatePoint, signal?: AbortSignal): Promise<void> {
-    await this.#locked('exclusive', signal, () => {
-      const { fd } = this.#file;
+    const file = this.#file;
+    await this.#locked('exclusive', signal, async () => {
       // The header first says that there is nothing, so that a crash between the two never claims more.
-      writeSync(fd, formatHeader(undefined), 0, headerBytes, 0);
+      await file.write(formatHeader(undefined), 0, headerBytes, 0);
       const slot = (point.serial - 1) % this.#slots;
-      writeSync(fd, formatDummy(point), 0, slotHeaderBytes, headerBytes + slot * firstBlockBytes);
-      fsyncSync(fd);
-      writeSync(fd, formatHeader(point), 0, headerBytes, 0);
-      fsyncSync(fd);
+      const slotOffset = headerBytes + slot * firstBlockBytes;
+      await file.write(formatDummy(point), 0, slotHeaderBytes, slotOffset);
+      await file.sync();
+      await file.write(formatHeader(point), 0, headerBytes, 0);
+      await file.sync();
     });
-  }
-
-  /** How many bytes the log has. */
-  get bytes(): number {
-    return fstatSync(this.#file.fd).size;
   }
 
   close(): Promise<void> {
@@ -91,12 +86,12 @@ export class UpdateLog {
   async #locked<T>(
     kind: 'shared' | 'exclusive',
     signal: AbortSignal | undefined,
-    work: () => T,
+    work: () => Promise<T>,
   ): Promise<T> {
     const { fd } = this.#file;
     await lockFileAsync(fd, kind, signal === undefined ? {} : { signal });
     try {
-      return work();
+      return await work();
     } finally {
       await lockFileAsync(fd, 'unlock');
     }
