@@ -6,6 +6,8 @@ export const hashMagic = 0x061561;
 /** What page 0 begins with; the rest of it is zero. */
 export const metaBytes = 24;
 export const pageSizes: readonly number[] = [512, 1024, 2048, 4096, 8192, 16384, 32768, 65536];
+/** Of every file that kdb5_util has made since 1997. */
+export const newPageBytes = 4096;
 export const rootPage = 1;
 /** At the start of every page but page 0. */
 export const headerBytes = 20;

@@ -1,7 +1,7 @@
 import { closeSync, openSync, writeFileSync, writeSync } from 'node:fs';
 
 export interface SyntheticDumpOptions {
-  /** The text of a real dump: its records come first, and one of them is the mould of all others. */
+  /** The text of a real dump, whose records are kept; one of them is the mould of all others. */
   readonly basedOn: string;
   /** The size of the file to the byte; fewer principals than asked for if no more fit. */
   readonly exactBytes?: number;
@@ -21,7 +21,7 @@ const spareTlType = 900; // nobody reads it
 const longestTlBytes = 60_000; // the record holds 16 bits
 
 /**
- * Writes a dump that kdb5_util load accepts, and its .dump_ok: the real records, then principals
+ * Writes a dump that kdb5_util load accepts, and its .dump_ok: the real records, and principals
  * u000000001, u000000002 … with the keys of a real one. Pass Infinity to fill `exactBytes`.
  */
 export function makeSyntheticDump(
@@ -31,9 +31,10 @@ export function makeSyntheticDump(
 ): SyntheticDump {
   const lines = o.basedOn.trimEnd().split('\n');
   const mould = Mould.from(lines);
-  const isPolicy = (line: string) => line.startsWith('policy\t');
-  const head = bytesOf(lines.filter((line) => !isPolicy(line)));
-  const tail = bytesOf(lines.filter(isPolicy));
+  // In the order of a db2 database, as kdb5_util dump writes it.
+  const isBehind = (line: string) => line.startsWith('policy\t') || nameIn(line) > 'u';
+  const head = bytesOf(lines.filter((line) => !isBehind(line)));
+  const tail = bytesOf(lines.filter(isBehind));
   const room = (o.exactBytes ?? Number.POSITIVE_INFINITY) - head.length - tail.length;
   if (room < 0) throw new Error('exactBytes is less than the real dump has');
   const count = Math.min(principals, Math.floor(room / mould.record(1).length));
@@ -137,6 +138,12 @@ class Mould {
     const tl = tlBytes > 0 ? tlField(tlBytes) : '';
     return Buffer.from(`${start}${this.#attributes}${tl}${this.#rest}`, 'latin1');
   }
+}
+
+/** The name in a principal's line; '' in any other. */
+function nameIn(line: string): string {
+  const [word, , length, , , , name = ''] = line.split('\t', 7);
+  return word === 'princ' ? name.slice(0, Number(length)) : '';
 }
 
 function tlField(bytes: number): string {
