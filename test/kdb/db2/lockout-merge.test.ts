@@ -3,7 +3,8 @@ import { join } from 'node:path';
 
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
-import { mergeLockout, NotMergeable } from '../../../src/kdb/db2/lockout-merge.ts';
+import { mergeLockout } from '../../../src/kdb/db2/lockout-merge.ts';
+import { Db2Damage } from '../../../src/kdb/db2/page-window.ts';
 import { IpropLab } from '../../support/lab/iprop-lab.ts';
 import { makeSyntheticDump } from '../../support/lab/synthetic-dump.ts';
 import { kdb5Util } from '../../support/rig/replica-rig.ts';
@@ -70,7 +71,7 @@ test('a live database that is no btree, or is damaged, is told apart', () => {
     writeFileSync(bad, pages);
     return () => merge(bad, fresh);
   };
-  expect(damaged((pages) => pages.writeUInt32BE(0x061561, 0))).toThrow(NotMergeable);
+  expect(damaged((pages) => pages.writeUInt32BE(0x061561, 0))).toThrow(Db2Damage);
   expect(damaged((pages) => pages.writeUInt32LE(0, 4096))).toThrow('its page 1 is damaged');
   // Every leaf that names itself as its right neighbour would be a loop.
   const loop = (pages: Buffer) => {
@@ -78,7 +79,7 @@ test('a live database that is no btree, or is damaged, is told apart', () => {
       if (pages.readUInt32LE(at + 12) === 2) pages.writeUInt32LE(at / 4096, at + 8);
     }
   };
-  expect(damaged(loop)).toThrow(NotMergeable);
+  expect(damaged(loop)).toThrow(Db2Damage);
   for (const [offset, value] of [
     [16, 0xffff],
     [20, 0xffff],
@@ -87,12 +88,12 @@ test('a live database that is no btree, or is damaged, is told apart', () => {
     const change = (pages: Buffer) => {
       for (let at = 4096; at < pages.length; at += 4096) pages.writeUInt16LE(value, at + offset);
     };
-    if (value !== 0) expect(damaged(change)).toThrow(NotMergeable);
+    if (value !== 0) expect(damaged(change)).toThrow(Db2Damage);
   }
   writeFileSync(bad, whole.subarray(0, 4096 * 3));
-  expect(() => merge(bad, fresh)).toThrow(NotMergeable);
+  expect(() => merge(bad, fresh)).toThrow(Db2Damage);
   writeFileSync(bad, '');
-  expect(() => merge(bad, fresh)).toThrow(NotMergeable);
+  expect(() => merge(bad, fresh)).toThrow(Db2Damage);
 });
 
 function merge(from: string, into: string): number {
