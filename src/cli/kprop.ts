@@ -7,13 +7,13 @@ import { inInitialization, inPhase } from '../errors/kprop-error.ts';
 import { loadKrb5Config } from '../host/config-files.ts';
 import { keepFreedMemory } from '../host/memory.ts';
 import { writeOwnFile } from '../host/own-file.ts';
+import { packageVersion } from '../host/version.ts';
 import { parseKeytabName } from '../protocol/krb5/formats/keytab.ts';
 import type { CredentialSource } from '../ticket/credentials.ts';
 import { readDefaultPaths } from './defaults.ts';
 import { exposureOf, keytabPath } from './exposed-files.ts';
 import { getopt } from './getopt.ts';
 import { mitLines, senderHintLine } from './report.ts';
-import { packageVersion } from './version.ts';
 
 const program = 'kprop';
 const usage = `\nUsage: ${program} [-r realm] [-f file] [-d] [-P port] [-s keytab] replica_host\n\n`;

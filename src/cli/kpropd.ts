@@ -150,6 +150,7 @@ function serveOptions(
       environment: loaderEnvironment(process.env),
     },
     load: given.load,
+    verify: given.verify,
     requireEnctype: given.requireEnctype,
     ...given.limits,
     onEvent: (event) => {

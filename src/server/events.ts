@@ -2,9 +2,11 @@
 export type LoadEvent =
   /** The loader runs already, and is given what has arrived. */
   | { readonly kind: 'streaming'; readonly pid: number }
-  | { readonly kind: 'loading'; readonly path: string }
+  | { readonly kind: 'loading'; readonly path: string; readonly natively: boolean }
   | { readonly kind: 'loader-started'; readonly pid: number }
-  | { readonly kind: 'loader-output'; readonly text: string; readonly to: 'stdout' | 'stderr' };
+  | { readonly kind: 'loader-output'; readonly text: string; readonly to: 'stdout' | 'stderr' }
+  /** Something that this replica's administrator should know, but that stops no propagation. */
+  | { readonly kind: 'notice'; readonly text: string };
 
 /** What happens on a connection, in this order. */
 export type ConnectionEvent =
@@ -17,6 +19,4 @@ export type ConnectionEvent =
   | LoadEvent
   | { readonly kind: 'loaded'; readonly bytes: number; readonly client: string }
   | { readonly kind: 'failed'; readonly error: unknown }
-  /** Something that this replica's administrator should know, but that stops no propagation. */
-  | { readonly kind: 'notice'; readonly text: string }
   | { readonly kind: 'closed' };

@@ -5,8 +5,13 @@ import type { ConnectionEvent } from './events.ts';
 import type { DroppedEvent } from './listen/drop-tally.ts';
 import type { LoadRun } from './load/loader.ts';
 
-export const loadModes = ['auto', 'streamed', 'complete'] as const;
+/** `streamed` and `complete` are two ways in which kdb5_util gets the dump. */
+export const loadModes = ['auto', 'native', 'kdb5_util', 'streamed', 'complete'] as const;
 export type LoadMode = (typeof loadModes)[number];
+
+/** When kdb5_util is asked whether a database that was written natively is what the dump says. */
+export const verifyModes = ['first', 'always', 'never'] as const;
+export type VerifyMode = (typeof verifyModes)[number];
 
 /** Milliseconds; 0 is without a limit. */
 export interface ServeLimits {
@@ -53,10 +58,19 @@ export interface ServeOptions {
       }
     | ((path: string, run: LoadRun) => Promise<void>);
   /**
-   * Whether the program of `loader` gets the dump while it arrives or when it is complete. `auto`,
-   * unless given: while it arrives if the program is kdb5_util, the database db2, and the dump large.
+   * How a dump becomes the database. `auto`, unless given: written by this package itself where that
+   * is possible (docs/native-load.md), else by the program of `loader`. `native`: never by that
+   * program, which need not be there then. `kdb5_util`: always by it; it gets the dump while that
+   * arrives, if the program is kdb5_util, the database db2, and the dump large. `streamed` and
+   * `complete` decide even that.
    */
   readonly load?: LoadMode | undefined;
+  /**
+   * When a database that was written natively is dumped by kdb5_util and compared with what was
+   * received, before it becomes live. `first`, unless given: the first one on a host, after a change
+   * of this package, of kdb5_util or of the kind of dump, and after 100 loads or 30 days.
+   */
+  readonly verify?: VerifyMode | undefined;
   /** 10 s to authenticate, 120 s idle, `iprop_resync_timeout` in all, unless given. */
   readonly limits?: Partial<ServeLimits> | undefined;
   /**

@@ -13,7 +13,7 @@ import { Acl } from './acl.ts';
 import { Loads } from './load/loads.ts';
 import { LoadOrder } from './load/order.ts';
 import { waysToLoad } from './load/ways.ts';
-import type { ServeLimits, ServeOptions } from './options.ts';
+import { type ServeLimits, type ServeOptions, tell } from './options.ts';
 import { SpoolRoom } from './spool/spool.ts';
 
 /** What all connections of one server share. */
@@ -43,8 +43,8 @@ export async function describeReplica(options: ServeOptions): Promise<Replica> {
     options.realm ??
     (await inPhase('configuration', 'Unable to get default realm', () => config.defaultRealm));
   const names = await canonicalNames(localHostName(), config);
-  const loading = waysToLoad(options, config, realm);
   const ambient = options.ambient ?? systemAmbient();
+  const loading = await waysToLoad(options, { config, realm, ambient });
   return {
     services: names.map((name) => Principal.of(realm, ['host', name], nameTypes.srvHst)) as [
       Principal,
@@ -60,6 +60,7 @@ export async function describeReplica(options: ServeOptions): Promise<Replica> {
     spools: new SpoolRoom(options.file),
     loads: new Loads({
       ...loading,
+      onNotice: (text) => tell(options, { kind: 'notice', text, connection: 0 }),
       order: new LoadOrder({
         path: `${options.file}.state`,
         ambient,

@@ -1,8 +1,8 @@
 import { resolve } from 'node:path';
 
-import { type LoadMode, loadModes } from '../../server/options.ts';
+import { packageVersion } from '../../host/version.ts';
+import { type LoadMode, loadModes, type VerifyMode, verifyModes } from '../../server/options.ts';
 import { getopt } from '../getopt.ts';
-import { packageVersion } from '../version.ts';
 import { type LimitOptions, limitHelp, limitNames, readLimits } from './limits.ts';
 
 export const program = 'kpropd';
@@ -18,7 +18,8 @@ Usage: ${program} [-r realm] [-s keytab] [-d] [-D] [-S]
 
 const additions = `
 Further options:
-\t--load=auto|streamed|complete\tload a dump while it arrives, or when it is complete
+\t--load=auto|native|kdb5_util\twrite the database without kdb5_util, or let it load
+\t--verify=first|always|never\tcompare a database written so with kdb5_util's dump of it
 \t-t\t\t\tserve one connection, then exit
 \t--require-enctype=LIST\trefuse tickets and session keys of other encryption types
 \t--log-rate=N\t\tlog at most N lines a second about strangers; 0: no limit (${defaultLogRate})
@@ -40,6 +41,7 @@ export interface Arguments {
   readonly acl: string | undefined;
   readonly pidFile: string | undefined;
   readonly load: LoadMode | undefined;
+  readonly verify: VerifyMode | undefined;
   readonly requireEnctype: string | undefined;
   readonly limits: LimitOptions;
   /** Lines a second about each kind of event that strangers can cause; 0 means no limit. */
@@ -56,6 +58,7 @@ export function readArguments(args: readonly string[]): Arguments | number {
   const line = getopt(args, 'A:f:F:p:P:r:s:DdSa:tx:', {
     'pid-file': true,
     load: true,
+    verify: true,
     'require-enctype': true,
     ...limitNames,
     'log-rate': true,
@@ -80,9 +83,15 @@ export function readArguments(args: readonly string[]): Arguments | number {
     return 1;
   }
   const load = loadModes.find((mode) => mode === value('load'));
-  if (has('load') && load === undefined) {
+  const verify = verifyModes.find((mode) => mode === value('verify'));
+  for (const [name, chosen, all] of [
+    ['load', load, loadModes],
+    ['verify', verify, verifyModes],
+  ] as const) {
+    if (!has(name) || chosen !== undefined) continue;
+    const choices = all.join(', ');
     process.stderr.write(
-      `${program}: --load takes one of ${loadModes.join(', ')}, not '${value('load')}'\n${usage}`,
+      `${program}: --${name} takes one of ${choices}, not '${value(name)}'\n${usage}`,
     );
     return 1;
   }
@@ -111,6 +120,7 @@ export function readArguments(args: readonly string[]): Arguments | number {
     acl: absolute(value('a')),
     pidFile: absolute(value('pid-file')),
     load,
+    verify,
     requireEnctype: value('require-enctype'),
     limits,
     logRate,

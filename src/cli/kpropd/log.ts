@@ -234,7 +234,9 @@ function debugLineOf(event: ServerEvent): string | undefined {
     case 'received':
       return 'Full propagation transfer finished.';
     case 'loading':
-      return 'calling kdb5_util to load database';
+      return event.natively
+        ? 'loading the database natively'
+        : 'calling kdb5_util to load database';
     case 'loader-started':
       return `Load PID is ${event.pid}`;
     case 'closed':

@@ -7,6 +7,19 @@ const whatIsLeft = {
   broken: 'the database from before the load could not be put back',
 } as const;
 
+/** A dump, and the line that decided. */
+export interface Line {
+  readonly path: string;
+  readonly line: number;
+  readonly reason: string;
+}
+
+function placeRemedy({ path, errno }: Place): string {
+  return errno === 'ENOSPC' || errno === 'EDQUOT'
+    ? 'make room on the disk that holds the database, then run kprop again'
+    : `let kpropd write to the folder of ${path}, which -F or database_name in kdc.conf names`;
+}
+
 /** What goes wrong while a database is loaded. */
 export const loaderRows = {
   'loader.missing': row<Place>({
@@ -30,10 +43,7 @@ export const loaderRows = {
     comErr: (d) => `${errnoText(d.errno)} while keeping the database for the time of the load`,
     says: (d) =>
       `cannot keep the old database ${d.path} under a second name during the load: ${errnoText(d.errno)}`,
-    remedy: (d) =>
-      d.errno === 'ENOSPC' || d.errno === 'EDQUOT'
-        ? 'make room on the disk that holds the database, then run kprop again'
-        : `let kpropd write to the folder of ${d.path}, which -F or database_name in kdc.conf names`,
+    remedy: placeRemedy,
   }),
   'loader.unsound': row<{ path: string; reason: string; left: 'old' | 'none' | 'broken' }>({
     fault: { ...local, exit: 70 },
@@ -41,6 +51,42 @@ export const loaderRows = {
     says: (d) =>
       `kdb5_util reported success, but the new database ${d.path} is not sound (${d.reason}); ${whatIsLeft[d.left]}`,
     remedy: 'look for a full or failing disk (df, dmesg), then run kprop again',
+  }),
+  'loader.refused': row<Line>({
+    fault: { ...local, exit: 70 },
+    comErr: 'the dump cannot be loaded safely',
+    says: (d) =>
+      `${d.path} is not loaded: line ${d.line}: ${d.reason}. kdb5_util would crash on it, or make a database that no KDC can use`,
+    remedy:
+      'run kdb5_util dump on the primary again, and compare that line; the live database is unchanged',
+  }),
+  'loader.not-native': row<Line>({
+    fault: { ...local, exit: 70 },
+    comErr: 'the dump can only be loaded by kdb5_util',
+    says: (d) => `${d.path} is not loaded natively: line ${d.line}: ${d.reason}`,
+    remedy:
+      'leave out --load=native, so that kdb5_util loads such dumps; the live database is unchanged',
+  }),
+  'loader.rejected': row<{ path: string; reason: string }>({
+    fault: { ...local, exit: 70 },
+    comErr: 'the new database is not what the dump says',
+    says: (d) =>
+      `the database that was written for ${d.path} is not used: ${d.reason}. It is kept as ${d.path}.rejected`,
+    remedy:
+      'look for a failing disk or memory (dmesg); leave out --load=native, so that kdb5_util loads the dump; report it with the rejected file; the live database is unchanged',
+  }),
+  'loader.undone': row<{ path: string; reason: string }>({
+    fault: { ...local, exit: 70 },
+    comErr: 'the dump could not be loaded natively',
+    says: (d) => `the dump was not loaded into ${d.path}: ${d.reason}`,
+    remedy:
+      'leave out --load=native, so that kdb5_util loads such dumps; the live database is unchanged',
+  }),
+  'loader.unwritten': row<Place>({
+    fault: local,
+    comErr: (d) => `${errnoText(d.errno)} while writing the new database`,
+    says: (d) => `cannot write the new database beside ${d.path}: ${errnoText(d.errno)}`,
+    remedy: placeRemedy,
   }),
   'loader.killed': row<{ path: string; signal: string; stderr: string }>({
     fault: { ...local, exit: 70 },

@@ -1,6 +1,8 @@
 /** What the first line of a dump says of the lines that follow. */
 export interface DumpHeader {
   readonly kind: DumpKind;
+  /** Without the numbers of a resync dump. */
+  readonly form: string;
   /** How many fields a policy has, its name included; more than one number for some. */
   readonly policyFields: readonly number[];
   /** Of a resync dump: where the primary's update log stood. */
@@ -25,14 +27,15 @@ export function readDumpHeader(line: string): DumpHeader | undefined {
   const version = /^kdb5_util load_dump version ([4-7])$/.exec(line)?.[1];
   if (version !== undefined) {
     const policyFields = version === '7' ? newest : version === '6' ? [10] : oldest;
-    return { kind: 'plain', policyFields, point: undefined };
+    return { kind: 'plain', form: line, policyFields, point: undefined };
   }
   const [, x, numbers] = /^iprop(x [01])? (\d+ \d+ \d+)$/.exec(line) ?? [];
   if (numbers === undefined) return undefined;
   const [serial = 0, seconds = 0, micros = 0] = numbers.split(' ').map(Number);
   if (Math.max(serial, seconds, micros) > 0xffff_ffff) return undefined;
   const policyFields = x === 'x 1' ? newest : oldest;
-  return { kind: 'resync', policyFields, point: { serial, seconds, micros } };
+  const form = `iprop${x ?? ''}`;
+  return { kind: 'resync', form, policyFields, point: { serial, seconds, micros } };
 }
 
 const oldest: readonly number[] = [7];

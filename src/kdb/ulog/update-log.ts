@@ -2,13 +2,7 @@ import { constants, type FileHandle, open } from 'node:fs/promises';
 import { endianness } from 'node:os';
 
 import { lockFileAsync } from '../../host/libc.ts';
-
-/** A place in the history of a database: a serial number, and when it was given. */
-export interface UpdatePoint {
-  readonly serial: number;
-  readonly seconds: number;
-  readonly micros: number;
-}
+import type { UpdatePoint } from '../dump/header.ts';
 
 /**
  * The update log of a database (DB.ulog), as far as a full load concerns it. Everything is done with

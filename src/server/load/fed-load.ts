@@ -38,6 +38,7 @@ type State =
  * gives it that end; in every other case it is dead before the pipe is closed.
  */
 export class FedLoad implements EarlyLoad {
+  readonly natively = false;
   readonly over: Promise<void>;
   readonly #o: FedLoadOptions;
   readonly #feeder: Feeder;

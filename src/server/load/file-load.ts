@@ -14,6 +14,7 @@ export function fileLoad(loader: Loader, guard: LoadGuard, { signal, onEvent }: 
       onEvent({ kind: 'loader-output', text, to }),
   };
   return {
+    natively: false,
     grow: () => undefined,
     giveWay: async () => undefined,
     commit: async ({ path, kind }) => {

@@ -14,6 +14,8 @@ import { countRecords, type DumpRecords } from '../../kdb/dump/record-count.ts';
 import { Queue } from '../queue.ts';
 import type { LoadGuard } from './load-guard.ts';
 import { LoadLock } from './load-lock.ts';
+import { sweepNewFiles } from './new-files.ts';
+import { dropPrevious } from './publication.ts';
 
 export interface Db2FilesOptions {
   /** The dump that was loaded last; after a crash the database is compared with it. */
@@ -53,6 +55,7 @@ export class Db2Files implements LoadGuard {
   inspect(): Promise<void> {
     return this.#queue.run(async () => {
       await this.#lock.ifFree(() => this.#recover());
+      await sweepNewFiles(this.#live);
       if (!(await exists(this.#live))) return;
       let fault: string | undefined;
       await this.#locked('shared', loaderMillis, async () => {
@@ -147,6 +150,8 @@ export class Db2Files implements LoadGuard {
     if (fault !== undefined) return this.#reject(fault);
     await this.#old.release();
     for (const part of databaseParts) await unlink(this.#aside(part)).catch(() => undefined);
+    // It is no longer the one before.
+    await dropPrevious(this.#live);
   }
 
   async #reject(reason: string): Promise<never> {
@@ -263,8 +268,11 @@ function isNothingLost(live: Stats | undefined, before: Stats | undefined): bool
   return before === undefined ? live === undefined : isSameFile(live, before);
 }
 
-/** Endings of the files that an interrupted kdb5_util load leaves. */
-const remains = ['', '.kadm5', '.kadm5.lock', '.ok'];
+/**
+ * Endings of the files that an interrupted kdb5_util load leaves, but for its lock: whoever waits for
+ * that would hold the lock of a file without a name.
+ */
+const remains = ['', '.kadm5', '.kadm5.lock'];
 const busy = { code: 'EBUSY' };
 const loaderMillis = 2_000;
 /** No write of a KDC and no dump holds the database for longer than this. */

@@ -9,10 +9,12 @@ export interface CompleteDump {
 }
 
 /**
- * One way to make a dump the live database: kdb5_util from a file, kdb5_util fed while the dump
- * arrives. Each object is for one dump.
+ * One way to make a dump the live database: natively, kdb5_util from a file, kdb5_util fed while the
+ * dump arrives. Each object is for one dump.
  */
 export interface LoadWay {
+  /** Whether it begins without kdb5_util. */
+  readonly natively: boolean;
   /** This many bytes of the dump, from its start, can be read back from the spool. */
   grow(bytes: number): void;
   /** Stops and cleans up, so that somebody else can load. A commit after that begins anew. */

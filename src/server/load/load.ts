@@ -116,7 +116,7 @@ export class Load implements Follower {
     this.failed.throwIfAborted();
     await spool.publish();
     const { path } = spool;
-    onEvent({ kind: 'loading', path });
+    onEvent({ kind: 'loading', path, natively: way.natively });
     await inPhase('load', undefined, () => way.commit({ path, kind, bytes }));
     await order.noteLoaded(arrival, bytes);
   }

@@ -2,11 +2,20 @@ import { Load, type LoadOptions, type LoadRoom } from './load.ts';
 import { LoadQueue } from './load-queue.ts';
 import type { Arrival } from './order.ts';
 
+export interface LoadsOptions extends Omit<LoadRoom, 'queue'> {
+  /** How dumps are loaded, in one line. */
+  readonly described: string | undefined;
+  /** Gets lines for the administrator. */
+  readonly onNotice: (text: string) => void;
+}
+
 /** The loads of one replica. */
 export class Loads {
+  readonly #o: LoadsOptions;
   readonly #room: LoadRoom;
 
-  constructor(o: Omit<LoadRoom, 'queue'>) {
+  constructor(o: LoadsOptions) {
+    this.#o = o;
     this.#room = { ...o, queue: new LoadQueue() };
   }
 
@@ -21,8 +30,10 @@ export class Loads {
   }
 
   /** At the start of a server: repairs what an earlier one left, and reports what it cannot. */
-  inspect(): Promise<void> {
-    return this.#room.guard.inspect();
+  async inspect(): Promise<void> {
+    const { described, onNotice, guard } = this.#o;
+    await guard.inspect();
+    if (described !== undefined) onNotice(described);
   }
 
   /** Repairs what an earlier load left behind when it was killed. */

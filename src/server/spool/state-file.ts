@@ -16,6 +16,21 @@ export interface ReplicaState {
   };
   /** For each client the authenticator's time of its newest propagation that was loaded. */
   readonly newest?: Readonly<Record<string, string>>;
+  /** The last database that was written natively and compared by kdb5_util. */
+  readonly judged?: Judgement;
+}
+
+/** What was judged last, as it is kept in the state file. */
+export interface Judgement {
+  readonly version: string;
+  /** kdb5_util: path, size and time. */
+  readonly program: string;
+  /** The first line of the dump, without the numbers of a resync dump. */
+  readonly header: string;
+  /** ISO 8601, UTC. */
+  readonly at: string;
+  /** How many loads there were since. */
+  readonly loads: number;
 }
 
 const sizeLimitBytes = 64 * 1024;

@@ -161,6 +161,24 @@ export class Krb5Config {
     return parseBoolean(text) ?? false;
   }
 
+  /** The path of the update log; undefined if it takes its name from the database. */
+  ipropLogfile(realm: string): string | undefined {
+    return this.last('realms', realm, 'iprop_logfile');
+  }
+
+  /** How many updates the log holds. */
+  ipropLogSize(realm: string): number {
+    const sizes = ['iprop_ulogsize', 'iprop_master_ulogsize'].map((name) =>
+      parseInteger(this.last('realms', realm, name) ?? ''),
+    );
+    return sizes.find((size) => size !== undefined && size > 0) ?? 1000;
+  }
+
+  /** The name of the entry that holds the master key, as written; without a realm it is of this one. */
+  masterKeyName(realm: string): string {
+    return this.last('realms', realm, 'master_key_name') ?? 'K/M';
+  }
+
   /** How long one full propagation may take; 0 means no limit. */
   ipropResyncTimeoutSeconds(realm: string): number {
     return parseDuration(this.last('realms', realm, 'iprop_resync_timeout') ?? '') ?? 300;
