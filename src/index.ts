@@ -17,7 +17,7 @@ export {
 export { type ConfigFiles, loadKrb5Config } from './host/config-files.ts';
 export { chooseReplayCache, type ReplayVariables } from './host/replay-choice.ts';
 export { fileReplayCache, type ReplayFileOptions } from './host/replay-file.ts';
-export type { DumpKind } from './kdb/dump/completeness.ts';
+export type { DumpKind } from './kdb/dump/header.ts';
 export { type Ambient, systemAmbient } from './protocol/ambient.ts';
 export type { Krb5Config } from './protocol/krb5/formats/krb5-config.ts';
 export { memoryReplayCache, type ReplayCache } from './protocol/krb5/session/replay.ts';

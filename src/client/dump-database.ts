@@ -144,7 +144,9 @@ async function writeDump(
   version: DumpVersion,
   o: DumpDatabaseOptions,
 ): Promise<DumpProgress> {
-  const file = await inPhase('dump', undefined, () => openToWrite(path, constants.O_CREAT | constants.O_EXCL));
+  const file = await inPhase('dump', undefined, () =>
+    openToWrite(path, constants.O_CREAT | constants.O_EXCL),
+  );
   try {
     const progress = await writeRecords(file, copy, version, o);
     await writing(path, () => file.sync());

@@ -2,8 +2,11 @@ import { kpropDeviations } from './kprop-deviations.ts';
 import { kpropdDeviations } from './kpropd-deviations.ts';
 import type { Observation } from './scenario.ts';
 
-/** The fields in which ours shows something else, given what MIT's shows. */
-export type Change = (mit: Observation) => Partial<Observation>;
+/**
+ * The fields in which ours shows something else, given what MIT's shows; and what ours shows, for the
+ * place of what MIT's does not have.
+ */
+export type Change = (mit: Observation, ours: Observation) => Partial<Observation>;
 
 export type Program = 'kprop' | 'kpropd';
 

@@ -1,4 +1,5 @@
 import type { Change, Deviation } from './deviations.ts';
+import { fromParent } from './scenario.ts';
 
 const client = 'host/primary.lab.example@LAB.EXAMPLE';
 const temporary = '/srv/replica/from_master.temp';
@@ -160,7 +161,7 @@ export const kpropdDeviations: readonly Deviation[] = [
   {
     id: 'Nothing is loaded after a write that failed',
     where: {
-      'kpropd: the disk is full': (mit) => {
+      'kpropd: the disk is full': (mit, ours) => {
         const text =
           'No space left on device while writing database block starting at offset 16384';
         return {
@@ -169,7 +170,7 @@ export const kpropdDeviations: readonly Deviation[] = [
             `kpropd: ${text}\n`,
           ),
           files: without(mit.files, /principal~/),
-          ...told(text)(mit),
+          ...told(text)(mit, ours),
         };
       },
     },
@@ -177,8 +178,8 @@ export const kpropdDeviations: readonly Deviation[] = [
   {
     id: 'A dump is checked before it is loaded',
     where: {
-      'kpropd: a dump that kdb5_util does not know': (mit) => {
-        const change = notLoaded('does not begin with the header of a kdb5_util dump')(mit);
+      'kpropd: a dump that kdb5_util does not know': (mit, ours) => {
+        const change = notLoaded('does not begin with the header of a kdb5_util dump')(mit, ours);
         // It does not wait for the rest of it, either.
         const stderr = change.stderr?.replace('Full propagation transfer finished.\n', '') ?? '';
         return { ...change, stderr };
@@ -187,16 +188,17 @@ export const kpropdDeviations: readonly Deviation[] = [
     },
   },
   {
-    id: 'The database is loaded while the dump arrives',
+    id: 'The log says how dumps are loaded',
+    where: { 'kpropd: a propagation, -d': described },
+    anywhere: { kpropd: described },
+  },
+  {
+    id: 'What kdb5_util loads after all is complete',
     where: {
-      'kpropd: a large dump with a bad record': (mit) => {
-        const stderr = mit.stderr.replaceAll('/srv/replica/from_master', temporary);
-        return {
-          stderr,
-          files: without(mit.files, /from_master /),
-          ...told('kdb5_util returned a bad exit status (1)')(mit),
-        };
-      },
+      'kpropd: a large dump with a bad record': (mit, ours) => ({
+        syslog: withLine(mit.syslog, ours.syslog, /kdb5_util loads .* because of line/),
+        ...told('kdb5_util returned a bad exit status (1)')(mit, ours),
+      }),
     },
   },
   {
@@ -244,40 +246,71 @@ export const kpropdDeviations: readonly Deviation[] = [
       }),
     },
   },
+  {
+    id: 'The database is written without kdb5_util',
+    where: { 'kpropd: a propagation, -d': writtenNatively },
+    anywhere: { kpropd: writtenNatively },
+  },
 ];
 
-function handShake({ stderr, syslog }: Parameters<Change>[0]): ReturnType<Change> {
-  const text = /Error in krb5_recvauth: .*/.exec(syslog)?.[0];
-  if (text === undefined) return {};
-  return { stderr: stderr.replace(/^krb5_recvauth.*$/m, (line) => `${line}\n${text}`) };
+/** When kpropd has started; before anything that MIT's says. */
+function described(
+  { stderr, syslog }: Parameters<Change>[0],
+  ours: Parameters<Change>[1],
+): ReturnType<Change> {
+  return {
+    stderr: withLine(stderr, ours.stderr, /^loads natively$/),
+    syslog: withLine(syslog, ours.syslog, /: loads natively$/),
+  };
 }
 
-function survives(text: string): Change {
-  return ({ stderr }) => ({
-    end: 'SIGTERM',
-    stderr: `${stderr}${text}\n`,
-    syslog: `<29>kpropd[PID]: ${text}`,
-  });
-}
-
-function notLoaded(fault: string): Change {
-  return (mit) => ({
-    stderr: mit.stderr.replace(
-      /calling kdb5_util[\s\S]*\(1\)\n/,
-      `kpropd: the dump in ${temporary} was not loaded: it ${fault}\n`,
-    ),
-    files: without(mit.files, /from_master /),
-    ...told(`the dump was not loaded: it ${fault}`)(mit),
-  });
-}
-
-function inEach(names: readonly string[], change: Change): Record<string, Change> {
-  return Object.fromEntries(names.map((name) => [name, change]));
-}
-
-function without(lines: string, pattern: RegExp): string {
-  return lines
+/** The files have other bytes and so another size; the old ones are kept, and a lock stays. */
+function writtenNatively(
+  { stderr, files }: Parameters<Change>[0],
+  ours: Parameters<Change>[1],
+): ReturnType<Change> {
+  const said = stderr.replace(
+    /calling kdb5_util to load database\nLoad PID is PID\n/g,
+    'loading the database natively\n',
+  );
+  const stays = ours.files.split('\n').filter((line) => /\/principal~\.ok \d/.test(line));
+  if (stays.length === 0) return {};
+  const kept = ours.files
     .split('\n')
-    .filter((line) => !pattern.test(line))
-    .join('\n');
+    .filter((line) => /\/principal(\.kadm5)?\.previous 600 /.test(line));
+  const ownSizes = new Map(
+    ours.files.split('\n').map((line) => [line.replace(databaseBytes, '$1'), line] as const),
+  );
+  const resized = files
+    .split('\n')
+    .map(
+      (line) =>
+        (databaseBytes.test(line) ? ownSizes.get(line.replace(databaseBytes, '$1')) : line) ?? line,
+    );
+  return {
+    ...(ours.stderr.includes('loading the database natively') && { stderr: said }),
+    files: [...resized, ...kept, ...stays].sort().join('\n'),
+  };
+}
+
+const databaseBytes = /^(\S*\/principal(?:\.kadm5)? 600 \d+:\d+) \d+ bytes.*$/;
+
+/** Puts the lines that ours alone has in the places that they have in ours. */
+function withLine(mit: string, ours: string, pattern: RegExp): string {
+  const lines = mit === '' ? [] : mit.split('\n');
+  let before = 0;
+  for (const line of ours.split('\n')) {
+    if (pattern.test(line)) lines.splice(placeAfter(lines, before), 0, line);
+    if (line !== fromParent) before += 1;
+  }
+  return lines.join('\n');
+}
+
+/** Where a line goes that has so many before it, without those whose place is chance. */
+function placeAfter(lines: readonly string[], count: number): number {
+  let place = 0;
+  for (let seen = 0; seen < count && place < lines.length; place += 1) {
+    if (lines[place] !== fromParent) seen += 1;
+  }
+  return place;
 }

@@ -17,6 +17,9 @@ export interface Scenario {
   readonly act: (stage: Stage) => Promise<void>;
 }
 
+/** The parent of MIT's kpropd writes it while its child writes, too: its place is chance. */
+export const fromParent = 'waiting for a kprop connection';
+
 /** All that anyone could notice of a run. */
 export interface Observation {
   /** Exit status, or the signal that ended it. */

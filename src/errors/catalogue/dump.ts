@@ -1,5 +1,5 @@
 import { errnoText } from '../com-err.ts';
-import { errno, local, type Place, row, runDump, wait } from './row.ts';
+import { config, errno, local, type Place, row, runDump, wait } from './row.ts';
 
 /** What is wrong with a dump on the primary. */
 export const dumpRows = {
@@ -28,6 +28,25 @@ export const dumpRows = {
     comErr: errno,
     says: (d) => `cannot read the dump ${d.path}: ${errnoText(d.errno)}`,
     remedy: 'check the disk, and that -f names a file',
+  }),
+  'dump.not-native': row<{ reason: string }>({
+    fault: config,
+    comErr: 'Operation not supported',
+    says: (d) => `the database cannot be dumped without kdb5_util: ${d.reason}`,
+    remedy: 'use kdb5_util dump',
+  }),
+  'dump.database': row<{ path: string; reason: string }>({
+    fault: local,
+    comErr: (d) => d.reason,
+    says: (d) => `cannot read the database ${d.path}: ${d.reason}`,
+    remedy: (d) =>
+      `run this on the primary as root, and see what kdb5_util -d ${d.path} dump says of the database`,
+  }),
+  'dump.write': row<Place>({
+    fault: local,
+    comErr: (d) => `${errnoText(d.errno)} while writing the dump`,
+    says: (d) => `cannot write the dump ${d.path}: ${errnoText(d.errno)}`,
+    remedy: (d) => `make room on its disk, and let this user write to the folder of ${d.path}`,
   }),
   'dump.bad-size': row<{ bytes: number }>({
     fault: local,

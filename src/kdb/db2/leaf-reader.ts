@@ -47,14 +47,9 @@ export class LeafReader {
     return this.#leaves.bytes;
   }
 
-  /** How many pages the file has. */
-  get pageCount(): number {
-    return this.#leaves.form.pageCount;
-  }
-
-  /** How many leaves have been read. */
-  get leavesRead(): number {
-    return this.#leavesSeen;
+  /** Whether the data are in pages of their own, and not behind the key. */
+  get isBig(): boolean {
+    return this.#chain !== 0;
   }
 
   /** Goes to the next record; false if there is none. @throws Db2Damage, errno */

@@ -7,6 +7,9 @@ export class Db2Damage extends Error {
   override readonly name = 'Db2Damage';
 }
 
+/** Not a btree at all: a hash file, perhaps, which libdb2 knows, too. */
+export class NotABtree extends Db2Damage {}
+
 /** What page 0 of a btree says, and how many pages the file has. */
 export interface Db2Form {
   readonly pageBytes: number;
@@ -22,7 +25,7 @@ export function db2FormOf(fd: number): Db2Form {
   const whole = readSync(fd, meta, 0, metaBytes, 0) === metaBytes;
   const littleEndian = view.getUint32(0, true) === btreeMagic;
   if (!whole || view.getUint32(0, littleEndian) !== btreeMagic) {
-    throw new Db2Damage('it is not a btree of libdb2');
+    throw new NotABtree('it is not a btree of libdb2');
   }
   const pageBytes = view.getUint32(8, littleEndian);
   if (view.getUint32(4, littleEndian) !== btreeVersion || !pageSizes.includes(pageBytes)) {

@@ -2,13 +2,11 @@ import { open } from 'node:fs/promises';
 
 import { errnoOf } from '../../errors/com-err.ts';
 import { KpropError } from '../../errors/kprop-error.ts';
+import type { DumpKind } from './header.ts';
 
 /** kdb5_util reads lines of any length; here the last one is searched for in this much of the end. */
 const tailBytes = 1 << 20;
 const headBytes = 256;
-
-/** A plain dump, or one for a full resynchronization, which kdb5_util loads with -i. */
-export type DumpKind = 'plain' | 'resync';
 
 /** Full dumps of every version, and the two forms that incremental propagation uses. */
 const knownHeader = /^(kdb5_util load_dump version \d+|ipropx? .*)$/;

@@ -48,7 +48,10 @@ export class LineWriter {
 
   /** TAB and the bytes in hex; -1 if there are none. */
   hexField(from: Uint8Array, start: number, count: number): void {
-    if (count === 0) return this.field(-1);
+    if (count === 0) {
+      this.field(-1);
+      return;
+    }
     const { bytes } = this;
     let at = this.length;
     bytes[at] = TAB;

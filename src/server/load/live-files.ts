@@ -189,7 +189,8 @@ export class Db2Files implements LoadGuard {
         if (!done) return;
         await this.#old.remove();
       }
-      for (const end of remains) await unlink(this.#temporary + end).catch(() => undefined);
+      for (const end of [...remains, loadersLock])
+        await unlink(this.#temporary + end).catch(() => undefined);
     }).catch(() => undefined);
   }
 
@@ -269,10 +270,11 @@ function isNothingLost(live: Stats | undefined, before: Stats | undefined): bool
 }
 
 /**
- * Endings of the files that an interrupted kdb5_util load leaves, but for its lock: whoever waits for
- * that would hold the lock of a file without a name.
+ * Endings of the files that an interrupted kdb5_util load leaves. Its lock alone tells nothing: a native
+ * load leaves it, too, since whoever waits for it must not get the lock of a file without a name.
  */
 const remains = ['', '.kadm5', '.kadm5.lock'];
+const loadersLock = '.ok';
 const busy = { code: 'EBUSY' };
 const loaderMillis = 2_000;
 /** No write of a KDC and no dump holds the database for longer than this. */

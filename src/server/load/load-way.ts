@@ -1,4 +1,4 @@
-import type { DumpKind } from '../../kdb/dump/completeness.ts';
+import type { DumpKind } from '../../kdb/dump/header.ts';
 import type { LoadEvent } from '../events.ts';
 
 /** A dump that has arrived, is complete, and lies in its place. */

@@ -3,7 +3,7 @@ import { resolve as resolvePath } from 'node:path';
 
 import { errnoOf } from '../../errors/com-err.ts';
 import { KpropError } from '../../errors/kprop-error.ts';
-import type { DumpKind } from '../../kdb/dump/completeness.ts';
+import type { DumpKind } from '../../kdb/dump/header.ts';
 
 export interface LoaderOptions {
   /** Path of kdb5_util or of a program that replaces it; PATH is not searched. */

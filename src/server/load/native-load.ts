@@ -76,7 +76,8 @@ export class NativeLoad implements EarlyLoad {
 
   async commit(dump: CompleteDump): Promise<void> {
     try {
-      let failure = await this.#load(dump);
+      const fit = dump.kind === 'plain' || this.#o.log !== undefined;
+      let failure = fit ? await this.#load(dump) : noLog;
       if (isNoRoom(failure) && (await dropPrevious(this.#o.database))) {
         await this.#clear();
         failure = await this.#load(dump);
@@ -227,6 +228,14 @@ export class NativeLoad implements EarlyLoad {
     this.#o.onEvent({ kind: 'notice', text });
   }
 }
+
+/** What kdb5_util would say of it: Iprop not enabled. */
+const noLog: BuildFailure = {
+  kind: 'refusal',
+  verdict: 'hand-over',
+  line: 1,
+  reason: 'it is a resync dump, and iprop_enable is not set',
+};
 
 type Refusal = Extract<BuildFailure, { kind: 'refusal' }>;
 

@@ -86,6 +86,8 @@ async function lockByName(path: string, signal: AbortSignal): Promise<FileHandle
     const file = await open(path, O_RDWR | O_CREAT | O_NOFOLLOW, 0o600);
     try {
       await lockFileAsync(file.fd, 'exclusive', { signal });
+      // The umask may have removed even the owner's permission.
+      if (((await file.stat()).mode & 0o600) !== 0o600) await file.chmod(0o600);
       // The holder before may have removed it, as kdb5_util does.
       if (isSameFile(await file.stat(), await statOf(path))) return file;
     } catch (error) {

@@ -64,8 +64,9 @@ export async function waysToLoad(options: ServeOptions, place: LoadPlace): Promi
   if (mode === 'native' && against !== undefined)
     throw notSafe(mode, `is not possible: ${against}`);
   if (database === undefined || against !== undefined || !['auto', 'native'].includes(mode)) {
-    const why = against === undefined || mode !== 'auto' ? '' : `: ${against}`;
-    return { ways: byProgram, guard, described: `loads with ${basename(loader.path)}${why}` };
+    const described =
+      mode === 'auto' && isKdb5Util ? `loads with kdb5_util: ${against}` : undefined;
+    return { ways: byProgram, guard, described };
   }
   const fallback = mode === 'auto' ? byProgram : undefined;
   const ways = waysWithout(options, loader, { ...place, database, guard, fallback });

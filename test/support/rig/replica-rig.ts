@@ -77,6 +77,7 @@ export class ReplicaRig {
       acl: replica.acl,
       file: replica.fromMaster,
       loader: { path: kdb5Util, environment: replica.env() },
+      load: 'kdb5_util',
       onEvent: (event) => events.push(event),
       ...o,
       limits: { authenticateMillis: 1_000, idleMillis: 600, totalMillis: 20_000, ...o.limits },
