@@ -314,3 +314,39 @@ function placeAfter(lines: readonly string[], count: number): number {
   }
   return place;
 }
+
+function handShake({ stderr, syslog }: Parameters<Change>[0]): ReturnType<Change> {
+  const text = /Error in krb5_recvauth: .*/.exec(syslog)?.[0];
+  if (text === undefined) return {};
+  return { stderr: stderr.replace(/^krb5_recvauth.*$/m, (line) => `${line}\n${text}`) };
+}
+
+function survives(text: string): Change {
+  return ({ stderr }) => ({
+    end: 'SIGTERM',
+    stderr: `${stderr}${text}\n`,
+    syslog: `<29>kpropd[PID]: ${text}`,
+  });
+}
+
+function notLoaded(fault: string): Change {
+  return (mit, ours) => ({
+    stderr: mit.stderr.replace(
+      /calling kdb5_util[\s\S]*\(1\)\n/,
+      `kpropd: the dump in ${temporary} was not loaded: it ${fault}\n`,
+    ),
+    files: without(mit.files, /from_master /),
+    ...told(`the dump was not loaded: it ${fault}`)(mit, ours),
+  });
+}
+
+function inEach(names: readonly string[], change: Change): Record<string, Change> {
+  return Object.fromEntries(names.map((name) => [name, change]));
+}
+
+function without(lines: string, pattern: RegExp): string {
+  return lines
+    .split('\n')
+    .filter((line) => !pattern.test(line))
+    .join('\n');
+}
