@@ -1,4 +1,10 @@
 export {
+  type DumpDatabaseOptions,
+  type DumpProgress,
+  type DumpReport,
+  dumpDatabase,
+} from './client/dump-database.ts';
+export {
   type DumpStream,
   type PropagateEvent,
   type PropagateLimits,
@@ -17,12 +23,13 @@ export {
 export { type ConfigFiles, loadKrb5Config } from './host/config-files.ts';
 export { chooseReplayCache, type ReplayVariables } from './host/replay-choice.ts';
 export { fileReplayCache, type ReplayFileOptions } from './host/replay-file.ts';
+export type { DumpFormat } from './kdb/dump/dump-version.ts';
 export type { DumpKind } from './kdb/dump/header.ts';
 export { type Ambient, systemAmbient } from './protocol/ambient.ts';
 export type { Krb5Config } from './protocol/krb5/formats/krb5-config.ts';
 export { memoryReplayCache, type ReplayCache } from './protocol/krb5/session/replay.ts';
 export type { LoadRun } from './server/load/loader.ts';
-export type { LoadMode, ServeLimits } from './server/options.ts';
+export type { LoadMode, ServeLimits, VerifyMode } from './server/options.ts';
 export {
   type KpropServer,
   type ServeOptions,

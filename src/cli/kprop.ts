@@ -13,6 +13,7 @@ import type { CredentialSource } from '../ticket/credentials.ts';
 import { readDefaultPaths } from './defaults.ts';
 import { exposureOf, keytabPath } from './exposed-files.ts';
 import { getopt } from './getopt.ts';
+import { makeDump } from './kprop/make-dump.ts';
 import { mitLines, senderHintLine } from './report.ts';
 
 const program = 'kprop';
@@ -21,6 +22,7 @@ const additions = `Further options:
 \t--ccache NAME\ttake the ticket for the replica from this credential cache
 \t--gss\t\tlet the system's own Kerberos library get the ticket (optional package "kerberos")
 \t--expect PRINCIPAL\tsend the database to no replica but this one
+\t--from-database\tdump the database of this host first, instead of kdb5_util dump
 \t--confirm-timeout SECONDS
 \t\t\thow long the replica may take to load (7200); 0: no limit
 \t--help, --version
@@ -31,6 +33,8 @@ interface Arguments {
   readonly realm: string | undefined;
   readonly file: string | undefined;
   readonly debug: boolean;
+  /** Make the dump first. */
+  readonly fromDatabase: boolean;
   readonly port: string | undefined;
   readonly expect: string | undefined;
   readonly confirmMillis: number | undefined;
@@ -54,7 +58,7 @@ async function main(args: readonly string[]): Promise<number> {
   const stop = stopOnSignals();
   let dump: string;
   try {
-    const { config, paths } = await inInitialization(() => readConfiguration(env));
+    const { config, paths } = await inInitialization(() => readConfiguration(given, env));
     dump = given.file ?? paths.dump;
     const { keytab } = given;
     if (keytab !== undefined) {
@@ -64,6 +68,14 @@ async function main(args: readonly string[]): Promise<number> {
     const { credential } = given;
     if (credential.kind === 'keytab') warnOfExposure(keytabPath(credential.name, config));
     keepFreedMemory();
+    if (given.fromDatabase) {
+      await makeDump({
+        ...{ config, paths, signal: stop, environment: env },
+        file: dump,
+        realm: given.realm ?? config.defaultRealm,
+        onNotice: (text) => process.stderr.write(`hint: ${text}\n`),
+      });
+    }
     await propagate({
       host: given.host,
       port: given.port,
@@ -110,9 +122,12 @@ function warnOfExposure(path: string): void {
   if (text !== undefined) process.stderr.write(`hint: ${text}\n`);
 }
 
-function readConfiguration(env: NodeJS.ProcessEnv) {
+function readConfiguration({ fromDatabase }: Arguments, env: NodeJS.ProcessEnv) {
   const paths = readDefaultPaths();
-  return { paths, config: loadKrb5Config({ krb5ConfFiles: env.KRB5_CONFIG ?? paths.krb5Conf }) };
+  const krb5ConfFiles = env.KRB5_CONFIG ?? paths.krb5Conf;
+  // Only who reads the database needs to know where it is.
+  const kdcConfFile = fromDatabase ? (env.KRB5_KDC_PROFILE ?? paths.kdcConf) : undefined;
+  return { paths, config: loadKrb5Config({ krb5ConfFiles, kdcConfFile }) };
 }
 
 /** What the command line asks for, or the exit status if there is nothing left to do. */
@@ -121,6 +136,7 @@ function readArguments(args: readonly string[], env: NodeJS.ProcessEnv): Argumen
     ccache: true,
     gss: false,
     expect: true,
+    'from-database': false,
     'confirm-timeout': true,
     help: false,
     version: false,
@@ -161,6 +177,7 @@ function readArguments(args: readonly string[], env: NodeJS.ProcessEnv): Argumen
     realm: value('r') || undefined,
     file: value('f'),
     debug: has('d'),
+    fromDatabase: has('from-database'),
     port: value('P'),
     expect: value('expect'),
     confirmMillis: confirmSeconds === undefined ? undefined : Number(confirmSeconds) * 1000,

@@ -84,7 +84,8 @@ describe.each(['complete', 'streamed'] as const)('a dump that is loaded %s', (lo
 test('no space at all before the first load: the message says so', async () => {
   const environment = rig.lab.env('replica');
   const nowhere = join(disk, 'missing', 'principal');
-  const server = await rig.serve({ loader: { path: kdb5Util, database: nowhere, environment } });
+  const loader = { path: kdb5Util, database: nowhere, environment };
+  const server = await rig.serve({ loader });
   const refusal = await rig.failure(server.port);
   expect(refusal.message).toContain('No such file or directory while keeping the database');
   expect(server.errors).toMatchObject([{ code: 'loader.unprotected', phase: 'load' }]);

@@ -42,6 +42,12 @@ export const dumpRows = {
     remedy: (d) =>
       `run this on the primary as root, and see what kdb5_util -d ${d.path} dump says of the database`,
   }),
+  'dump.failed': row<{ path: string; status: number }>({
+    fault: local,
+    comErr: (d) => `${d.path} returned a bad exit status (${d.status})`,
+    says: (d) => `${d.path} dump returned a bad exit status (${d.status})`,
+    remedy: 'see what it said, and run kdb5_util dump by hand; nothing was sent',
+  }),
   'dump.write': row<Place>({
     fault: local,
     comErr: (d) => `${errnoText(d.errno)} while writing the dump`,

@@ -58,6 +58,7 @@ export class Judge {
     const beside = ['.ok', '.kadm5.lock'].map((ending) => database + ending);
     const file = await open(dump, 'r');
     try {
+      const headerBytes = await headerBytesOf(file);
       for (const path of beside) await writeFile(path, '', { mode: 0o600 });
       const args = ['-r', loader.realm, '-d', database, 'dump', '-'];
       const child = spawn(resolvePath(loader.path), args, {
@@ -67,7 +68,8 @@ export class Judge {
         signal,
       });
       const failed = once(child, 'error').then(([error]) => unable(error));
-      const compared = compare(child.stdout, file);
+      // At once: Node drops what nobody reads of a program that has ended.
+      const compared = compare(child.stdout, file, headerBytes);
       compared.catch(() => undefined);
       // A program that cannot be started closes its output, too, but only afterwards.
       const verdict = await Promise.race([failed, compared]);
@@ -112,11 +114,21 @@ export class Judge {
   }
 }
 
+/** How long the first line is, with its LF. */
+async function headerBytesOf(dump: FileHandle): Promise<number> {
+  const head = Buffer.alloc(longestHeaderBytes);
+  const { bytesRead } = await dump.read(head, 0, head.length, 0);
+  return head.subarray(0, bytesRead).indexOf(LF) + 1;
+}
+
 /** Whether what a program prints is a dump, but for its first line. */
-async function compare(output: AsyncIterable<Buffer>, dump: FileHandle): Promise<Verdict> {
+async function compare(
+  output: AsyncIterable<Buffer>,
+  dump: FileHandle,
+  headerBytes: number,
+): Promise<Verdict> {
   let piece = Buffer.alloc(64 << 10);
-  const head = await dump.read(piece, 0, longestHeaderBytes, 0);
-  let position = piece.subarray(0, head.bytesRead).indexOf(LF) + 1;
+  let position = headerBytes;
   // kdb5_util writes a plain dump, whose first line is another one than that of a resync dump.
   let inHeader = true;
   for await (const chunk of output) {

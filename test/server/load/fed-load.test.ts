@@ -55,7 +55,7 @@ describe('a load that begins while its dump arrives', () => {
     expect(leftOvers(rig)).toEqual([]);
   });
 
-  test.each(['streamed', 'complete', 'auto'] as const)(
+  test.each(['streamed', 'complete', 'kdb5_util'] as const)(
     '%s: a small dump is loaded',
     async (load) => {
       const server = await rig.serve({ load });
