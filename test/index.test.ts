@@ -13,6 +13,7 @@ test('the values that the package exports', () => {
   expect(Object.keys(library).sort()).toEqual([
     'KpropError',
     'chooseReplayCache',
+    'dumpDatabase',
     'fileReplayCache',
     'isKpropError',
     'loadKrb5Config',

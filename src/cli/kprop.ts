@@ -126,8 +126,8 @@ function readConfiguration({ fromDatabase }: Arguments, env: NodeJS.ProcessEnv) 
   const paths = readDefaultPaths();
   const krb5ConfFiles = env.KRB5_CONFIG ?? paths.krb5Conf;
   // Only who reads the database needs to know where it is.
-  const kdcConfFile = fromDatabase ? (env.KRB5_KDC_PROFILE ?? paths.kdcConf) : undefined;
-  return { paths, config: loadKrb5Config({ krb5ConfFiles, kdcConfFile }) };
+  const kdc = fromDatabase ? { kdcConfFile: env.KRB5_KDC_PROFILE ?? paths.kdcConf } : {};
+  return { paths, config: loadKrb5Config({ krb5ConfFiles, ...kdc }) };
 }
 
 /** What the command line asks for, or the exit status if there is nothing left to do. */

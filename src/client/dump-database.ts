@@ -201,6 +201,7 @@ async function writeRecords(
   }
   await flush();
   await written;
+  signal?.throwIfAborted();
   return soFar;
 }
 

@@ -37,7 +37,7 @@ export const dumpRows = {
   }),
   'dump.database': row<{ path: string; reason: string }>({
     fault: local,
-    comErr: (d) => d.reason,
+    comErr: 'the database cannot be read',
     says: (d) => `cannot read the database ${d.path}: ${d.reason}`,
     remedy: (d) =>
       `run this on the primary as root, and see what kdb5_util -d ${d.path} dump says of the database`,
@@ -45,6 +45,7 @@ export const dumpRows = {
   'dump.failed': row<{ path: string; status: number }>({
     fault: local,
     comErr: (d) => `${d.path} returned a bad exit status (${d.status})`,
+    toPeer: () => 'the database cannot be dumped',
     says: (d) => `${d.path} dump returned a bad exit status (${d.status})`,
     remedy: 'see what it said, and run kdb5_util dump by hand; nothing was sent',
   }),
