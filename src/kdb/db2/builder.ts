@@ -110,6 +110,7 @@ export class DatabaseBuilder {
     this.#policyTree.reserve(2 * end + 128);
     while (f.at < end) {
       f.line += 1;
+      if (this.#ended) f.refuse('lines follow the line End, which kdb5_util would not read');
       if (this.#policies === undefined && f.skip(princ)) this.#readPrincipal();
       else this.#readOther();
     }
@@ -122,7 +123,6 @@ export class DatabaseBuilder {
 
   #readOther(): void {
     const f = this.#fields;
-    if (this.#ended) f.refuse('lines follow the line End, which kdb5_util would not read');
     if (this.#header === undefined) this.#readHeader();
     else if (f.skip(policy)) {
       this.#policies ??= new PolicyLines(f, this.#policyTree, this.#header.policyFields);
