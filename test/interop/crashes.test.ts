@@ -139,7 +139,10 @@ function kill(pid: number): void {
 }
 
 async function restart(): Promise<void> {
-  if (!kpropd.process.running) kpropd = await lab.startOurKpropd({ port: kpropd.port });
+  if (kpropd.process.running) return;
+  // Which of the two ways of loading it is, is chance, too.
+  const args = [oneOf(['--load=auto', '--load=kdb5_util'])];
+  kpropd = await lab.startOurKpropd({ port: kpropd.port, args });
 }
 
 /** MIT's kprop or ours. */

@@ -22,8 +22,8 @@ type Names = Map<string, File>;
 
 /** What strace is to be told for a log that this file can read. */
 export const powerCutTrace = [
-  ...['-f', '-qq', '-yy', '-xx', '-s', '8192', '-e', 'signal=none', '-e'],
-  'trace=openat,lseek,write,writev,sendmsg,sendto,fsync,fdatasync,rename,link,unlink',
+  ...['-f', '-qq', '-yy', '-xx', '-s', '1048576', '-e', 'signal=none', '-e'],
+  'trace=openat,lseek,write,pwrite64,writev,sendmsg,sendto,fsync,fdatasync,rename,link,unlink',
 ];
 
 /**
@@ -115,7 +115,9 @@ function stepsOf(log: string, folder: string): readonly Step[] {
     }
     const resumed = /^<\.\.\. \w+ resumed>(.*)$/.exec(text);
     const line = resumed ? `${unfinished.get(pid) ?? ''}${resumed[1]}` : text;
-    const [, call = '', rest = ''] = /^(\w+)\((.*)\) += \d+/.exec(line) ?? [];
+    const [, name = '', rest = ''] = /^(\w+)\((.*)\) += \d+/.exec(line) ?? [];
+    const placed = name === 'pwrite64';
+    const call = placed ? 'write' : name;
     const strings = [...rest.matchAll(/"((?:\\x[0-9a-f]{2})*)"/g)].map(([, hex = '']) =>
       Buffer.from(hex.replaceAll('\\x', ''), 'hex'),
     );
@@ -136,8 +138,8 @@ function stepsOf(log: string, folder: string): readonly Step[] {
       continue;
     }
     const data = strings[0] ?? Buffer.alloc(0);
-    const offset = positions.get(path) ?? 0;
-    if (call === 'write') positions.set(path, offset + data.length);
+    const offset = placed ? Number(/, (\d+)$/.exec(rest)?.[1]) : (positions.get(path) ?? 0);
+    if (name === 'write') positions.set(path, offset + data.length);
     steps.push({ call, path, to: `${strings[1] ?? ''}`, offset, data, line });
   }
   return steps;
