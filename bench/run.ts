@@ -12,6 +12,7 @@ import { parseArgs } from 'node:util';
 import { Lab, packageRoot } from '../test/support/lab/lab.ts';
 import { makeSyntheticDump, type SyntheticDump } from '../test/support/lab/synthetic-dump.ts';
 import { atRest } from './at-rest.ts';
+import { dump } from './dump.ts';
 import { enctypes } from './enctypes.ts';
 import { fanOut } from './fan-out.ts';
 import { receivers, senders } from './fan-out-roles.ts';
@@ -34,6 +35,7 @@ const parts: readonly Part[] = [
   wire,
   enctypes,
   load,
+  dump,
   small,
   stranger,
   atRest,
