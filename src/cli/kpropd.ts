@@ -119,10 +119,11 @@ function serveOptions(
   warn();
   let replay: ServeOptions['replay'];
   const database = given.database ?? config.databasePath(realm);
+  const loader = { path: given.kdb5Util ?? paths.kdb5Util, access: 'execute' } as const;
   const needs: readonly Need[] = [
+    ...(given.load === 'native' ? [] : [loader]),
     { path: keytab, access: 'read' },
     { path: acl, access: 'read' },
-    { path: given.kdb5Util ?? paths.kdb5Util, access: 'execute' },
     { path: dirname(file), access: 'write' },
     ...(database === undefined ? [] : [{ path: dirname(database), access: 'write' } as const]),
   ];
@@ -144,7 +145,7 @@ function serveOptions(
       if (given.user !== undefined) becomeUser(given.user, needs);
     },
     loader: {
-      path: given.kdb5Util ?? paths.kdb5Util,
+      path: loader.path,
       database: given.database,
       builtInDatabase: paths.database,
       environment: loaderEnvironment(process.env),
