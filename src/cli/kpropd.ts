@@ -11,7 +11,7 @@ import { inInitialization, inPhase } from '../errors/kprop-error.ts';
 import { loadKrb5Config } from '../host/config-files.ts';
 import { openDescriptorOutlet } from '../host/descriptor-outlet.ts';
 import { moveOffStdio } from '../host/libc.ts';
-import { keepFreedMemory, releaseMemory } from '../host/memory.ts';
+import { keepFreedMemory } from '../host/memory.ts';
 import { writeOwnFile } from '../host/own-file.ts';
 import { chooseReplayCache } from '../host/replay-choice.ts';
 import { openSyslog } from '../host/syslog.ts';
@@ -25,6 +25,7 @@ import { becomeUser, type Need } from './kpropd/become-user.ts';
 import { isDaemonChild, startDaemon, tellParent } from './kpropd/daemon.ts';
 import { LineLimit } from './kpropd/line-limit.ts';
 import { KpropdLog } from './kpropd/log.ts';
+import { releaseAtRest } from './kpropd/rest.ts';
 import { activatedDescriptor, notify, takeActivation } from './kpropd/systemd.ts';
 
 const noIprop =
@@ -161,33 +162,6 @@ function serveOptions(
     },
   };
 }
-
-/**
- * How long after the last connection memory is given back to the system. It must be more than five
- * seconds: V8 shrinks its young generation, up to 32 MB, only if little was allocated in that time
- * (heap.cc, ReduceNewSpaceSize and CurrentAllocationThroughputInBytesPerMillisecond).
- */
-const restMillis = 7000;
-
-/**
- * Gives memory back to the system after a rest, and once more after another: the first time leaves some
- * of it when the machine is busy. What it returns begins the rest anew, so that many connections in a
- * row cost no more than the last.
- */
-function releaseAtRest(): () => void {
-  let left = timesReleased;
-  const timer = setTimeout(() => {
-    releaseMemory();
-    left -= 1;
-    if (left > 0) timer.refresh();
-  }, restMillis).unref();
-  return () => {
-    left = timesReleased;
-    timer.refresh();
-  };
-}
-
-const timesReleased = 2;
 
 /** Serves one connection that inetd, xinetd or systemd handed over. */
 async function serveInherited(fd: number, options: ServeOptions): Promise<number> {

@@ -13,6 +13,7 @@ import type { LoadJob, LoadWays } from './load-way.ts';
 import { loadDump } from './loader.ts';
 import { reasonAgainstNative } from './native-conditions.ts';
 import { NativeLoad, threadFromBytes } from './native-load.ts';
+import { isOtherLoading, whenNobodyLoads } from './other-loads.ts';
 import { ReplicaLog } from './replica-log.ts';
 
 /** A smaller dump has arrived completely before the first of it is written. */
@@ -56,7 +57,8 @@ export async function waysToLoad(options: ServeOptions, place: LoadPlace): Promi
   const database = databaseOf(loader, place);
   const asDb2 = library === 'db2' && (isKdb5Util || mode === 'native');
   const guard = asDb2 ? guardOf(options, loader, place) : noGuard;
-  const byProgram = waysOfProgram(options, loader, { asDb2, realm, guard });
+  const known = asDb2 ? database : undefined;
+  const byProgram = waysOfProgram(options, loader, { asDb2, realm, guard, database: known });
   const against =
     isKdb5Util || mode === 'native'
       ? await reasonAgainstNative({ library, database })
@@ -76,18 +78,34 @@ export async function waysToLoad(options: ServeOptions, place: LoadPlace): Promi
 function waysOfProgram(
   { load: mode = 'auto' }: ServeOptions,
   loader: LoaderProgram,
-  o: { readonly asDb2: boolean; readonly realm: string; readonly guard: LoadGuard },
+  o: {
+    readonly asDb2: boolean;
+    readonly realm: string;
+    readonly guard: LoadGuard;
+    /** Of db2, if its place is known. */
+    readonly database: string | undefined;
+  },
 ): LoadWays {
-  const { guard } = o;
+  const { guard, database } = o;
   const loaderOptions = { ...loader, realm: o.realm };
   const fromFile = (job: LoadJob) =>
-    fileLoad((path, run) => loadDump(path, loaderOptions, run), guard, job);
+    fileLoad(
+      (path, run) => loadDump(path, loaderOptions, run),
+      guard,
+      job,
+      async (signal) => {
+        if (database !== undefined) await whenNobodyLoads(database, signal);
+      },
+    );
   const fromBytes = mode === 'streamed' ? 0 : streamedFromBytes;
   const streams = mode === 'streamed' || (mode !== 'complete' && o.asDb2);
   return {
     fromFile,
     whileArriving: (job, { kind, bytes }) =>
-      streams && kind === 'plain' && bytes >= fromBytes
+      streams &&
+      kind === 'plain' &&
+      bytes >= fromBytes &&
+      !(database !== undefined && isOtherLoading(database))
         ? new FedLoad({ ...job, loader: loaderOptions, guard, fromFile: fromFile(job) })
         : undefined,
   };
