@@ -29,6 +29,8 @@ export class NativeThread {
       workerData: order,
       // Flags of the program that uses the library are not for this thread.
       execArgv: [],
+      // It makes few objects; by default V8 would let 48 MB of them pile up.
+      resourceLimits: { maxYoungGenerationSizeMb: 8 },
     });
     this.#worker.on('message', (answer: WorkerAnswer) => {
       if (answer.to === 'grow') this.#onFailure(answer.failure);

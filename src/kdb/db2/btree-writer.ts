@@ -17,7 +17,7 @@ import { Separators } from './separators.ts';
 
 /** A record whose key and data are longer than this has its data in pages of their own. */
 export const smallRecordBytes = Math.floor((pageBytes - headerBytes) / 2) - 14;
-const pagesAtOnce = 1024;
+const pagesAtOnce = 256;
 
 /**
  * Writes a btree of libdb2 from records that come in the order of their keys, with full leaves, in the

@@ -88,7 +88,8 @@ class Check {
         const next = roundUp(offset + itemBytes + keyBytes);
         const plain = window.bytes[start + offset + 8] === 0;
         if (!plain || next > newPageBytes) throw window.damaged(page);
-        const own = window.bytes.slice(key, key + keyBytes);
+        // Many small ones share their memory.
+        const own = Buffer.from(window.bytes.subarray(key, key + keyBytes));
         // The first key is that of the page itself, by which its parent leads to it.
         const good = item === 0 ? same(own, least) : isGreater(own, below.at(-1)?.least ?? least);
         if (!good) throw window.damaged(page);
