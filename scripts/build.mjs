@@ -41,6 +41,18 @@ function build() {
       .map((file) => join(source, 'cli', file))
       .filter(isProgram),
   );
+  // A thread loads one file sooner than twenty.
+  buildSync({
+    entryPoints: [join(source, 'server/native-worker.ts')],
+    outfile: join(target, 'server/native-worker.js'),
+    bundle: true,
+    format: 'esm',
+    platform: 'node',
+    target: 'node20',
+    external: ['koffi'],
+    absWorkingDir: root,
+    logLevel: 'warning',
+  });
 }
 
 // CommonJS without white space: Node starts it 25 ms sooner than a module.
