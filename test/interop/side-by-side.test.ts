@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
@@ -61,10 +62,12 @@ test(`logins, loads and dumps for ${seconds} s`, { timeout: (seconds + 60) * 100
     const text = comparable(withoutLogins(readFileSync(path, 'latin1')));
     if (!texts.includes(text)) throw new Error('a dump is neither of the two databases');
     counts.dumps += 1;
+    // A loop without a pause keeps the shared lock nearly all the time.
+    await sleep(30);
   });
   await Promise.all([loads(0), loads(1), logins, dumping]);
   expect(errors).toEqual([]);
-  for (const count of Object.values(counts)) expect(count).toBeGreaterThan(3);
+  for (const count of Object.values(counts)) expect(count).toBeGreaterThan(1);
   console.log(`${seconds} s side by side: ${JSON.stringify(counts)}`);
 });
 
