@@ -27,6 +27,12 @@ export interface Sample {
 export interface PropagationOptions {
   /** In place of kdb5_util. */
   readonly loader?: string;
+  /** Further arguments of kpropd. */
+  readonly args?: readonly string[];
+  /** Further variables of its environment. */
+  readonly env?: NodeJS.ProcessEnv;
+  /** Called when kprop starts, with the number of kpropd's process. */
+  readonly onStart?: (kpropdPid: number) => void;
 }
 
 /** Takes the place of kdb5_util where only the wire is measured. */
@@ -47,6 +53,7 @@ export async function propagateOnce(
     const args = lab.kpropArgs({ port: kpropd.port, file: dump.path });
     const [program, before] =
       pairing.kprop === 'mit' ? ['/usr/sbin/kprop', []] : [process.execPath, [ourProgram('kprop')]];
+    o.onStart?.(kpropd.process.pid);
     const receiver = observe(kpropd.process.pid);
     const started = performance.now();
     const kprop = lab.start(program, [...before, ...args]);

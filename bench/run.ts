@@ -20,6 +20,7 @@ import { hostile } from './hostile.ts';
 import { attackers, farAway } from './hostile-roles.ts';
 import { limits, sink } from './limits.ts';
 import { load } from './load.ts';
+import { logins } from './logins.ts';
 import { memory } from './memory.ts';
 import type { Bench, Figure, Part } from './part.ts';
 import { scale } from './scale.ts';
@@ -35,6 +36,7 @@ const parts: readonly Part[] = [
   wire,
   enctypes,
   load,
+  logins,
   dump,
   small,
   stranger,
