@@ -1,16 +1,16 @@
 import { defineConfig } from 'vitest/config';
 
-/** A thread cannot be started from TypeScript: tests use the one that was built. */
-const builtThread = {
-  name: 'built-thread',
+/** Neither a thread nor a process can be started from TypeScript: tests use those that were built. */
+const builtParts = {
+  name: 'built-parts',
   transform(code: string, id: string) {
-    if (!id.endsWith('src/server/native-thread.ts')) return undefined;
-    return code.replace('../server/native-worker.js', '../../dist/server/native-worker.js');
+    if (!/src\/server\/(native-thread|applier)\.ts$/.test(id)) return undefined;
+    return code.replace(/'\.\.\/server\/([a-z-]+\.js)'/, "'../../dist/server/$1'");
   },
 };
 
 export default defineConfig({
-  plugins: [builtThread],
+  plugins: [builtParts],
   test: {
     include: ['test/**/*.test.ts'],
     // They need an engine: npm run test:containers

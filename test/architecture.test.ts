@@ -77,7 +77,8 @@ describe.each(files)('%s', (file) => {
   test('leaves to others what is not its business', () => {
     const code = withoutComments(text);
     // The file that runs as a process of its own speaks with its parent as a program does.
-    const isProgram = room?.name === 'cli' || file === 'ticket/gss-worker.ts';
+    const isProgram =
+      room?.name === 'cli' || /^(ticket\/gss-worker|server\/applier-process)\.ts$/.test(file);
     if (!isProgram) {
       expect(code).not.toMatch(/\bprocess\s*\.\s*(env|exit|exitCode|argv|stdin|stdout|stderr)\b/);
       expect(code).not.toMatch(/\bprocess\s*\[/);

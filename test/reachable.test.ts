@@ -39,6 +39,7 @@ test('the entries are found, and what is declared', () => {
     'cli/kpropd.ts',
     'client/propagate.ts',
     'index.ts',
+    'server/applier-process.ts',
     'server/native-worker.ts',
     'server/serve.ts',
     'ticket/gss-worker.ts',

@@ -28,9 +28,6 @@ import { KpropdLog } from './kpropd/log.ts';
 import { releaseAtRest } from './kpropd/rest.ts';
 import { activatedDescriptor, notify, takeActivation } from './kpropd/systemd.ts';
 
-const noIprop =
-  'iprop_enable is set, but incremental propagation is not implemented yet: full propagations are served, and this replica does not poll its primary';
-
 // Output that nobody reads any more must not stop a propagation.
 for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
 
@@ -54,7 +51,6 @@ async function main(args: readonly string[]): Promise<number | undefined> {
       'Unable to get default realm',
       () => given.realm ?? config.defaultRealm,
     );
-    if (config.ipropEnable(realm)) log.note(noIprop);
     keepFreedMemory();
     const options = serveOptions(given, paths, { config, realm }, log);
     const activation = takeActivation(process.env);
@@ -65,7 +61,8 @@ async function main(args: readonly string[]): Promise<number | undefined> {
     const foreground = given.debug || given.foreground || activation !== undefined;
     if (!foreground && !isDaemonChild()) return await startDaemon();
     const listener = activation === undefined ? {} : { descriptor: activatedDescriptor };
-    return await serveStandalone(given, { ...options, ...listener }, log);
+    const polls = config.ipropEnable(realm);
+    return await serveStandalone(given, { ...options, ...listener }, { log, polls });
   } catch (error) {
     log.failure(error);
     tellStarter(log.linesOf(error, { all: isDaemonChild() }), given);
@@ -154,6 +151,17 @@ function serveOptions(
     load: given.load,
     verify: given.verify,
     requireEnctype: given.requireEnctype,
+    incremental: {
+      adminServer: given.adminServer,
+      // MIT's kpropd has -F for the full propagation alone; updates then go into another database.
+      databaseArguments: [
+        ...(given.database === undefined ? [] : [`dbname=${given.database}`]),
+        ...given.databaseArguments,
+      ],
+      builtInDatabase: paths.database,
+      environment: loaderEnvironment(process.env),
+      once: given.once,
+    },
     ...given.limits,
     onEvent: (event) => {
       // Both files are read anew for every connection.
@@ -189,7 +197,7 @@ async function serveInherited(fd: number, options: ServeOptions): Promise<number
 async function serveStandalone(
   given: Arguments,
   options: ServeOptions,
-  log: KpropdLog,
+  { log, polls }: { readonly log: KpropdLog; readonly polls: boolean },
 ): Promise<number | undefined> {
   let server: KpropServer | undefined;
   const finish = (code: number) => {
@@ -202,7 +210,7 @@ async function serveStandalone(
   let complaint: string | undefined;
   server = await serveKprop({
     ...options,
-    once: given.once,
+    once: given.once && !polls,
     onListening: () => {
       // While we are still root: its folder may be root's.
       complaint = writePidFile(given.pidFile);
@@ -210,8 +218,9 @@ async function serveStandalone(
     },
     onEvent: (event) => {
       options.onEvent?.(event);
+      if (event.kind === 'poll' && event.poll.kind === 'done') finish(0);
       if (event.kind !== 'closed') return;
-      if (given.once) finish(0);
+      if (given.once && !polls) finish(0);
       else rest();
     },
   });
@@ -221,7 +230,7 @@ async function serveStandalone(
     tellStarter([`${program}: ${complaint}`], given);
     return 1;
   }
-  handleSignals(server, log);
+  handleSignals(server, log, polls);
   if (isDaemonChild()) {
     process.chdir('/');
     tellParent('ready');
@@ -233,7 +242,7 @@ async function serveStandalone(
   return undefined;
 }
 
-function handleSignals(server: KpropServer, log: KpropdLog): void {
+function handleSignals(server: KpropServer, log: KpropdLog, polls: boolean): void {
   let asked = false;
   for (const name of ['SIGTERM', 'SIGINT'] as const) {
     process.on(name, () => {
@@ -251,7 +260,10 @@ function handleSignals(server: KpropServer, log: KpropdLog): void {
   process.on('SIGHUP', () =>
     log.note('SIGHUP: the ACL and the keytab are read for every connection'),
   );
-  process.on('SIGUSR1', () => log.note('SIGUSR1: there is no primary to poll'));
+  process.on('SIGUSR1', () => {
+    if (polls) server.pollNow();
+    else log.note('SIGUSR1: there is no primary to poll');
+  });
 }
 
 /** Ends this process by the signal itself, so that its parent sees which one it was. */

@@ -219,8 +219,8 @@ class Scratch {
 
 async function lastUpdate(config: Krb5Config, realm: string, database: string) {
   if (!config.ipropEnable(realm)) throw notNative('iprop_enable is not set for a resync dump');
-  const path = config.ipropLogfile(realm) ?? `${config.databaseName(realm) ?? database}.ulog`;
-  const log = await UpdateLog.open(path, config.ipropLogSize(realm)).catch((cause: unknown) => {
+  const { path, slots } = config.updateLog(realm, database);
+  const log = await UpdateLog.open(path, slots).catch((cause: unknown) => {
     throw unreadable(path, errnoText(errnoOf(cause)), cause);
   });
   try {

@@ -16,8 +16,8 @@ import type { Krb5Config } from '../protocol/krb5/formats/krb5-config.ts';
 import { nameTypes, Principal } from '../protocol/krb5/messages/principal.ts';
 import { sendauth } from '../protocol/krb5/session/sendauth.ts';
 import { type CredentialSource, obtainCredential } from '../ticket/credentials.ts';
+import { dial } from '../ticket/dial.ts';
 import { untilAborted } from '../ticket/until-aborted.ts';
-import { dial } from './dial.ts';
 import { type DumpFile, openDumpFile } from './dump-file.ts';
 
 /** A dump that is not a file: its size in bytes, and its bytes, such as a Readable. */

@@ -1,4 +1,5 @@
 import { closeSync, constants, fstatSync, ftruncateSync, openSync, writeSync } from 'node:fs';
+import { open, rename, unlink } from 'node:fs/promises';
 
 /**
  * Writes a small file to a path where somebody else may have planted one: never through a symbolic
@@ -22,4 +23,23 @@ export function writeOwnFile(path: string, text: string, mode: number): void {
   } finally {
     closeSync(fd);
   }
+}
+
+/**
+ * Replaces a file as a whole, for its owner alone: whoever reads it finds the old text or the new one,
+ * after a power cut, too. @throws errno
+ */
+export async function replaceOwnFile(path: string, text: string): Promise<void> {
+  const fresh = `${path}.new`;
+  await unlink(fresh).catch(() => undefined);
+  const file = await open(fresh, 'wx', 0o600);
+  try {
+    // The umask may have removed even the owner's permission.
+    await file.chmod(0o600);
+    await file.writeFile(text);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+  await rename(fresh, path);
 }

@@ -4,6 +4,7 @@ import type { ReplayCache } from '../protocol/krb5/session/replay.ts';
 import type { ConnectionEvent } from './events.ts';
 import type { DroppedEvent } from './listen/drop-tally.ts';
 import type { LoadRun } from './load/loader.ts';
+import type { PollEvent } from './poll/poller.ts';
 
 /** `streamed` and `complete` are two ways in which kdb5_util gets the dump. */
 export const loadModes = ['auto', 'native', 'kdb5_util', 'streamed', 'complete'] as const;
@@ -23,6 +24,21 @@ export interface ServeLimits {
   readonly totalMillis: number;
   /** The idle limit of propagations that are still arriving when the server is closed. */
   readonly stallMillis: number;
+}
+
+/** How a replica polls its primary (docs/incremental.md). What is absent, the configuration says. */
+export interface IncrementalOptions {
+  /** The primary's name, with or without a port; `admin_server` unless given. */
+  readonly adminServer?: string | undefined;
+  /** Arguments of the database module, such as dbname=PATH (`-x` of kpropd). */
+  readonly databaseArguments?: readonly string[] | undefined;
+  /** Where MIT's programs have their database if the configuration says nothing. */
+  readonly builtInDatabase: string;
+  /** What MIT's libraries read: KRB5_CONFIG, KRB5_KDC_PROFILE. */
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  readonly pollSeconds?: number | undefined;
+  /** Polls until the first answer that is not the need of a full resync; the event `done` follows. */
+  readonly once?: boolean | undefined;
 }
 
 export interface ServeOptions {
@@ -91,6 +107,8 @@ export interface ServeOptions {
   readonly maxDumpBytes?: number | undefined;
   /** Stops listening after the first connection. */
   readonly once?: boolean | undefined;
+  /** Follows the updates of a primary as well, where the realm's configuration enables that. */
+  readonly incremental?: IncrementalOptions | undefined;
   readonly replay?: ReplayCache | undefined;
   readonly ambient?: Ambient | undefined;
   /**
@@ -112,4 +130,8 @@ export function tell({ onEvent }: Pick<ServeOptions, 'onEvent'>, event: ServerEv
 }
 
 /** An event of one connection; `connection` counts from 1, and 0 is the listener's. */
-export type ServerEvent = (ConnectionEvent | DroppedEvent) & { readonly connection: number };
+export type ServerEvent = (
+  | ConnectionEvent
+  | DroppedEvent
+  | { readonly kind: 'poll'; readonly poll: PollEvent }
+) & { readonly connection: number };

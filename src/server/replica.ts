@@ -18,6 +18,8 @@ import { SpoolRoom } from './spool/spool.ts';
 
 /** What all connections of one server share. */
 export interface Replica {
+  readonly realm: string;
+  readonly config: Krb5Config;
   readonly services: readonly [Principal, ...Principal[]];
   readonly anyHost: boolean;
   readonly permittedEnctypes: readonly number[];
@@ -46,6 +48,8 @@ export async function describeReplica(options: ServeOptions): Promise<Replica> {
   const ambient = options.ambient ?? systemAmbient();
   const loading = await waysToLoad(options, { config, realm, ambient });
   return {
+    realm,
+    config,
     services: names.map((name) => Principal.of(realm, ['host', name], nameTypes.srvHst)) as [
       Principal,
       ...Principal[],

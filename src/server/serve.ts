@@ -4,11 +4,14 @@ import { ConnectionRegistry } from './listen/connections.ts';
 import { Listeners } from './listen/listeners.ts';
 import { readInto } from './listen/read-into.ts';
 import { type ServeOptions, type ServerEvent, tell } from './options.ts';
+import { Resyncs, startPoller } from './poll/start-poller.ts';
 import { describeReplica, type Replica } from './replica.ts';
 
 export type { ServeOptions, ServerEvent };
 
 export interface KpropServer {
+  /** Polls the primary now (SIGUSR1 of kpropd), if this replica follows one. */
+  pollNow(): void;
   /** Where it listens, such as "[::]:754"; the first address if there are several. */
   readonly address: string;
   /** All addresses. */
@@ -26,7 +29,14 @@ export interface KpropServer {
 /** Runs a replica: listens, and loads what its primary sends. @throws config.*, server.listen */
 export async function serveKprop(options: ServeOptions): Promise<KpropServer> {
   const replica = await describeReplica(options);
-  const connections = new ConnectionRegistry(replica, options);
+  const resyncs = new Resyncs((resync) => poller?.resyncEnded(resync));
+  const connections = new ConnectionRegistry(replica, {
+    ...options,
+    onEvent: (event) => {
+      options.onEvent?.(event);
+      resyncs.note(event);
+    },
+  });
   const listeners = await Listeners.open(
     options,
     (socket, all) => {
@@ -38,7 +48,9 @@ export async function serveKprop(options: ServeOptions): Promise<KpropServer> {
   );
   connections.watchAcl();
   await sweep(replica, options);
+  const poller = startPoller(replica, options, resyncs);
   return {
+    pollNow: () => poller?.pollNow(),
     address: listeners.addresses[0] ?? '',
     addresses: listeners.addresses,
     port: listeners.port,
@@ -46,8 +58,7 @@ export async function serveKprop(options: ServeOptions): Promise<KpropServer> {
     close: async ({ abort = false } = {}) => {
       const closed = listeners.close();
       connections.end(abort ? 'all' : 'unhurried');
-      await connections.idle();
-      await closed;
+      await Promise.all([connections.idle(), poller?.close(), closed]);
     },
   };
 }

@@ -20,7 +20,7 @@ const told: Readonly<Record<string, readonly string[]>> = {
 
 /** Errors that arise before there is a peer, or on the primary before it says anything. */
 const neverTold =
-  /^(config|keytab|ccache|gss|kdc)\.|^network\.unresolved$|^peer\.refused$|^server\.(listen|timeout)$/;
+  /^(config|keytab|ccache|gss|kdc|iprop|rpc|ulog)\.|^network\.unresolved$|^peer\.refused$|^server\.(listen|timeout)$/;
 
 const codes = (Object.keys(catalogue) as ErrorCode[]).filter((code) => !neverTold.test(code));
 

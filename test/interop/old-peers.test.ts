@@ -5,13 +5,13 @@ import { join } from 'node:path';
 
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
-import { dial } from '../../src/client/dial.ts';
 import { readFrame, writeFrame } from '../../src/protocol/channel/frame.ts';
 import { channelOver } from '../../src/protocol/channel/stream-channel.ts';
 import { applicationVersion } from '../../src/protocol/kprop/dump.ts';
 import { hostAddressOf } from '../../src/protocol/krb5/messages/address.ts';
 import type { HostAddress } from '../../src/protocol/krb5/messages/parts.ts';
 import { recvauth } from '../../src/protocol/krb5/session/sendauth.ts';
+import { dial } from '../../src/ticket/dial.ts';
 import { comparable, Lab } from '../support/lab/lab.ts';
 import { pairingsOfOurs, runKprop, startKpropd, succeeded } from '../support/lab/pairings.ts';
 import { labCredential, openInsider } from '../support/rig/attacker.ts';

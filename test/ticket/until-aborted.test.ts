@@ -2,9 +2,9 @@ import { getEventListeners } from 'node:events';
 
 import { expect, test, vi } from 'vitest';
 
-import { dial } from '../../src/client/dial.ts';
 import { propagate } from '../../src/client/propagate.ts';
 import { loadKrb5Config } from '../../src/host/config-files.ts';
+import { dial } from '../../src/ticket/dial.ts';
 import { untilAborted } from '../../src/ticket/until-aborted.ts';
 
 const never = vi.hoisted(() => () => new Promise<never>(() => undefined));

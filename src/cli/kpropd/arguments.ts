@@ -20,7 +20,7 @@ const additions = `
 Further options:
 \t--load=auto|native|kdb5_util\twrite the database without kdb5_util, or let it load
 \t--verify=first|always|never\tcompare a database written so with kdb5_util's dump of it
-\t-t\t\t\tserve one connection, then exit
+\t-t\t\t\tserve one connection, or poll until in step, then exit
 \t--require-enctype=LIST\trefuse tickets and session keys of other encryption types
 \t--log-rate=N\t\tlog at most N lines a second about strangers; 0: no limit (${defaultLogRate})
 \t--user=NAME\t\tbecome this user once the port is bound
@@ -40,6 +40,10 @@ export interface Arguments {
   readonly port: string | undefined;
   readonly acl: string | undefined;
   readonly pidFile: string | undefined;
+  /** Whom to poll for updates. */
+  readonly adminServer: string | undefined;
+  /** Arguments of the database module, for updates only. */
+  readonly databaseArguments: readonly string[];
   readonly load: LoadMode | undefined;
   readonly verify: VerifyMode | undefined;
   readonly requireEnctype: string | undefined;
@@ -52,9 +56,7 @@ export interface Arguments {
 
 /** What the command line asks for, or the exit status if there is nothing left to do. */
 export function readArguments(args: readonly string[]): Arguments | number {
-  // MIT's start scripts and units pass these three, and so they are accepted; nothing reads them.
-  // -A and -x belong to incremental propagation: the admin server to poll, and arguments of the
-  // database library. -S (standalone) is what MIT's kpropd, too, does in any case since release 1.11.
+  // MIT's start scripts and units pass -S (standalone), which has meant nothing since release 1.11.
   const line = getopt(args, 'A:f:F:p:P:r:s:DdSa:tx:', {
     'pid-file': true,
     load: true,
@@ -119,6 +121,10 @@ export function readArguments(args: readonly string[]): Arguments | number {
     port: value('P'),
     acl: absolute(value('a')),
     pidFile: absolute(value('pid-file')),
+    adminServer: value('A'),
+    databaseArguments: line.options.flatMap(({ name, value: text }) =>
+      name === 'x' && text !== undefined ? [text] : [],
+    ),
     load,
     verify,
     requireEnctype: value('require-enctype'),

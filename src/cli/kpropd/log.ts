@@ -6,6 +6,7 @@ import type { DroppedEvent } from '../../server/listen/drop-tally.ts';
 import type { ServerEvent } from '../../server/serve.ts';
 import { asLine, hintLine, mitLines, mitText, strangerLine } from '../report.ts';
 import type { LineKind, LineLimit } from './line-limit.ts';
+import { PollLog } from './poll-log.ts';
 
 export interface KpropdLogOptions {
   readonly program: string;
@@ -34,10 +35,18 @@ interface Connection {
 export class KpropdLog {
   readonly #options: KpropdLogOptions;
   readonly #connections = new Map<number, Connection>();
+  readonly #polls: PollLog;
   #report: NodeJS.Timeout | undefined;
 
   constructor(options: KpropdLogOptions) {
     this.#options = options;
+    this.#polls = new PollLog({
+      debugLine: (text) => this.#debugLine(text),
+      log: (priority, text) => options.syslog.log(priority, text),
+      complain: (text) => this.#complain(`${options.program}: ${text}`, 'com_err'),
+      failure: (error) => this.failure(error),
+      say: (text) => options.stderr.write(`${text}\n`),
+    });
   }
 
   waiting(): void {
@@ -76,6 +85,9 @@ export class KpropdLog {
       case 'dropped':
         this.note(droppedText(event));
         break;
+      case 'poll':
+        this.#polls.event(event.poll);
+        return;
       case 'loader-output':
         // MIT's loader inherits both. A daemon's are /dev/null, but the hint quotes the loader, too.
         this.#options[event.to].write(event.text);

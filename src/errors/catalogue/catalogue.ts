@@ -7,6 +7,7 @@ import { decodeRows } from './decode.ts';
 import { dumpRows } from './dump.ts';
 import { gssRows } from './gss.ts';
 import { hostRows } from './host.ts';
+import { ipropRows } from './iprop.ts';
 import { kdcRows } from './kdc.ts';
 import { keytabRows } from './keytab.ts';
 import { kpropRows } from './kprop.ts';
@@ -15,9 +16,11 @@ import { messageRows } from './message.ts';
 import { networkRows } from './network.ts';
 import { peerRows } from './peer.ts';
 import { principalRows } from './principal.ts';
+import { rpcRows } from './rpc.ts';
 import { serverRows } from './server.ts';
 import { sessionRows } from './session.ts';
 import { spoolRows } from './spool.ts';
+import { ulogRows } from './ulog.ts';
 
 /** Every error code: who has to act, com_err's text, what failed, and what to do about it. */
 export const catalogue = {
@@ -30,6 +33,7 @@ export const catalogue = {
   ...dumpRows,
   ...gssRows,
   ...hostRows,
+  ...ipropRows,
   ...kdcRows,
   ...keytabRows,
   ...kpropRows,
@@ -38,7 +42,9 @@ export const catalogue = {
   ...networkRows,
   ...peerRows,
   ...principalRows,
+  ...rpcRows,
   ...serverRows,
   ...sessionRows,
   ...spoolRows,
+  ...ulogRows,
 } as const;

@@ -27,6 +27,12 @@ export const sessionRows = {
     remedy:
       'run kprop again, and check what stands between the two hosts: messages were repeated, lost or reordered',
   }),
+  'session.replayed': row<{ number: number }>({
+    fault: peer,
+    comErr: 'The token was a duplicate of an earlier token',
+    says: (d) => `a message with sequence number ${d.number} arrived a second time`,
+    remedy: 'check what stands between the two hosts: messages were repeated or changed on the way',
+  }),
   'session.mutual-failed': row<Record<never, never>>({
     fault: peer,
     comErr: 158,

@@ -27,6 +27,11 @@ export class LoadQueue {
     return load;
   }
 
+  /** Does work that is no load while none is made live; a load that is under way goes on. */
+  between<T>(work: () => Promise<T>): Promise<T> {
+    return this.#queue.run(work);
+  }
+
   /** Does the work when the loads before it are done and no early load but `own` is under way. */
   async run<T>(work: () => Promise<T>, own: unknown): Promise<T> {
     this.#complete += 1;

@@ -36,6 +36,19 @@ export class Loads {
     if (described !== undefined) onNotice(described);
   }
 
+  /** Does work on the live database while no load of this host is made live. */
+  between<T>(work: () => Promise<T>, signal: AbortSignal): Promise<T> {
+    const { guard, queue } = this.#room;
+    return queue.between(async () => {
+      await guard.enter({ signal, onWait: async () => undefined });
+      try {
+        return await work();
+      } finally {
+        await guard.leave();
+      }
+    });
+  }
+
   /** Repairs what an earlier load left behind when it was killed. */
   recover(): Promise<void> {
     return this.#room.guard.recover();

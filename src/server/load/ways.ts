@@ -122,11 +122,8 @@ interface NativePlace extends LoadPlace {
 function waysWithout(options: ServeOptions, loader: LoaderProgram, place: NativePlace): LoadWays {
   const { config, realm, ambient, database, guard, fallback } = place;
   const named = config.masterKeyName(realm);
-  const logPath =
-    config.ipropLogfile(realm) ??
-    `${config.databaseName(realm) ?? loader.builtInDatabase ?? database}.ulog`;
   const log = config.ipropEnable(realm)
-    ? new ReplicaLog({ path: logPath, slots: config.ipropLogSize(realm), ambient })
+    ? new ReplicaLog({ ...config.updateLog(realm, loader.builtInDatabase ?? database), ambient })
     : undefined;
   const judge = new Judge({
     mode: options.verify ?? 'first',

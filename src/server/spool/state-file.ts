@@ -1,7 +1,8 @@
-import { constants, open, rename, unlink } from 'node:fs/promises';
+import { constants, open } from 'node:fs/promises';
 
 import { errnoOf } from '../../errors/com-err.ts';
 import { KpropError } from '../../errors/kprop-error.ts';
+import { replaceOwnFile } from '../../host/own-file.ts';
 
 /** What a replica remembers across propagations and processes. Times: ISO 8601, UTC. */
 export interface ReplicaState {
@@ -69,19 +70,8 @@ function isState(value: unknown): value is ReplicaState {
 
 /** Replaces the file as a whole, for its owner alone. @throws spool.state */
 export async function writeState(path: string, state: ReplicaState): Promise<void> {
-  const fresh = `${path}.new`;
   try {
-    await unlink(fresh).catch(() => undefined);
-    const file = await open(fresh, 'wx', 0o600);
-    try {
-      // The umask may have removed even the owner's permission.
-      await file.chmod(0o600);
-      await file.writeFile(`${JSON.stringify(state, undefined, 2)}\n`);
-      await file.sync();
-    } finally {
-      await file.close();
-    }
-    await rename(fresh, path);
+    await replaceOwnFile(path, `${JSON.stringify(state, undefined, 2)}\n`);
   } catch (cause) {
     throw unusable(path, errnoOf(cause), cause);
   }

@@ -6,7 +6,6 @@ import { join } from 'node:path';
 
 import { afterEach, describe, expect, test } from 'vitest';
 
-import { dial } from '../../../src/client/dial.ts';
 import { utf8 } from '../../../src/protocol/bytes.ts';
 import type { Channel } from '../../../src/protocol/channel/channel.ts';
 import { readFrame, writeFrame } from '../../../src/protocol/channel/frame.ts';
@@ -27,6 +26,7 @@ import { acceptApRep } from '../../../src/protocol/krb5/session/ap-exchange.ts';
 import type { Credential } from '../../../src/protocol/krb5/session/credential.ts';
 import { recvauth } from '../../../src/protocol/krb5/session/sendauth.ts';
 import { type KpropServer, serveKprop } from '../../../src/server/serve.ts';
+import { dial } from '../../../src/ticket/dial.ts';
 import { propagateOver, someBytes } from '../../support/wire/conversation.ts';
 import { seededAmbient } from '../../support/wire/fixed-ambient.ts';
 import {

@@ -3,7 +3,6 @@ import { type AddressInfo, createServer } from 'node:net';
 
 import { expect, test } from 'vitest';
 
-import { dial } from '../../../src/client/dial.ts';
 import { KpropError } from '../../../src/errors/kprop-error.ts';
 import type { Channel } from '../../../src/protocol/channel/channel.ts';
 import { readFrame } from '../../../src/protocol/channel/frame.ts';
@@ -12,6 +11,7 @@ import { applicationVersion } from '../../../src/protocol/kprop/dump.ts';
 import { confirmDump } from '../../../src/protocol/kprop/receiver.ts';
 import { sendFailure } from '../../../src/protocol/kprop/refusal.ts';
 import { recvauth } from '../../../src/protocol/krb5/session/sendauth.ts';
+import { dial } from '../../../src/ticket/dial.ts';
 import { channelPair, serverAddress } from '../../support/wire/channel-pair.ts';
 import { dumpOf, propagateOver, someBytes } from '../../support/wire/conversation.ts';
 import { acceptor } from '../../support/wire/forge.ts';

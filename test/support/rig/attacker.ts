@@ -1,6 +1,5 @@
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 
-import { dial } from '../../../src/client/dial.ts';
 import { loadKrb5Config } from '../../../src/host/config-files.ts';
 import { shiftedAmbient, systemAmbient } from '../../../src/protocol/ambient.ts';
 import { utf8 } from '../../../src/protocol/bytes.ts';
@@ -13,6 +12,7 @@ import type { Credential } from '../../../src/protocol/krb5/session/credential.t
 import { refusedBy, sendauth } from '../../../src/protocol/krb5/session/sendauth.ts';
 import type { Session } from '../../../src/protocol/krb5/session/session.ts';
 import { obtainCredential } from '../../../src/ticket/credentials.ts';
+import { dial } from '../../../src/ticket/dial.ts';
 import type { Lab } from '../lab/lab.ts';
 
 /** What the client says, by its place on the wire; blocks follow. */

@@ -161,13 +161,32 @@ export class Krb5Config {
     return parseBoolean(text) ?? false;
   }
 
-  /** The path of the update log; undefined if it takes its name from the database. */
-  ipropLogfile(realm: string): string | undefined {
-    return this.last('realms', realm, 'iprop_logfile');
+  /** Where kadmind serves incremental propagation; undefined if it is not a port. */
+  ipropPort(realm: string): number | undefined {
+    const port = parseInteger(this.last('realms', realm, 'iprop_port') ?? '');
+    return port !== undefined && port > 0 && port <= 65_535 ? port : undefined;
   }
 
-  /** How many updates the log holds. */
-  ipropLogSize(realm: string): number {
+  /** How long a replica waits between two polls; 0 means 10 s, as for MIT's kpropd. */
+  ipropPollSeconds(realm: string): number {
+    const given = ['iprop_replica_poll', 'iprop_slave_poll'].map((name) =>
+      parseDuration(this.last('realms', realm, name) ?? ''),
+    );
+    const seconds = given.find((each) => each !== undefined && each >= 0) ?? 120;
+    return seconds === 0 ? 10 : seconds;
+  }
+
+  /**
+   * The path of the update log, and how many updates it holds. Without iprop_logfile it takes its name
+   * from the database of [realms], or from the one that the programs have built in.
+   */
+  updateLog(realm: string, builtInDatabase: string): { path: string; slots: number } {
+    const database = this.databaseName(realm) ?? builtInDatabase;
+    const path = this.last('realms', realm, 'iprop_logfile') ?? `${database}.ulog`;
+    return { path, slots: this.#updateLogSlots(realm) };
+  }
+
+  #updateLogSlots(realm: string): number {
     const sizes = ['iprop_ulogsize', 'iprop_master_ulogsize'].map((name) =>
       parseInteger(this.last('realms', realm, name) ?? ''),
     );

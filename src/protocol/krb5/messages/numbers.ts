@@ -16,7 +16,7 @@ export const tags = {
   error: 30,
 } as const;
 
-/** Key usage numbers (RFC 4120 §7.5.1; 56: RFC 6806 §11). */
+/** Key usage numbers (RFC 4120 §7.5.1; 22 to 25: RFC 4121 §2; 56: RFC 6806 §11). */
 export const usages = {
   asReqTimestamp: 1,
   ticket: 2,
@@ -25,6 +25,10 @@ export const usages = {
   apRepEncPart: 12,
   privEncPart: 13,
   safeChecksum: 15,
+  acceptorSeal: 22,
+  acceptorSign: 23,
+  initiatorSeal: 24,
+  initiatorSign: 25,
   asReqChecksum: 56,
 } as const;
 

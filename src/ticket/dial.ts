@@ -6,7 +6,7 @@ import { abortError, KpropError } from '../errors/kprop-error.ts';
 import type { Channel } from '../protocol/channel/channel.ts';
 import { channelOver } from '../protocol/channel/stream-channel.ts';
 import { directionalAddress, hostAddressOf } from '../protocol/krb5/messages/address.ts';
-import { untilAborted } from '../ticket/until-aborted.ts';
+import { untilAborted } from './until-aborted.ts';
 
 export interface DialOptions {
   /** How long to wait for each address; 0: as long as the kernel does. */

@@ -1,0 +1,147 @@
+import { type ChildProcess, fork } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+
+import { KpropError } from '../errors/kprop-error.ts';
+import { withoutInspector } from '../host/inspector.ts';
+import type { ReplicaDatabaseOptions } from '../host/libkdb5.ts';
+import type { Environment } from './load/loader-environment.ts';
+
+export type ApplierRequest =
+  | { readonly ask: 'open'; readonly options: ReplicaDatabaseOptions }
+  | { readonly ask: 'look-up'; readonly names: readonly Uint8Array[] }
+  | { readonly ask: 'replay'; readonly result: Uint8Array }
+  | { readonly ask: 'reset' };
+
+export type ApplierAnswer =
+  | { readonly done: true; readonly missing: boolean }
+  | {
+      readonly done: false;
+      readonly code: 'iprop.not-applied' | 'iprop.no-library';
+      readonly reason: string;
+    };
+
+/** The process that applies updates with MIT's library; started when it is needed. */
+export class Applier {
+  readonly #options: ReplicaDatabaseOptions;
+  readonly #environment: Environment;
+  #child: Promise<ApplierChild> | undefined;
+
+  constructor(options: ReplicaDatabaseOptions, environment: Environment) {
+    this.#options = options;
+    this.#environment = environment;
+  }
+
+  /**
+   * Starts the process unless it runs, and maps the update log, which repairs it.
+   * @throws iprop.no-library, iprop.not-applied, iprop.crashed
+   */
+  async open(): Promise<void> {
+    await this.#opened();
+  }
+
+  /** Whether the database lacks an entry for one of the names. @throws as open */
+  async lacksOne(names: readonly Uint8Array[]): Promise<boolean> {
+    return (await this.#opened()).ask({ ask: 'look-up', names });
+  }
+
+  /** Applies a kdb_incr_result_t and logs its updates. @throws as open */
+  async replay(result: Uint8Array): Promise<void> {
+    await (await this.#opened()).ask({ ask: 'replay', result });
+  }
+
+  /** Forgets all updates, so that a full resync follows. @throws as open */
+  async reset(): Promise<void> {
+    await (await this.#opened()).ask({ ask: 'reset' });
+  }
+
+  /** Lets it end once it has done what it does. */
+  async close(): Promise<void> {
+    const child = this.#child;
+    this.#child = undefined;
+    await (await child?.catch(() => undefined))?.close();
+  }
+
+  #opened(): Promise<ApplierChild> {
+    this.#child ??= this.#start();
+    return this.#child;
+  }
+
+  async #start(): Promise<ApplierChild> {
+    const child = new ApplierChild(this.#environment, () => {
+      this.#child = undefined;
+    });
+    try {
+      await child.ask({ ask: 'open', options: this.#options });
+      return child;
+    } catch (error) {
+      this.#child = undefined;
+      await child.close();
+      throw error;
+    }
+  }
+}
+
+class ApplierChild {
+  readonly #child: ChildProcess;
+  readonly #ended: Promise<void>;
+  #waiting: { resolve(answer: ApplierAnswer): void; reject(error: Error): void } | undefined;
+  #end: KpropError | undefined;
+
+  constructor(environment: Environment, onEnd: () => void) {
+    // This path leads to it from the bundled program in dist/bin, too.
+    const program = fileURLToPath(new URL('../server/applier-process.js', import.meta.url));
+    this.#child = fork(program, {
+      // IPC that carries bytes as bytes.
+      serialization: 'advanced',
+      execArgv: [...withoutInspector],
+      env: { ...environment },
+      // What the library prints (an assertion that failed) belongs to nobody's peer.
+      stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
+    });
+    // kpropd waits for answers, not for this process.
+    this.#child.unref();
+    this.#child.channel?.unref();
+    this.#child.on('message', (answer: ApplierAnswer) => this.#settle(answer));
+    this.#ended = new Promise((resolve) => {
+      const end = (how: string) => {
+        this.#end = new KpropError('iprop.crashed', { how });
+        onEnd();
+        this.#waiting?.reject(this.#end);
+        this.#waiting = undefined;
+        resolve();
+      };
+      this.#child.on('error', (error) => end(error.message));
+      this.#child.on('exit', (status, signal) => end(signal ?? `exit status ${status}`));
+    });
+  }
+
+  /** One question at a time. */
+  async ask(request: ApplierRequest): Promise<boolean> {
+    if (this.#end !== undefined) throw this.#end;
+    this.#child.channel?.ref();
+    try {
+      const answer = await new Promise<ApplierAnswer>((resolve, reject) => {
+        this.#waiting = { resolve, reject };
+        this.#child.send(request, (error) => {
+          if (error !== null) reject(new KpropError('iprop.crashed', { how: error.message }));
+        });
+      });
+      if (answer.done) return answer.missing;
+      throw new KpropError(answer.code, { reason: answer.reason });
+    } finally {
+      this.#child.channel?.unref();
+    }
+  }
+
+  async close(): Promise<void> {
+    // Its end is waited for, and must keep this process alive until then.
+    this.#child.ref();
+    if (this.#child.connected) this.#child.disconnect();
+    await this.#ended;
+  }
+
+  #settle(answer: ApplierAnswer): void {
+    this.#waiting?.resolve(answer);
+    this.#waiting = undefined;
+  }
+}

@@ -1,0 +1,216 @@
+import { errnoOf } from '../../errors/com-err.ts';
+import { isKpropError, KpropError } from '../../errors/kprop-error.ts';
+import { UpdateLog } from '../../kdb/ulog/update-log.ts';
+import type { Ambient } from '../../protocol/ambient.ts';
+import { concat } from '../../protocol/bytes.ts';
+import {
+  type LastUpdate,
+  lastUpdate,
+  type Update,
+  update as updateCodec,
+  updateStatuses,
+} from '../../protocol/iprop/updates.ts';
+import type { Krb5Config } from '../../protocol/krb5/formats/krb5-config.ts';
+import { bigEndian, encode } from '../../protocol/xdr/schema.ts';
+import type { Applier } from '../applier.ts';
+import {
+  type FollowEvent,
+  type Following,
+  followUpdates,
+  type UpdateBatch,
+} from './follow-updates.ts';
+import type { PollStateFile } from './poll-state.ts';
+import { checkedUpdates, namesThatMustExist } from './update-checks.ts';
+
+/** What a replica's poller reports. */
+export type PollEvent =
+  | { readonly kind: 'begun' }
+  | FollowEvent
+  | {
+      readonly kind: 'applied';
+      readonly last: LastUpdate;
+      readonly count: number;
+      /** Since the primary was asked. */
+      readonly micros: number;
+    }
+  | { readonly kind: 'not-applied'; readonly error: unknown }
+  /** This replica does not follow its primary, or no longer. */
+  | { readonly kind: 'given-up'; readonly error: unknown }
+  /** With `once`: it has the primary's answer. */
+  | { readonly kind: 'done' };
+
+export interface PollerOptions {
+  readonly realm: string;
+  readonly config: Krb5Config;
+  readonly adminServer: string | undefined;
+  readonly port: number | undefined;
+  readonly keytab: string | undefined;
+  readonly pollSeconds: number | undefined;
+  readonly firstPollMillis: number;
+  readonly once: boolean;
+  readonly ambient: Ambient;
+  readonly updateLog: { readonly path: string; readonly slots: number };
+  readonly applier: Applier;
+  readonly state: PollStateFile;
+  /** Runs the work while no full load is made live. */
+  readonly exclusively: (work: () => Promise<void>, signal: AbortSignal) => Promise<void>;
+  readonly isResyncing: () => boolean;
+  readonly onEvent: (event: PollEvent) => void;
+}
+
+/** As many updates are applied in one go, so that kpropd can end between two. */
+const updatesAtOnce = 500;
+/** The largest slot of an update log, and what C's header of an update takes of it. */
+const slotLimitBytes = 63_488;
+const slotHeaderBytes = 28;
+
+/** Keeps a replica's database in step with its primary's, update by update. */
+export class Poller {
+  readonly #o: PollerOptions;
+  readonly #control = new AbortController();
+  readonly #following: Following;
+  readonly #ended: Promise<void>;
+  #log: UpdateLog | undefined;
+  #askedAt = 0;
+
+  constructor(o: PollerOptions) {
+    this.#o = o;
+    const { realm, config, adminServer, port, keytab, pollSeconds, firstPollMillis, once } = o;
+    this.#following = followUpdates({
+      ...{ realm, config, adminServer, port, keytab, pollSeconds, firstPollMillis, once },
+      ambient: o.ambient,
+      signal: this.#control.signal,
+      isResyncing: o.isResyncing,
+      position: () => this.#position(),
+      onEvent: (event) => this.#note(event),
+    });
+    this.#ended = this.#run();
+  }
+
+  pollNow(): void {
+    this.#following.pollNow();
+  }
+
+  /** A full propagation has ended. */
+  resyncEnded(o: { readonly succeeded: boolean }): void {
+    this.#following.resyncEnded(o);
+  }
+
+  /** Ends the poll under way; what is being applied is applied first. */
+  async close(): Promise<void> {
+    this.#control.abort();
+    await this.#ended;
+  }
+
+  async #run(): Promise<void> {
+    const { applier, onEvent, once } = this.#o;
+    try {
+      // It makes the log if there is none, and repairs it.
+      this.#log = await this.#openLog();
+      await applier.open();
+      onEvent({ kind: 'begun' });
+      for await (const batch of this.#following) {
+        await this.#apply(batch);
+        await this.#writeState();
+      }
+      if (once && !this.#control.signal.aborted) onEvent({ kind: 'done' });
+    } catch (error) {
+      onEvent({ kind: 'given-up', error });
+      if (once) onEvent({ kind: 'done' });
+    } finally {
+      await applier.close();
+      await this.#log?.close();
+    }
+  }
+
+  async #openLog(): Promise<UpdateLog> {
+    const { path, slots } = this.#o.updateLog;
+    return UpdateLog.open(path, slots).catch((cause: unknown) => {
+      throw new KpropError('ulog.unusable', { path, errno: errnoOf(cause) }, { cause });
+    });
+  }
+
+  async #position(): Promise<LastUpdate> {
+    this.#askedAt = performance.now();
+    return (this.#log as UpdateLog).last(this.#control.signal);
+  }
+
+  /** Whatever is wrong with a batch, the database is left as it was or as the log says. */
+  async #apply({ updates, last }: UpdateBatch): Promise<void> {
+    const { onEvent, state } = this.#o;
+    const { signal } = this.#control;
+    try {
+      await this.#o.exclusively(async () => {
+        const since = await (this.#log as UpdateLog).last(signal);
+        const checked = checkedUpdates(updates, since);
+        await this.#replay(checked, last);
+        state.noteApplied(checked.length);
+        const micros = Math.round((performance.now() - this.#askedAt) * 1000);
+        onEvent({ kind: 'applied', last, count: checked.length, micros });
+      }, signal);
+      state.noteInStep();
+    } catch (error) {
+      if (this.#control.signal.aborted) return;
+      state.noteError(error);
+      onEvent({ kind: 'not-applied', error });
+      if (isKpropError(error, 'iprop.bad-update')) await this.#forget();
+    }
+  }
+
+  async #replay(updates: readonly Update[], last: LastUpdate): Promise<void> {
+    const { applier } = this.#o;
+    for (let at = 0; at < updates.length && !this.#control.signal.aborted; at += updatesAtOnce) {
+      const some = updates.slice(at, at + updatesAtOnce);
+      const encoded = some.map((update) => encodedUpdate(update));
+      if (await applier.lacksOne(namesThatMustExist(some))) {
+        const { serial } = some[0] as Update;
+        const reason = 'it or one after it changes an entry that this database lacks';
+        throw new KpropError('iprop.bad-update', { serial, reason });
+      }
+      const head = concat(encode(lastUpdate, last), bigEndian(some.length));
+      await applier.replay(concat(head, ...encoded, bigEndian(updateStatuses.ok)));
+    }
+  }
+
+  /** The next poll asks for a full resync. */
+  async #forget(): Promise<void> {
+    await this.#o.applier.reset().catch((error: unknown) => {
+      this.#o.onEvent({ kind: 'not-applied', error });
+    });
+  }
+
+  #note(event: FollowEvent): void {
+    const { state, onEvent } = this.#o;
+    if (event.kind === 'synchronized') state.noteInStep();
+    if (event.kind === 'resync-needed') state.noteResync();
+    if (event.kind === 'unreachable' || event.kind === 'call-failed') state.noteError(event.error);
+    if (event.kind === 'refused') state.noteError(refusal(event.status));
+    onEvent(event);
+    // After an answer, and after a failure to get one.
+    if (event.kind === 'waiting' || event.kind === 'unreachable') void this.#writeState();
+  }
+
+  async #writeState(): Promise<void> {
+    try {
+      const last = await this.#log?.last();
+      if (last !== undefined) await this.#o.state.write(last);
+    } catch {
+      // The next poll meets the same trouble, and reports it.
+    }
+  }
+}
+
+function encodedUpdate(update: Update): Uint8Array {
+  const encoded = encode(updateCodec, update);
+  if (encoded.length + slotHeaderBytes > slotLimitBytes) {
+    const reason = `it is ${encoded.length} bytes long, which no update log can hold`;
+    throw new KpropError('iprop.bad-update', { serial: update.serial, reason });
+  }
+  return encoded;
+}
+
+/** A status that is neither updates nor the need of a resync, as an error. */
+export function refusal(status: number): KpropError {
+  if (status === updateStatuses.permissionDenied) return new KpropError('iprop.denied', {});
+  return new KpropError('iprop.refused', { status });
+}
