@@ -1,8 +1,15 @@
 import { constants, type FileHandle, open } from 'node:fs/promises';
-import { endianness } from 'node:os';
 
 import { lockFileAsync } from '../../host/libc.ts';
 import type { UpdatePoint } from '../dump/header.ts';
+import {
+  firstBlockBytes,
+  formatDummy,
+  formatHeader,
+  headerBytes,
+  type LogHeader,
+  parseHeader,
+} from './layout.ts';
 
 /**
  * The update log of a database (DB.ulog), as far as a full load concerns it. Everything is done with
@@ -37,15 +44,15 @@ export class UpdateLog {
 
   /** Where the log stands. @throws errno, the signal's reason */
   async last(signal?: AbortSignal): Promise<UpdatePoint> {
+    return (await this.header(signal)).last;
+  }
+
+  /** @throws errno, the signal's reason */
+  header(signal?: AbortSignal): Promise<LogHeader> {
     return this.#locked('shared', signal, async () => {
       const header = new Uint8Array(headerBytes);
       await this.#file.read(header, 0, headerBytes, 0);
-      const view = new DataView(header.buffer);
-      return {
-        serial: view.getUint32(32, hostOrder),
-        seconds: view.getUint32(20, hostOrder),
-        micros: view.getUint32(24, hostOrder),
-      };
+      return parseHeader(header);
     });
   }
 
@@ -66,7 +73,8 @@ export class UpdateLog {
       await file.write(formatHeader(undefined), 0, headerBytes, 0);
       const slot = (point.serial - 1) % this.#slots;
       const slotOffset = headerBytes + slot * firstBlockBytes;
-      await file.write(formatDummy(point), 0, slotHeaderBytes, slotOffset);
+      const dummy = formatDummy(point);
+      await file.write(dummy, 0, dummy.length, slotOffset);
       await file.sync();
       await file.write(formatHeader(point), 0, headerBytes, 0);
       await file.sync();
@@ -91,42 +99,3 @@ export class UpdateLog {
     }
   }
 }
-
-/** The header of a log whose only update is a dummy one; of a log with none if there is no point. */
-function formatHeader(point: UpdatePoint | undefined): Uint8Array {
-  const header = new Uint8Array(headerBytes);
-  const view = new DataView(header.buffer);
-  view.setUint32(0, headerMagic, hostOrder);
-  view.setUint16(4, 1, hostOrder); // version
-  view.setUint16(36, stable, hostOrder);
-  view.setUint16(38, firstBlockBytes, hostOrder);
-  if (point === undefined) return header;
-  view.setUint32(8, 1, hostOrder); // number of entries
-  for (const offset of [12, 20]) {
-    view.setUint32(offset, point.seconds, hostOrder);
-    view.setUint32(offset + 4, point.micros, hostOrder);
-  }
-  view.setUint32(28, point.serial, hostOrder);
-  view.setUint32(32, point.serial, hostOrder);
-  return header;
-}
-
-function formatDummy(point: UpdatePoint): Uint8Array {
-  const slot = new Uint8Array(slotHeaderBytes);
-  const view = new DataView(slot.buffer);
-  view.setUint32(0, slotMagic, hostOrder);
-  view.setUint32(4, point.serial, hostOrder);
-  view.setUint32(8, point.seconds, hostOrder);
-  view.setUint32(12, point.micros, hostOrder);
-  return slot;
-}
-
-const headerBytes = 40;
-const slotHeaderBytes = 28;
-const headerMagic = 0x06662323;
-const slotMagic = 0x06661212;
-const stable = 1;
-/** The size of a slot in a new log. */
-const firstBlockBytes = 2048;
-// The headers are structures of C; the updates between them are XDR.
-const hostOrder = endianness() === 'LE';

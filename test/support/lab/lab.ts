@@ -265,7 +265,7 @@ export function comparable(dump: string): string {
 }
 
 /** A program of ours as it is installed: one file in dist/bin. */
-export function ourProgram(name: 'kprop' | 'kpropd'): string {
+export function ourProgram(name: 'kprop' | 'kpropd' | 'kproplog'): string {
   return join(packageRoot, 'dist', 'bin', `${name}.js`);
 }
 
