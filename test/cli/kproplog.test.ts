@@ -52,7 +52,7 @@ interface Shown {
 async function shown(make: 'mit' | 'ours', args: readonly string[]): Promise<Shown> {
   const [program, before] =
     make === 'mit' ? ['/usr/sbin/kproplog', []] : [process.execPath, [ourProgram('kproplog')]];
-  const o = { argv0: make === 'mit' ? 'kproplog' : undefined, env: { TZ: 'Europe/Berlin' } };
+  const o = { ...(make === 'mit' ? { argv0: 'kproplog' } : {}), env: { TZ: 'Europe/Berlin' } };
   const { status, stdout, stderr } = await iprop.lab.run(program, [...before, ...args], o);
   return { status, stdout, stderr };
 }

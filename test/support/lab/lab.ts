@@ -16,9 +16,8 @@ export type {
   Outcome,
   Role,
   RunOptions,
-  Site,
 };
-export { packageRoot };
+export { packageRoot, Site };
 
 const programs = {
   kprop: '/usr/sbin/kprop',
