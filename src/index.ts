@@ -26,10 +26,20 @@ export { fileReplayCache, type ReplayFileOptions } from './host/replay-file.ts';
 export type { DumpFormat } from './kdb/dump/dump-version.ts';
 export type { DumpKind } from './kdb/dump/header.ts';
 export { type Ambient, systemAmbient } from './protocol/ambient.ts';
+export type { LastUpdate, Update } from './protocol/iprop/updates.ts';
 export type { Krb5Config } from './protocol/krb5/formats/krb5-config.ts';
 export { memoryReplayCache, type ReplayCache } from './protocol/krb5/session/replay.ts';
 export type { LoadRun } from './server/load/loader.ts';
-export type { LoadMode, ServeLimits, VerifyMode } from './server/options.ts';
+export type { IncrementalOptions, LoadMode, ServeLimits, VerifyMode } from './server/options.ts';
+export {
+  type FollowEvent,
+  type Following,
+  type FollowOptions,
+  followUpdates,
+  type UpdateBatch,
+} from './server/poll/follow-updates.ts';
+export type { PollState } from './server/poll/poll-state.ts';
+export type { PollEvent } from './server/poll/poller.ts';
 export {
   type KpropServer,
   type ServeOptions,

@@ -134,7 +134,6 @@ test.each([
   'returned a bad exit status (',
   ' load terminated',
   'Error in krb5_recvauth: ',
-  'iprop_enable is set, but ',
   "while creating 'last_prop' file, '",
   ' is empty, as a kdb5_util dump that failed leaves it: ',
 ])('docs/troubleshooting.md has %s, which the programs say themselves', (words) => {

@@ -15,6 +15,7 @@ test('the values that the package exports', () => {
     'chooseReplayCache',
     'dumpDatabase',
     'fileReplayCache',
+    'followUpdates',
     'isKpropError',
     'loadKrb5Config',
     'memoryReplayCache',

@@ -37,6 +37,7 @@ test('the entries are found, and what is declared', () => {
   expect(entries).toEqual([
     'cli/kprop.ts',
     'cli/kpropd.ts',
+    'cli/kproplog.ts',
     'client/propagate.ts',
     'index.ts',
     'server/applier-process.ts',

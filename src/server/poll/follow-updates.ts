@@ -37,6 +37,12 @@ export interface FollowOptions extends Omit<PrimaryOptions, 'ambient'> {
   readonly pollSeconds?: number | undefined;
   /** Before the first poll, so that replicas that start together do not ask together. 0 unless given. */
   readonly firstPollMillis?: number | undefined;
+  /**
+   * Whether the primary is asked for a full resync when it cannot say what has changed. It sends that to
+   * the kpropd of this host, and the position is another one then. False unless given: the event
+   * `resync-needed` says that the follower needs a position that the primary knows.
+   */
+  readonly asksForResync?: boolean | undefined;
   /** Ends after the first answer that is not the need of a resync. */
   readonly once?: boolean | undefined;
   /** Whether a full resync is arriving or being loaded: another one is not asked for then. */
@@ -134,6 +140,7 @@ class Follower implements Following {
       if (answer.status === updateStatuses.fullResyncNeeded && this.#mayAskForResync()) {
         call = 'full_resync';
         this.#tell({ kind: 'resync-needed' });
+        if (this.#o.asksForResync !== true) return answer;
         this.#resyncAskedAt = performance.now();
         const status = await source.requestResync();
         this.#refusals = status === updateStatuses.ok ? 0 : this.#refusals + 1;

@@ -80,6 +80,7 @@ export class Poller {
       ...{ realm, config, adminServer, port, keytab, pollSeconds, firstPollMillis, once },
       ambient: o.ambient,
       signal: this.#control.signal,
+      asksForResync: true,
       isResyncing: o.isResyncing,
       position: () => this.#position(),
       onEvent: (event) => this.#note(event),
