@@ -5,7 +5,10 @@ const builtParts = {
   name: 'built-parts',
   transform(code: string, id: string) {
     if (!/src\/server\/(native-thread|applier)\.ts$/.test(id)) return undefined;
-    return code.replace(/'\.\.\/server\/([a-z-]+\.js)'/, "'../../dist/server/$1'");
+    return code.replace(
+      /\.\.\/server\/(native-worker|applier-process)\.js/,
+      '../../dist/server/$1.js',
+    );
   },
 };
 

@@ -94,6 +94,9 @@ export class PollLog {
         this.#hint(event.error);
         break;
       }
+      case 'not-begun':
+        if (this.#isNew(`not begun: ${textOf(event.error)}`)) this.#o.failure(event.error);
+        break;
       case 'given-up':
         this.#o.failure(event.error);
         break;
@@ -112,7 +115,7 @@ export class PollLog {
   }
 
   #unreachable(error: unknown): void {
-    const reason = error instanceof KpropError ? (error.comErrText ?? error.message) : `${error}`;
+    const reason = textOf(error);
     const text = asLine(isRpc(error) ? 'Communication failure with server' : reason);
     if (!this.#isNew(`unreachable: ${reason}`)) return;
     this.#o.complain(`${text} while attempting to connect to primary KDC ... retrying`);
@@ -195,6 +198,10 @@ const updateWords: Readonly<Record<number | 'other', Words>> = {
     log: 'get_updates, invalid return from primary KDC.',
   },
 };
+
+function textOf(error: unknown): string {
+  return error instanceof KpropError ? (error.comErrText ?? error.message) : `${error}`;
+}
 
 /** Whether it was the connection, or what MIT's RPC library says, that failed. */
 function isRpc(failure: unknown): boolean {

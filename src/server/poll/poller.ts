@@ -1,3 +1,5 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+
 import { errnoOf } from '../../errors/com-err.ts';
 import { isKpropError, KpropError } from '../../errors/kprop-error.ts';
 import { UpdateLog } from '../../kdb/ulog/update-log.ts';
@@ -14,6 +16,7 @@ import type { Krb5Config } from '../../protocol/krb5/formats/krb5-config.ts';
 import { bigEndian, encode } from '../../protocol/xdr/schema.ts';
 import type { Applier } from '../applier.ts';
 import {
+  backOffSeconds,
   type FollowEvent,
   type Following,
   followUpdates,
@@ -34,7 +37,9 @@ export type PollEvent =
       readonly micros: number;
     }
   | { readonly kind: 'not-applied'; readonly error: unknown }
-  /** This replica does not follow its primary, or no longer. */
+  /** The database or its log cannot be opened; it is tried again after that. */
+  | { readonly kind: 'not-begun'; readonly error: unknown; readonly retrySeconds: number }
+  /** This replica cannot follow its primary. */
   | { readonly kind: 'given-up'; readonly error: unknown }
   /** With `once`: it has the primary's answer. */
   | { readonly kind: 'done' };
@@ -106,9 +111,7 @@ export class Poller {
   async #run(): Promise<void> {
     const { applier, onEvent, once } = this.#o;
     try {
-      // It makes the log if there is none, and repairs it.
-      this.#log = await this.#openLog();
-      await applier.open();
+      if (!(await this.#begun())) return;
       onEvent({ kind: 'begun' });
       for await (const batch of this.#following) {
         await this.#apply(batch);
@@ -122,6 +125,26 @@ export class Poller {
       await applier.close();
       await this.#log?.close();
     }
+  }
+
+  /** True when log and database are open; false if it is to end before they are. @throws iprop.no-library */
+  async #begun(): Promise<boolean> {
+    const { applier, onEvent } = this.#o;
+    for (let failures = 1; !this.#control.signal.aborted; failures += 1) {
+      try {
+        // Both make the log if there is none, and the library repairs it.
+        this.#log ??= await this.#openLog();
+        await applier.open();
+        return true;
+      } catch (error) {
+        if (isKpropError(error, 'iprop.no-library')) throw error;
+        const retrySeconds = backOffSeconds(failures);
+        onEvent({ kind: 'not-begun', error, retrySeconds });
+        const { signal } = this.#control;
+        await sleep(retrySeconds * 1000, undefined, { signal }).catch(() => undefined);
+      }
+    }
+    return false;
   }
 
   async #openLog(): Promise<UpdateLog> {
