@@ -30,18 +30,22 @@ export class ReplicaDatabase {
     this.#arguments = [...o.databaseArguments, null];
   }
 
-  /** Reads krb5.conf and kdc.conf, and maps the log. @throws iprop.no-library, iprop.not-applied */
+  /** Reads krb5.conf and kdc.conf, and maps the log. @throws iprop.no-library, iprop.not-opened */
   static open(o: ReplicaDatabaseOptions): ReplicaDatabase {
     const libraries = load();
     const { krb5, kdb5 } = libraries;
     const out: [unknown] = [null];
     const code = krb5.initContext(out);
-    if (code !== 0) throw notApplied(`krb5_init_context failed (${code})`);
+    if (code !== 0) throw notOpened(`krb5_init_context failed (${code})`);
     const database = new ReplicaDatabase(libraries, out[0], o);
     const context = out[0];
-    database.#must(krb5.setDefaultRealm(context, o.realm), 'the default realm');
-    database.#must(kdb5.setRole(context, replicaRole), 'the role of the update log');
-    database.#must(kdb5.map(context, o.updateLog, o.slots), o.updateLog);
+    const codes = [
+      krb5.setDefaultRealm(context, o.realm),
+      kdb5.setRole(context, replicaRole),
+      kdb5.map(context, o.updateLog, o.slots),
+    ];
+    const failed = codes.find((each) => each !== 0);
+    if (failed !== undefined) throw notOpened(krb5.errorMessage(context, failed));
     return database;
   }
 
@@ -152,6 +156,10 @@ function bind() {
       ]),
     },
   };
+}
+
+function notOpened(reason: string): KpropError {
+  return new KpropError('iprop.not-opened', { reason });
 }
 
 function notApplied(reason: string): KpropError {

@@ -42,7 +42,9 @@ function answerOf(work: () => boolean): ApplierAnswer {
     return { done: true, missing: work() };
   } catch (error) {
     if (!(error instanceof KpropError)) throw error;
-    const { code, detail } = error as KpropError<'iprop.not-applied' | 'iprop.no-library'>;
+    const { code, detail } = error as KpropError<
+      'iprop.not-opened' | 'iprop.not-applied' | 'iprop.no-library'
+    >;
     return { done: false, code, reason: detail.reason };
   }
 }

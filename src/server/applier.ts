@@ -16,7 +16,7 @@ export type ApplierAnswer =
   | { readonly done: true; readonly missing: boolean }
   | {
       readonly done: false;
-      readonly code: 'iprop.not-applied' | 'iprop.no-library';
+      readonly code: 'iprop.not-opened' | 'iprop.not-applied' | 'iprop.no-library';
       readonly reason: string;
     };
 
@@ -33,7 +33,7 @@ export class Applier {
 
   /**
    * Starts the process unless it runs, and maps the update log, which repairs it.
-   * @throws iprop.no-library, iprop.not-applied, iprop.crashed
+   * @throws iprop.no-library, iprop.not-opened, iprop.not-applied, iprop.crashed
    */
   async open(): Promise<void> {
     await this.#opened();

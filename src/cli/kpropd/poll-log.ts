@@ -116,10 +116,12 @@ export class PollLog {
 
   #unreachable(error: unknown): void {
     const reason = textOf(error);
-    const text = asLine(isRpc(error) ? 'Communication failure with server' : reason);
     if (!this.#isNew(`unreachable: ${reason}`)) return;
-    this.#o.complain(`${text} while attempting to connect to primary KDC ... retrying`);
-    this.#o.complain(`${text} while initializing kpropd interface, retrying`);
+    this.#o.complain(
+      isRpc(error)
+        ? 'Communication failure with server while attempting to connect to primary KDC ... retrying'
+        : `${asLine(reason)} while initializing kpropd interface, retrying`,
+    );
     this.#hint(error);
   }
 
@@ -206,8 +208,10 @@ function textOf(error: unknown): string {
 /** Whether it was the connection, or what MIT's RPC library says, that failed. */
 function isRpc(failure: unknown): boolean {
   if (!(failure instanceof KpropError)) return false;
-  if (isKpropError(failure, 'network.unresolved')) return false;
-  return failure.phase === 'connect' || /^network\./.test(failure.code);
+  return (
+    failure.phase === 'connect' ||
+    /^(network\.(?!unresolved)|iprop\.unreachable)/.test(failure.code)
+  );
 }
 
 function rpcText(failure: unknown): string {

@@ -1,4 +1,5 @@
-import { config, local, peer, row } from './row.ts';
+import { errnoText } from '../com-err.ts';
+import { config, local, network, peer, row } from './row.ts';
 
 /** Incremental propagation: the primary's answers, and what is done with its updates. */
 export const ipropRows = {
@@ -10,6 +11,27 @@ export const ipropRows = {
       d.relation === 'admin_server'
         ? `set admin_server in [realms] ${d.realm} of krb5.conf, or give kpropd -A HOST`
         : `set iprop_port in [realms] ${d.realm} of krb5.conf or kdc.conf to the port of the primary's kadmind`,
+  }),
+  'iprop.unreachable': row<{ host: string; port: number; errno: string }>({
+    fault: network,
+    comErr: 'Communication failure with server',
+    says: (d) => `cannot connect to kadmind on ${d.host} port ${d.port}: ${errnoText(d.errno)}`,
+    remedy: (d) =>
+      `check that kadmind runs on ${d.host} with iprop_enable and iprop_port ${d.port}, and that no firewall is between`,
+  }),
+  'iprop.no-service': row<{ server: string }>({
+    fault: config,
+    comErr: 'Database error! Required KADM5 principal missing',
+    says: (d) => `the realm has no ${d.server}`,
+    remedy: (d) =>
+      `add it on the primary, kadmin.local addprinc -randkey ${d.server}, or correct admin_server (-A), whose host it names`,
+  }),
+  'iprop.not-opened': row<{ reason: string }>({
+    fault: local,
+    comErr: (d) => d.reason,
+    says: (d) => `the update log or the database cannot be opened: ${d.reason}`,
+    remedy:
+      'check that kpropd may write both; if the log is corrupt, remove it while no Kerberos program runs, and a full resync follows',
   }),
   'iprop.denied': row<Record<never, never>>({
     fault: { ...peer, exit: 77, retry: true },

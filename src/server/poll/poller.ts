@@ -138,6 +138,7 @@ export class Poller {
         return true;
       } catch (error) {
         if (isKpropError(error, 'iprop.no-library')) throw error;
+        if (error instanceof KpropError) error.during('configuration', 'Unable to map log!');
         const retrySeconds = backOffSeconds(failures);
         onEvent({ kind: 'not-begun', error, retrySeconds });
         const { signal } = this.#control;

@@ -1,12 +1,13 @@
 import { isIPv6 } from 'node:net';
 
-import { inPhase, KpropError } from '../../errors/kprop-error.ts';
+import { inPhase, isKpropError, KpropError } from '../../errors/kprop-error.ts';
 import { canonicalNames, localHostName } from '../../host/names.ts';
 import { type Ambient, shiftedAmbient } from '../../protocol/ambient.ts';
 import { UpdateSource } from '../../protocol/iprop/update-source.ts';
 import type { Krb5Config } from '../../protocol/krb5/formats/krb5-config.ts';
 import { nameTypes, Principal } from '../../protocol/krb5/messages/principal.ts';
-import { obtainCredential } from '../../ticket/credentials.ts';
+import type { Credential } from '../../protocol/krb5/session/credential.ts';
+import { type CredentialRequest, obtainCredential } from '../../ticket/credentials.ts';
 import { dial } from '../../ticket/dial.ts';
 
 /** Where a replica's updates come from, and as whom it asks for them. */
@@ -63,7 +64,7 @@ export async function connectToPrimary(
     throw new KpropError('iprop.no-primary', { realm, relation: 'iprop_port' });
   const server = Principal.of(realm, ['kiprop', host], nameTypes.principal);
   const credential = await inPhase('credentials', undefined, () =>
-    obtainCredential({
+    ticketFor({
       source: { kind: 'keytab', name: o.keytab },
       clients,
       server,
@@ -72,9 +73,7 @@ export async function connectToPrimary(
       signal,
     }),
   );
-  const channel = await inPhase('connect', undefined, () =>
-    dial(host, port, { connectMillis, signal }),
-  );
+  const channel = await inPhase('connect', undefined, () => dialPrimary(host, port, signal));
   try {
     const ambient = shiftedAmbient(o.ambient, credential.clockOffsetMicros);
     const source = await inPhase('authenticate', undefined, () =>
@@ -84,6 +83,28 @@ export async function connectToPrimary(
   } catch (error) {
     await channel.close();
     throw error;
+  }
+}
+
+/** @throws iprop.no-service, and as obtainCredential */
+async function ticketFor(request: CredentialRequest): Promise<Credential> {
+  try {
+    return await obtainCredential(request);
+  } catch (cause) {
+    if (!isKpropError(cause, 'kdc.error') || cause.detail.number !== serverUnknown) throw cause;
+    throw new KpropError('iprop.no-service', { server: `${request.server}` }, { cause });
+  }
+}
+
+/** KDC_ERR_S_PRINCIPAL_UNKNOWN */
+const serverUnknown = 7;
+
+async function dialPrimary(host: string, port: number, signal: AbortSignal | undefined) {
+  try {
+    return await dial(host, port, { connectMillis, signal });
+  } catch (cause) {
+    if (!isKpropError(cause, 'network.unreachable')) throw cause;
+    throw new KpropError('iprop.unreachable', cause.detail, { cause });
   }
 }
 
