@@ -170,16 +170,6 @@ describe('in the foreground', () => {
     shell.kill();
   });
 
-  test('iprop_enable: it says that this is not there yet, and serves', async () => {
-    const kdcConf = inFolder('kdc-iprop.conf');
-    const text = readFileSync(rig.lab.replica.kdcConf, 'utf8');
-    writeFileSync(kdcConf, text.replace(`  ${rig.lab.realm} = {\n`, '$&    iprop_enable = true\n'));
-    const kpropd = await started(['-d'], { env: { KRB5_KDC_PROFILE: kdcConf } });
-    expect(kpropd.stderr).toContain('incremental propagation is not implemented yet');
-    await rig.send(kpropd.port, { dump: rig.good });
-    await kpropd.stop();
-  });
-
   test.each([
     ['no default realm', '[libdefaults]\n', /default realm/],
     ['no configuration', '[libdefaults\n', /while initializing krb5/],

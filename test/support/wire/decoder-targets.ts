@@ -4,8 +4,11 @@ import { join } from 'node:path';
 import { parseDefaultPaths } from '../../../src/cli/defaults.ts';
 import { getopt } from '../../../src/cli/getopt.ts';
 import { faultOf } from '../../../src/kdb/dump/completeness.ts';
+import { systemAmbient } from '../../../src/protocol/ambient.ts';
 import { concat, utf8 } from '../../../src/protocol/bytes.ts';
 import { type Codec, decode } from '../../../src/protocol/der/schema.ts';
+import { decodeReply } from '../../../src/protocol/iprop/rpc.ts';
+import { updatesReply } from '../../../src/protocol/iprop/updates.ts';
 import { decodeSize } from '../../../src/protocol/kprop/size.ts';
 import { parseCcache } from '../../../src/protocol/krb5/formats/ccache.ts';
 import { parseKeytab } from '../../../src/protocol/krb5/formats/keytab.ts';
@@ -16,10 +19,14 @@ import {
   parseDuration,
   parseInteger,
 } from '../../../src/protocol/krb5/formats/values.ts';
+import { messageTokens } from '../../../src/protocol/krb5/gss/message-tokens.ts';
+import { unframeToken } from '../../../src/protocol/krb5/gss/token-frame.ts';
 import { hostAddressOf } from '../../../src/protocol/krb5/messages/address.ts';
 import { readKrbError } from '../../../src/protocol/krb5/messages/error.ts';
 import { Principal } from '../../../src/protocol/krb5/messages/principal.ts';
 import { openPriv, openPrivPart } from '../../../src/protocol/krb5/messages/priv.ts';
+import { opaque } from '../../../src/protocol/xdr/primitives.ts';
+import { decode as decodeXdr } from '../../../src/protocol/xdr/schema.ts';
 import { Acl } from '../../../src/server/acl.ts';
 import { openAsReply } from '../../../src/ticket/as-reply.ts';
 import { parseUriRecords } from '../../../src/ticket/locate-kdc.ts';
@@ -28,6 +35,7 @@ import { packageRoot } from '../lab/package-root.ts';
 import { enctypes } from './enctypes.ts';
 import { entry, replicaName, someKey } from './forge.ts';
 import { formatKeytab } from './format-keytab.ts';
+import { openRecording } from './iprop-recording.ts';
 import { fromHex, loadTranscript, messagesOf, transcriptNames } from './transcripts.ts';
 
 /** Something that reads bytes of strangers or of files, with well-formed bytes to start from. */
@@ -180,6 +188,17 @@ export const decoderTargets: readonly DecoderTarget[] = [
     decode: (bytes) => hostAddressOf(Buffer.from(bytes).toString('latin1')),
   },
   {
+    title: 'the updates of a primary',
+    seeds: updateReplies(),
+    decode: (bytes) => decodeXdr(updatesReply, bytes),
+  },
+  {
+    title: 'an RPC reply',
+    seeds: ipropRecording().replies,
+    decode: (bytes) => decodeReply(bytes, 'the primary'),
+  },
+  { title: 'a GSS token', seeds: [ipropRecording().token], decode: unframeToken },
+  {
     title: 'URI records of DNS',
     seeds: [dnsAnswer()],
     decode: parseUriRecords,
@@ -190,6 +209,23 @@ function ccaches(): readonly Uint8Array[] {
   return [
     ...JSON.stringify(JSON.parse(vector('formats-ccache'))).matchAll(/"(0504[0-9a-f]{40,})"/g),
   ].map(([, hex]) => fromHex(hex!));
+}
+
+function ipropRecording() {
+  return openRecording('aes256-cts-hmac-sha1-96');
+}
+
+/** What kadmind answered when it was asked for updates. */
+function updateReplies(): readonly Uint8Array[] {
+  const { key, replies } = ipropRecording();
+  const options = {
+    side: 'initiator',
+    key,
+    acceptorSubkey: true,
+    ambient: systemAmbient(),
+  } as const;
+  const { body } = decodeReply(replies[1]!, 'the primary');
+  return [messageTokens(options).unwrap(decodeXdr(opaque, body)).message.slice(4)];
 }
 
 function dnsAnswer(): Uint8Array {
