@@ -48,7 +48,7 @@ export function observe(pid: number): { stop(): Observation } {
 }
 
 /** Children that run the same program; a loader is another one. */
-function forksOf(pid: number): readonly number[] {
+export function forksOf(pid: number): readonly number[] {
   const children = textOf(`/proc/${pid}/task/${pid}/children`)?.trim();
   if (!children) return [];
   const name = textOf(`/proc/${pid}/comm`);

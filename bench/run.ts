@@ -18,6 +18,7 @@ import { fanOut } from './fan-out.ts';
 import { receivers, senders } from './fan-out-roles.ts';
 import { hostile } from './hostile.ts';
 import { attackers, farAway } from './hostile-roles.ts';
+import { incremental } from './incremental.ts';
 import { limits, sink } from './limits.ts';
 import { load } from './load.ts';
 import { logins } from './logins.ts';
@@ -38,6 +39,7 @@ const parts: readonly Part[] = [
   load,
   logins,
   dump,
+  incremental,
   small,
   stranger,
   atRest,

@@ -184,16 +184,23 @@ export class Poller {
 
   async #replay(updates: readonly Update[], last: LastUpdate): Promise<void> {
     const { applier } = this.#o;
+    // Once for all: a name is often changed many times.
+    if (await applier.lacksOne(namesThatMustExist(updates))) {
+      const { serial } = updates[0] as Update;
+      const reason = 'it or one after it changes an entry that this database lacks';
+      throw new KpropError('iprop.bad-update', { serial, reason });
+    }
+    const prepare = async (at: number) => resultOf(updates.slice(at, at + updatesAtOnce), last);
+    let result = await prepare(0);
     for (let at = 0; at < updates.length && !this.#control.signal.aborted; at += updatesAtOnce) {
-      const some = updates.slice(at, at + updatesAtOnce);
-      const encoded = some.map((update) => encodedUpdate(update));
-      if (await applier.lacksOne(namesThatMustExist(some))) {
-        const { serial } = some[0] as Update;
-        const reason = 'it or one after it changes an entry that this database lacks';
-        throw new KpropError('iprop.bad-update', { serial, reason });
-      }
-      const head = concat(encode(lastUpdate, last), bigEndian(some.length));
-      await applier.replay(concat(head, ...encoded, bigEndian(updateStatuses.ok)));
+      // The next ones are prepared while these are applied.
+      const [applied, prepared] = await Promise.allSettled([
+        applier.replay(result),
+        prepare(at + updatesAtOnce),
+      ]);
+      if (applied.status === 'rejected') throw applied.reason;
+      if (prepared.status === 'rejected') throw prepared.reason;
+      result = prepared.value;
     }
   }
 
@@ -223,6 +230,12 @@ export class Poller {
       // The next poll meets the same trouble, and reports it.
     }
   }
+}
+
+/** A kdb_incr_result_t of some updates. */
+function resultOf(updates: readonly Update[], last: LastUpdate): Uint8Array {
+  const head = concat(encode(lastUpdate, last), bigEndian(updates.length));
+  return concat(head, ...updates.map(encodedUpdate), bigEndian(updateStatuses.ok));
 }
 
 function encodedUpdate(update: Update): Uint8Array {
