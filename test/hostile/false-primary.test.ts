@@ -1,4 +1,5 @@
-import { readFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, readFileSync, renameSync, rmdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
@@ -415,6 +416,66 @@ describe('updates that must not be applied', () => {
     expect(await iprop.dumpOf(replica.site)).toContain('\tnew@LAB.EXAMPLE\t');
     await iprop.kadmin(['delprinc -force new'], replica.site);
     await iprop.resyncByHand(replica);
+  });
+});
+
+describe('the log of the replica', () => {
+  test('is another one since the primary was asked: nothing is applied, and it is asked again', async () => {
+    await iprop.resyncByHand(replica);
+    const seen = await pollWith((asked) => {
+      // What a full propagation does at its end.
+      execFileSync('/usr/sbin/kproplog', ['-R'], { env: replica.site.env(), stdio: 'ignore' });
+      const { serial = 0, seconds = 0, micros = 0 } = asked.last ?? {};
+      const deletion: Update = {
+        ...{
+          name: new Uint8Array(Buffer.from('alice@LAB.EXAMPLE')),
+          serial: serial + 1,
+          seconds,
+          micros,
+        },
+        ...{
+          attributes: [],
+          deleted: true,
+          committed: true,
+          seenBy: [],
+          futures: new Uint8Array(0),
+        },
+      };
+      return answers.updates(asked, [deletion]);
+    });
+    expect(errorsIn(seen)).toEqual([]);
+    await expectUntouched();
+    expect(seen.map(({ kind }) => kind)).not.toContain('applied');
+    await iprop.resyncByHand(replica);
+  });
+
+  test('was removed: it is made anew, and a resync is asked for', async () => {
+    rmSync(`${replica.site.database}.ulog`);
+    await pollWith((asked) => answers.status(asked, updateStatuses.fullResyncNeeded));
+    expect(await iprop.lastSerial(replica.site)).toBe(1);
+    await iprop.resyncByHand(replica);
+    const serial = await iprop.lastSerial(replica.site);
+    let asked = 0;
+    await pollWith((one) => {
+      asked = one.last?.serial ?? 0;
+      return answers.nil(one);
+    });
+    expect(asked).toBe(serial);
+  });
+
+  test('cannot be read: said, and tried again', async () => {
+    const log = `${replica.site.database}.ulog`;
+    renameSync(log, `${log}.kept`);
+    mkdirSync(log);
+    events.length = 0;
+    server.pollNow();
+    await until('no-position');
+    const [error] = errorsIn(events);
+    expectHelpful(error);
+    rmdirSync(log);
+    renameSync(`${log}.kept`, log);
+    server.pollNow();
+    await until('synchronized');
   });
 });
 

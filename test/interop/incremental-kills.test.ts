@@ -4,8 +4,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
-import { IpropLab, type IpropReplica } from '../support/lab/iprop-lab.ts';
-import { comparable, type LabProcess, ourProgram } from '../support/lab/lab.ts';
+import { IpropLab, type IpropReplica, principalsOf } from '../support/lab/iprop-lab.ts';
+import { type LabProcess, ourProgram } from '../support/lab/lab.ts';
 import { freePort } from '../support/lab/lab-process.ts';
 import { seededRandom } from '../support/wire/seeded-random.ts';
 
@@ -86,14 +86,14 @@ test(`${seconds} s of kills, seed ${seed}`, { timeout: (seconds + 120) * 1000 },
   await changes;
   const resyncsBefore = resyncs();
   const from = performance.now();
-  const wanted = principals(await iprop.dumpOf(iprop.lab.primary));
+  const wanted = principalsOf(await iprop.dumpOf(iprop.lab.primary));
   let polls = 0;
   for (;;) {
     // Not the end of a long pause after failures: whoever mends a primary sends this signal, too.
     kpropd.signal('SIGUSR1');
     polls += 1;
     await sleep(1_000);
-    const now = principals(await iprop.dumpOf(replica.site));
+    const now = principalsOf(await iprop.dumpOf(replica.site));
     if (JSON.stringify(now) === JSON.stringify(wanted)) break;
     if (performance.now() - from > 20_000) expect(now).toEqual(wanted);
   }
@@ -134,13 +134,6 @@ function appliers(): readonly number[] {
       return [];
     }
   });
-}
-
-function principals(dump: string): readonly string[][] {
-  return comparable(dump)
-    .split('\n')
-    .filter((line) => line.startsWith('princ\t'))
-    .map((line) => line.split('\t').sort());
 }
 
 /** What is between replica and primary. */

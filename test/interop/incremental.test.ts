@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 
-import { IpropLab, type IpropReplica } from '../support/lab/iprop-lab.ts';
+import { IpropLab, type IpropReplica, principalsOf } from '../support/lab/iprop-lab.ts';
 import { comparable, type LabProcess, ourProgram } from '../support/lab/lab.ts';
 import { enctypeNames } from '../support/wire/enctypes.ts';
 
@@ -153,8 +153,8 @@ describe.each(enctypeNames)('a realm of %s', (enctype) => {
       await iprop.kadmin(Array.from({ length: 60 }, (_, at) => `addprinc -pw a many${at}`));
       await caughtUp(iprop, ours);
       await kpropd.until(() => inStep(kpropd), 'a poll');
-      expect(principals(await iprop.dumpOf(ours.site))).toEqual(
-        principals(await iprop.dumpOf(iprop.lab.primary)),
+      expect(principalsOf(await iprop.dumpOf(ours.site))).toEqual(
+        principalsOf(await iprop.dumpOf(iprop.lab.primary)),
       );
     } finally {
       for (const one of started.splice(0).reverse()) await one.stop();
@@ -186,9 +186,9 @@ describe('cascades', () => {
       await iprop.kadmin(['addprinc -pw a alice', 'modprinc -maxlife 1h alice', 'cpw -pw b alice']);
       await iprop.kadmin(['addprinc -pw a bob', 'delprinc -force user1', 'renprinc -force bob b']);
       await caughtUp(iprop, middle, below);
-      const wanted = principals(await iprop.dumpOf(iprop.lab.primary));
-      expect(principals(await iprop.dumpOf(middle.site))).toEqual(wanted);
-      expect(principals(await iprop.dumpOf(below.site))).toEqual(wanted);
+      const wanted = principalsOf(await iprop.dumpOf(iprop.lab.primary));
+      expect(principalsOf(await iprop.dumpOf(middle.site))).toEqual(wanted);
+      expect(principalsOf(await iprop.dumpOf(below.site))).toEqual(wanted);
       expect(lower.stderr.match(/Full resync needed/g)).toHaveLength(1);
     } finally {
       for (const one of started.splice(0).reverse()) await one.stop();
@@ -196,11 +196,3 @@ describe('cascades', () => {
     }
   });
 });
-
-/** The principals of a dump; an update may put the data of one in another order. */
-function principals(dump: string): readonly string[][] {
-  return comparable(dump)
-    .split('\n')
-    .filter((line) => line.startsWith('princ\t'))
-    .map((line) => line.split('\t').sort());
-}

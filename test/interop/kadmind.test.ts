@@ -3,8 +3,8 @@ import { join } from 'node:path';
 
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 
-import { IpropLab } from '../support/lab/iprop-lab.ts';
-import { comparable, type LabProcess, ourProgram } from '../support/lab/lab.ts';
+import { IpropLab, principalsOf } from '../support/lab/iprop-lab.ts';
+import { type LabProcess, ourProgram } from '../support/lab/lab.ts';
 import { freePort } from '../support/lab/lab-process.ts';
 
 const ourKprop = ourProgram('kprop');
@@ -22,13 +22,8 @@ afterAll(() => iprop.close());
 /** Both sites have the same principals; an update may put the data of one in another order. */
 async function expectSamePrincipals(): Promise<void> {
   const { lab } = iprop;
-  const principals = (dump: string) =>
-    comparable(dump)
-      .split('\n')
-      .filter((line) => line.startsWith('princ\t'))
-      .map((line) => line.split('\t').sort());
   const primary = readFileSync(await lab.dump(join(lab.primary.folder, 'compare')), 'latin1');
-  expect(principals(await lab.replicaDump())).toEqual(principals(primary));
+  expect(principalsOf(await lab.replicaDump())).toEqual(principalsOf(primary));
 }
 
 test("kadmind starts our kprop, and MIT's kpropd is up to date", async () => {

@@ -46,6 +46,11 @@ export class PollLog {
           `Sleeping ${event.retrySeconds} seconds to re-initialize kadm5 (${isRpc(event.error) ? 'RPC ERROR' : 'krb5kdc not running?'})`,
         );
         break;
+      case 'no-position':
+        if (!this.#isNew(`no position: ${textOf(event.error)}`)) break;
+        this.#o.complain(`${asLine(textOf(event.error))} reading update log header`);
+        this.#hint(event.error);
+        break;
       case 'asking': {
         const { serial, seconds, micros } = event.last;
         debugLine(`Calling iprop_get_updates_1 (sno=${serial} sec=${seconds} usec=${micros})`);

@@ -1,5 +1,6 @@
 import { constants, type FileHandle, open } from 'node:fs/promises';
 
+import { isSameFile, statOf } from '../../host/file-identity.ts';
 import { lockFileAsync } from '../../host/libc.ts';
 import type { UpdatePoint } from '../dump/header.ts';
 import {
@@ -18,10 +19,12 @@ import {
  */
 export class UpdateLog {
   readonly #file: FileHandle;
+  readonly #path: string;
   readonly #slots: number;
 
-  private constructor(file: FileHandle, slots: number) {
+  private constructor(file: FileHandle, path: string, slots: number) {
     this.#file = file;
+    this.#path = path;
     this.#slots = slots;
   }
 
@@ -39,7 +42,7 @@ export class UpdateLog {
       await file.close();
       throw error;
     }
-    return new UpdateLog(file, slots);
+    return new UpdateLog(file, path, slots);
   }
 
   /** Where the log stands. @throws errno, the signal's reason */
@@ -79,6 +82,11 @@ export class UpdateLog {
       await file.write(formatHeader(point), 0, headerBytes, 0);
       await file.sync();
     });
+  }
+
+  /** Whether its name still leads to it: somebody may have removed it, and it was made anew. */
+  async isInPlace(): Promise<boolean> {
+    return isSameFile(await this.#file.stat(), await statOf(this.#path));
   }
 
   close(): Promise<void> {

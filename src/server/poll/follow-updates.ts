@@ -15,6 +15,8 @@ export type FollowEvent =
   | { readonly kind: 'connected' }
   /** No connection; it is tried again after that. */
   | { readonly kind: 'unreachable'; readonly error: unknown; readonly retrySeconds: number }
+  /** The follower does not know where it stands; it is tried again after that. */
+  | { readonly kind: 'no-position'; readonly error: unknown; readonly retrySeconds: number }
   | { readonly kind: 'asking'; readonly last: LastUpdate }
   | { readonly kind: 'call-failed'; readonly error: unknown; readonly call: FollowCall }
   | { readonly kind: 'updates'; readonly last: LastUpdate; readonly count: number }
@@ -130,7 +132,8 @@ class Follower implements Following {
   async #poll(): Promise<UpdatesReply | undefined> {
     const source = await this.#connected();
     if (source === undefined) return undefined;
-    const last = await this.#o.position();
+    const last = await this.#position();
+    if (last === undefined) return undefined;
     this.#tell({ kind: 'asking', last });
     let call: FollowCall = 'get_updates';
     try {
@@ -154,6 +157,19 @@ class Follower implements Following {
       // A primary that hung up between two polls is asked again at once; one that always fails is not.
       this.#failures += 1;
       if (this.#failures > 1) await this.#pause(backOffSeconds(this.#failures - 1) * 1000);
+      return undefined;
+    }
+  }
+
+  async #position(): Promise<LastUpdate | undefined> {
+    try {
+      return await this.#o.position();
+    } catch (error) {
+      if (this.#o.signal?.aborted) return undefined;
+      this.#failures += 1;
+      const retrySeconds = backOffSeconds(this.#failures);
+      this.#tell({ kind: 'no-position', error, retrySeconds });
+      await this.#pause(retrySeconds * 1000);
       return undefined;
     }
   }

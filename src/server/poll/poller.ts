@@ -77,6 +77,8 @@ export class Poller {
   readonly #ended: Promise<void>;
   #log: UpdateLog | undefined;
   #askedAt = 0;
+  /** Where the log stood then. */
+  #askedFrom: LastUpdate | undefined;
 
   constructor(o: PollerOptions) {
     this.#o = o;
@@ -119,6 +121,7 @@ export class Poller {
       }
       if (once && !this.#control.signal.aborted) onEvent({ kind: 'done' });
     } catch (error) {
+      if (this.#control.signal.aborted) return;
       onEvent({ kind: 'given-up', error });
       if (once) onEvent({ kind: 'done' });
     } finally {
@@ -156,8 +159,20 @@ export class Poller {
   }
 
   async #position(): Promise<LastUpdate> {
+    if ((await this.#log?.isInPlace()) !== true) await this.#reopen();
     this.#askedAt = performance.now();
-    return (this.#log as UpdateLog).last(this.#control.signal);
+    this.#askedFrom = await (this.#log as UpdateLog).last(this.#control.signal);
+    return this.#askedFrom;
+  }
+
+  /** Somebody removed the log. The library, too, has to let go of what has no name any more. */
+  async #reopen(): Promise<void> {
+    await this.#o.applier.close();
+    const log = this.#log;
+    this.#log = undefined;
+    await log?.close();
+    this.#log = await this.#openLog();
+    await this.#o.applier.open();
   }
 
   /** Whatever is wrong with a batch, the database is left as it was or as the log says. */
@@ -167,13 +182,15 @@ export class Poller {
     try {
       await this.#o.exclusively(async () => {
         const since = await (this.#log as UpdateLog).last(signal);
+        // A full propagation has become live since the primary was asked.
+        if (!isSamePoint(since, this.#askedFrom)) return this.pollNow();
         const checked = checkedUpdates(updates, since);
         await this.#replay(checked, last);
         state.noteApplied(checked.length);
         const micros = Math.round((performance.now() - this.#askedAt) * 1000);
+        state.noteInStep();
         onEvent({ kind: 'applied', last, count: checked.length, micros });
       }, signal);
-      state.noteInStep();
     } catch (error) {
       if (this.#control.signal.aborted) return;
       state.noteError(error);
@@ -215,7 +232,7 @@ export class Poller {
     const { state, onEvent } = this.#o;
     if (event.kind === 'synchronized') state.noteInStep();
     if (event.kind === 'resync-needed') state.noteResync();
-    if (event.kind === 'unreachable' || event.kind === 'call-failed') state.noteError(event.error);
+    if ('error' in event) state.noteError(event.error);
     if (event.kind === 'refused') state.noteError(refusal(event.status));
     onEvent(event);
     // After an answer, and after a failure to get one.
@@ -236,6 +253,10 @@ export class Poller {
 function resultOf(updates: readonly Update[], last: LastUpdate): Uint8Array {
   const head = concat(encode(lastUpdate, last), bigEndian(updates.length));
   return concat(head, ...updates.map(encodedUpdate), bigEndian(updateStatuses.ok));
+}
+
+function isSamePoint(a: LastUpdate, b: LastUpdate | undefined): boolean {
+  return a.serial === b?.serial && a.seconds === b.seconds && a.micros === b.micros;
 }
 
 function encodedUpdate(update: Update): Uint8Array {

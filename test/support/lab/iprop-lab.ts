@@ -1,7 +1,7 @@
 import { copyFileSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-import { Lab, type LabProcess, ourProgram, type Role, Site } from './lab.ts';
+import { comparable, Lab, type LabProcess, ourProgram, type Role, Site } from './lab.ts';
 import { freePort, listens } from './lab-process.ts';
 
 export interface IpropLabOptions {
@@ -176,6 +176,14 @@ export class IpropLab {
     if (status !== 0) throw new Error(`${program} ${args.join(' ')}: ${stderr}`);
     return stdout;
   }
+}
+
+/** The principals of a dump, in a form that two databases share: an update may put data in another order. */
+export function principalsOf(dump: string): readonly string[][] {
+  return comparable(dump)
+    .split('\n')
+    .filter((line) => line.startsWith('princ\t'))
+    .map((line) => line.split('\t').sort());
 }
 
 const realm = 'LAB.EXAMPLE';
