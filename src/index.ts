@@ -4,6 +4,7 @@ export {
   type DumpReport,
   dumpDatabase,
 } from './client/dump-database.ts';
+export { type DumpSummary, type InspectDumpOptions, inspectDump } from './client/inspect-dump.ts';
 export {
   type DumpStream,
   type PropagateEvent,
@@ -21,6 +22,8 @@ export {
   type Phase,
 } from './errors/kprop-error.ts';
 export { type ConfigFiles, loadKrb5Config } from './host/config-files.ts';
+export { type LockKind, lockFile } from './host/libc.ts';
+export { replaceOwnFile } from './host/own-file.ts';
 export { chooseReplayCache, type ReplayVariables } from './host/replay-choice.ts';
 export { fileReplayCache, type ReplayFileOptions } from './host/replay-file.ts';
 export type { DumpFormat } from './kdb/dump/dump-version.ts';
@@ -28,6 +31,14 @@ export type { DumpKind } from './kdb/dump/header.ts';
 export { type Ambient, systemAmbient } from './protocol/ambient.ts';
 export type { LastUpdate, Update } from './protocol/iprop/updates.ts';
 export type { Krb5Config } from './protocol/krb5/formats/krb5-config.ts';
+export {
+  type ProfileNode,
+  type ProfileRelation,
+  type ProfileSection,
+  type ProfileTree,
+  parseProfile,
+} from './protocol/krb5/formats/profile.ts';
+export { parseDuration } from './protocol/krb5/formats/values.ts';
 export { memoryReplayCache, type ReplayCache } from './protocol/krb5/session/replay.ts';
 export type { LoadRun } from './server/load/loader.ts';
 export type { IncrementalOptions, LoadMode, ServeLimits, VerifyMode } from './server/options.ts';
@@ -47,3 +58,4 @@ export {
   serveKprop,
 } from './server/serve.ts';
 export type { CredentialSource } from './ticket/credentials.ts';
+export { type ServiceKey, type ServiceKeyOptions, serviceKeyAt } from './ticket/service-key.ts';

@@ -89,6 +89,8 @@ class Follower implements Following {
   /** When a resync was asked for that has not arrived yet, in milliseconds. */
   #resyncAskedAt: number | undefined;
   #failedResyncs = 0;
+  /** The primary was lost since it was asked for a resync, and the resync perhaps with it. */
+  #isResyncDoubtful = false;
 
   constructor(o: FollowOptions) {
     this.#o = o;
@@ -145,6 +147,7 @@ class Follower implements Following {
         this.#tell({ kind: 'resync-needed' });
         if (this.#o.asksForResync !== true) return answer;
         this.#resyncAskedAt = performance.now();
+        this.#isResyncDoubtful = false;
         const status = await source.requestResync();
         this.#refusals = status === updateStatuses.ok ? 0 : this.#refusals + 1;
         this.#tell({ kind: 'resync-answered', status });
@@ -153,6 +156,7 @@ class Follower implements Following {
     } catch (error) {
       if (this.#o.signal?.aborted) return undefined;
       this.#tell({ kind: 'call-failed', error, call });
+      this.#isResyncDoubtful = true;
       await this.#disconnect();
       // A primary that hung up between two polls is asked again at once; one that always fails is not.
       this.#failures += 1;
@@ -193,11 +197,15 @@ class Follower implements Following {
     if (!underWay && this.#resyncAskedAt === undefined) return true;
     const { config, realm } = this.#o;
     const limitSeconds = config.ipropResyncTimeoutSeconds(realm) || 300;
-    // One that failed is not waited for until the limit.
-    const waitSeconds =
+    // Neither one that failed nor one that may never come is waited for until the limit.
+    const waitSeconds = Math.min(
+      limitSeconds,
       this.#failedResyncs > 0
-        ? Math.min(limitSeconds, this.#pollSeconds * 2 ** (this.#failedResyncs - 1))
-        : limitSeconds;
+        ? this.#pollSeconds * 2 ** (this.#failedResyncs - 1)
+        : this.#isResyncDoubtful
+          ? Math.max(doubtSeconds, 2 * this.#pollSeconds)
+          : limitSeconds,
+    );
     const waited = (performance.now() - (this.#resyncAskedAt ?? 0)) / 1000;
     if (!underWay && waited >= waitSeconds) return true;
     this.#tell({ kind: 'resync-awaited' });
@@ -253,6 +261,8 @@ export function backOffSeconds(failures: number): number {
   return Math.min(300, 2 << Math.min(failures, 8));
 }
 
+/** A resync whose primary was lost may be on its way all the same: a dump takes its time. */
+const doubtSeconds = 15;
 const farewellMillis = 1_000;
 /** The longest that a timer of Node's can wait. */
 const longestMillis = 2 ** 31 - 1;

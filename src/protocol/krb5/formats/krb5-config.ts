@@ -33,6 +33,11 @@ export class Krb5Config {
     this.canonicalizeHostname = this.#canonicalizeHostname();
   }
 
+  /** The same with more settings, which take precedence. */
+  precededBy(tree: ProfileTree): Krb5Config {
+    return new Krb5Config([tree, ...this.#trees], this.files);
+  }
+
   /** All values of a relation, in order of precedence. */
   values(...path: readonly string[]): readonly string[] {
     return profileValues(this.#trees, path);

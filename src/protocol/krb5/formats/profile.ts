@@ -8,12 +8,16 @@ export interface ProfileRelation {
   readonly name: string;
   readonly value: string;
   readonly final: boolean;
+  /** Where it stands in its file, from 1. */
+  readonly line: number;
 }
 
 export interface ProfileSection {
   readonly kind: 'section';
   readonly name: string;
   readonly final: boolean;
+  /** Where it is opened first, from 1; 0 of a whole file. */
+  readonly line: number;
   readonly children: readonly ProfileNode[];
 }
 
@@ -33,7 +37,7 @@ export type Include = (
  * @see krb5.conf(5); the meaning of `*` is that of krb5 1.22
  */
 export function parseProfile(text: string, file: string, include: Include): ProfileTree {
-  const root = openSection('');
+  const root = openSection('', 0);
   new FileReader(root, include, 0).read(text, file);
   return root;
 }
@@ -142,7 +146,8 @@ class FileReader {
     if (this.#open.length > 1) this.#fail('a section header stands inside a subsection');
     const header = /^\[([^\]]*)\](\*?)[ \t\n\v\f\r]*$/.exec(line);
     if (!header) this.#fail('a section header is malformed');
-    this.#open = [enter(this.#root, header[1]!, header[2] === '*')];
+    const head = { name: header[1]!, final: header[2] === '*', line: this.#line };
+    this.#open = [enter(this.#root, head)];
   }
 
   #closeBrace(line: string): void {
@@ -159,10 +164,11 @@ class FileReader {
     const section = this.#open.at(-1)!;
     if (/^(?:\{[ \t\n\v\f\r]*)?$/.test(value)) {
       if (value === '') this.#state = 'awaiting brace';
-      this.#open.push(enter(section, tag, final));
+      this.#open.push(enter(section, { name: tag, final, line: this.#line }));
     } else if (!section.children.some((node) => node.name === tag && node.final)) {
       const text = value.startsWith('"') ? unquote(value) : trimEnd(value);
-      section.children.push({ kind: 'relation', name: tag, value: text, final });
+      const line = this.#line;
+      section.children.push({ kind: 'relation', name: tag, value: text, final, line });
     }
   }
 
@@ -175,21 +181,24 @@ class FileReader {
  * The first section of this name, or a new one, to add to. If it was final before, it is one
  * outside the tree, so that what is added is ignored.
  */
-function enter(parent: OpenSection, name: string, final: boolean): OpenSection {
+function enter(
+  parent: OpenSection,
+  { name, final, line }: Pick<OpenSection, 'name' | 'final' | 'line'>,
+): OpenSection {
   let section = parent.children.find(
     (node): node is OpenSection => node.kind === 'section' && node.name === name,
   );
-  if (section?.final) return openSection(name);
+  if (section?.final) return openSection(name, line);
   if (section === undefined) {
-    section = openSection(name);
+    section = openSection(name, line);
     parent.children.push(section);
   }
   section.final ||= final;
   return section;
 }
 
-function openSection(name: string): OpenSection {
-  return { kind: 'section', name, final: false, children: [] };
+function openSection(name: string, line: number): OpenSection {
+  return { kind: 'section', name, final: false, line, children: [] };
 }
 
 /** The tag up to its first `*`, and whether there is one. */

@@ -1,0 +1,104 @@
+import { mkdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+import { replaceOwnFile } from 'kprop';
+
+/** An error as reports have it. */
+export interface ErrorNote {
+  readonly code: string;
+  readonly phase: string | null;
+  readonly message: string;
+  readonly remedy: string;
+}
+
+/** What is remembered of a replica. Times are RFC 3339. */
+export interface ReplicaState {
+  readonly lastAttempt?: string;
+  readonly lastSuccess?: string;
+  /** The generation that it was last known to have, and whether that was proved. */
+  readonly has?: number;
+  readonly proved?: boolean;
+  /** Of the last success. */
+  readonly millis?: number;
+  /** Failed runs in a row, and since when. */
+  readonly failures?: number;
+  readonly failingSince?: string;
+  readonly error?: ErrorNote;
+}
+
+export interface Hold {
+  readonly until: string | null;
+  readonly reason: string;
+  readonly since: string;
+}
+
+export interface DumpState {
+  readonly at: string;
+  readonly generation: number;
+  readonly principals: number;
+  readonly policies: number;
+  readonly bytes: number;
+  readonly digest: string;
+}
+
+/** All that is remembered. It can be deleted without harm. */
+export interface State {
+  readonly schema: 'kpropctl.state/1';
+  readonly generation: number;
+  /** The generation of the canary's first key, less one; and its newest key. */
+  readonly canary: { readonly base: number; readonly kvno: number };
+  readonly dump?: DumpState;
+  readonly replicas: Readonly<Record<string, ReplicaState>>;
+  readonly holds: Readonly<Record<string, Hold>>;
+  /** Whether the last run left a required replica behind: then a recovery is told. */
+  readonly failing?: boolean;
+}
+
+export const emptyState: State = {
+  schema: 'kpropctl.state/1',
+  generation: 0,
+  canary: { base: 0, kvno: 0 },
+  replicas: {},
+  holds: {},
+};
+
+const pathIn = (folder: string) => join(folder, 'state.json');
+
+/** The state; an empty one if there is none. `onTrouble` hears why it cannot be used. */
+export function readState(folder: string, onTrouble: (text: string) => void): State {
+  const path = pathIn(folder);
+  try {
+    const state: unknown = JSON.parse(readFileSync(path, 'utf8'));
+    if (isState(state)) return { ...emptyState, ...state };
+    onTrouble(`${path} is not a state of kpropctl: it is ignored, and written anew`);
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    if (code !== 'ENOENT') onTrouble(`${path} cannot be read (${code ?? message}): it is ignored`);
+  }
+  return emptyState;
+}
+
+function isState(value: unknown): value is State {
+  if (typeof value !== 'object' || value === null) return false;
+  const { schema, generation, replicas, canary } = value as State;
+  return (
+    schema === emptyState.schema &&
+    Number.isSafeInteger(generation) &&
+    typeof replicas === 'object' &&
+    typeof canary === 'object'
+  );
+}
+
+/** A state that cannot be written stops nothing: `onTrouble` hears of it. */
+export async function writeState(
+  folder: string,
+  state: State,
+  onTrouble: (text: string) => void,
+): Promise<void> {
+  try {
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    await replaceOwnFile(pathIn(folder), `${JSON.stringify(state, undefined, 2)}\n`);
+  } catch (error) {
+    onTrouble(`${pathIn(folder)} cannot be written (${(error as NodeJS.ErrnoException).code})`);
+  }
+}
