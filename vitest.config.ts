@@ -15,7 +15,7 @@ const builtParts = {
 export default defineConfig({
   plugins: [builtParts],
   test: {
-    include: ['test/**/*.test.ts'],
+    include: ['test/**/*.test.ts', 'kpropctl/test/**/*.test.ts'],
     // They need an engine: npm run test:containers
     exclude: ['test/containers/**'],
     testTimeout: 60_000,

@@ -21,10 +21,15 @@ import { buildSync } from 'esbuild';
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const source = join(root, 'src');
 const target = join(root, 'dist');
+const controlSource = join(root, 'kpropctl/src');
+const controlTarget = join(root, 'kpropctl/dist');
 const maps = join(root, 'node_modules/.cache/kprop/maps');
 const compiler = join(root, 'node_modules/typescript/bin/tsc');
 
-if (!process.argv.includes('--if-older') || isOlder()) build();
+const always = !process.argv.includes('--if-older');
+if (always || isOlder()) build();
+// It is compiled against what was just built.
+if (existsSync(controlSource) && (always || isControlOlder())) buildControl();
 
 function build() {
   // On stderr, since `npm pack --json` builds, too, and its stdout is parsed.
@@ -55,6 +60,26 @@ function build() {
     absWorkingDir: root,
     logLevel: 'warning',
   });
+}
+
+/** The package kpropctl, which is compiled file by file. */
+function buildControl() {
+  console.error('build: kpropctl/src/ → kpropctl/dist/');
+  rmSync(controlTarget, { recursive: true, force: true });
+  const { status } = spawnSync(process.execPath, [compiler, '-p', join(root, 'kpropctl')], {
+    stdio: 'inherit',
+  });
+  if (status !== 0) process.exit(1);
+  chmodSync(join(controlTarget, 'main.js'), 0o755);
+}
+
+function isControlOlder() {
+  if (!existsSync(join(controlTarget, 'main.js'))) return true;
+  const newest = Math.max(
+    ...filesIn(controlSource).map((file) => modified(join(controlSource, file))),
+    modified(join(target, 'index.d.ts')),
+  );
+  return newest > modified(join(controlTarget, 'main.js'));
 }
 
 // CommonJS without white space: Node starts it 25 ms sooner than a module.

@@ -210,7 +210,9 @@ class Reader {
     const lines = new Map<string, number>();
     for (const node of this.#find(root, 'replicas')?.children ?? []) {
       const { name, line } = node;
-      if (node.kind === 'relation') {
+      // In the syntax of krb5.conf this is a value; here nothing else can be meant.
+      const isEmpty = node.kind === 'relation' && /^\{\s*\}$/.test(node.value);
+      if (node.kind === 'relation' && !isEmpty) {
         this.#complain(line, `${name} has a value`, `write it as a section: ${name} = { }`);
         continue;
       }
@@ -220,7 +222,8 @@ class Reader {
       }
       folded.set(name.toLowerCase().replace(/\.$/, ''), name);
       lines.set(name, line);
-      replicas.set(name, this.#values(node.children, replicaRelations));
+      const children = node.kind === 'section' ? node.children : [];
+      replicas.set(name, this.#values(children, replicaRelations));
     }
     for (const [host, own] of replicas) {
       const after = own.get('after');
@@ -278,7 +281,10 @@ class Reader {
         this.#complain(node.line, `${node.name} is there twice`, 'remove one of them');
       } else {
         const wrong = faultIn(node.value, known.kind);
-        if (wrong === undefined) values.set(node.name, node.value);
+        if (/\s#/.test(node.value) && !node.name.startsWith('on_')) {
+          const advice = 'as in krb5.conf, a comment needs a line of its own';
+          this.#complain(node.line, `${node.name} has a comment behind its value`, advice);
+        } else if (wrong === undefined) values.set(node.name, node.value);
         else this.#complain(node.line, `${node.name} = ${node.value} is not ${wrong}`, '');
       }
       seen.add(node.name);

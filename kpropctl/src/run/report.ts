@@ -58,7 +58,9 @@ export const exits = {
 /** The exit status that outcomes have together. */
 export function exitOf(replicas: readonly ReplicaReport[]): number {
   const counted = replicas.filter(({ required, state }) => required && state !== 'held');
-  const failed = counted.filter(({ state, error }) => state === 'failed' || error !== null);
+  const failed = counted.filter(
+    ({ state, error }) => state === 'failed' || (state === 'skipped' && error !== null),
+  );
   if (failed.length === 0) return exits.allCurrent;
   return failed.length === counted.length ? exits.noneCurrent : exits.someFailed;
 }

@@ -36,7 +36,6 @@ export interface DumpState {
   readonly at: string;
   readonly generation: number;
   readonly principals: number;
-  readonly policies: number;
   readonly bytes: number;
   readonly digest: string;
 }

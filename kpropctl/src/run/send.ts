@@ -1,0 +1,205 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+
+import { isKpropError, type Krb5Config, type Phase, propagate, type SharedDump } from 'kprop';
+
+import type { ReplicaSettings, Settings } from '../config/settings.ts';
+import type { State } from '../state/state.ts';
+import type { Canary } from './canary.ts';
+import type { RunEvent } from './events.ts';
+import { note, noteOf, type ReplicaReport } from './report.ts';
+
+export interface SendOptions {
+  readonly settings: Settings;
+  readonly krb5: Krb5Config;
+  readonly dump: SharedDump;
+  /** What the dump is, for proof. */
+  readonly generation: number;
+  readonly state: Pick<State, 'canary'>;
+  readonly canary: Canary | undefined;
+  readonly signal: AbortSignal;
+  readonly onEvent: (event: RunEvent) => void;
+}
+
+/** Sends the dump to all of these at once, so many at a time; each has an outcome of its own. */
+export async function sendToAll(
+  replicas: readonly ReplicaSettings[],
+  o: SendOptions,
+): Promise<readonly ReplicaReport[]> {
+  const places = new Places(o.settings.parallel);
+  const outcomes = new Map<string, Promise<ReplicaReport>>();
+  const outcomeOf = (replica: ReplicaSettings): Promise<ReplicaReport> => {
+    const known = outcomes.get(replica.host);
+    if (known !== undefined) return known;
+    const first = replicas.find(({ host }) => host === replica.after);
+    const outcome = (async () => {
+      const before = first === undefined ? undefined : await outcomeOf(first);
+      const report =
+        before !== undefined && before.state !== 'current'
+          ? skipped(replica, before.host)
+          : await sendTo(replica, places, o);
+      o.onEvent({ kind: 'outcome', replica: report });
+      return report;
+    })();
+    outcomes.set(replica.host, outcome);
+    return outcome;
+  };
+  return Promise.all(replicas.map(outcomeOf));
+}
+
+function skipped({ host, required }: ReplicaSettings, after: string): ReplicaReport {
+  const error = note('after', `${after}, which it comes after, is not current`, `see ${after}`);
+  return { ...nothing(host, required), state: 'skipped', error };
+}
+
+/** The report of a replica to which nothing was sent. */
+export function nothing(host: string, required: boolean): ReplicaReport {
+  return {
+    ...{ host, required, state: 'failed', proved: null, has: null },
+    ...{ attempts: 0, bytes: 0, millis: 0, error: null },
+  };
+}
+
+async function sendTo(
+  replica: ReplicaSettings,
+  places: Places,
+  o: SendOptions,
+): Promise<ReplicaReport> {
+  const { settings, onEvent, signal } = o;
+  const { host, required } = replica;
+  const until = performance.now() + settings.attemptsWithinSeconds * 1000;
+  const started = performance.now();
+  let bytes = 0;
+  for (let attempt = 1; ; attempt += 1) {
+    // A replica that waits for its next try leaves its place to others.
+    const failure = await places.use(async () => {
+      signal.throwIfAborted();
+      onEvent({ kind: 'trying', host, attempt });
+      try {
+        bytes = await propagateTo(replica, o);
+        return undefined;
+      } catch (error) {
+        return { error };
+      }
+    });
+    const millis = Math.round(performance.now() - started);
+    const report = { ...nothing(host, required), attempts: attempt, bytes, millis };
+    if (failure === undefined) return await proved(report, replica, o);
+    const pause = pauseSeconds(attempt, settings.backoffSeconds);
+    const again = canMendItself(failure.error) && performance.now() + pause * 1000 < until;
+    if (!again || signal.aborted) return { ...report, error: noteOf(failure.error) };
+    const message = failure.error instanceof Error ? failure.error.message : '';
+    onEvent({ kind: 'retrying', host, seconds: pause, message });
+    await sleep(pause * 1000, undefined, { signal }).catch(() => undefined);
+  }
+}
+
+/** How many bytes the replica took and confirmed. */
+async function propagateTo(replica: ReplicaSettings, o: SendOptions): Promise<number> {
+  const { settings, krb5, dump, signal } = o;
+  const { host, port, totalSeconds } = replica;
+  const total = AbortSignal.timeout(totalSeconds * 1000);
+  let phase: Phase | undefined;
+  const tell = (doing: string, bytes: number) =>
+    o.onEvent({ kind: 'progress', host, doing, bytes, total: dump.bytes });
+  const report = await propagate({
+    ...{ host, port, realm: settings.realm, config: krb5, dump },
+    credential: { kind: 'keytab', name: settings.keytab },
+    limits: {
+      connectMillis: settings.connectSeconds * 1000,
+      authenticateMillis: totalSeconds * 1000,
+      idleMillis: totalSeconds * 1000,
+      confirmMillis: totalSeconds * 1000,
+    },
+    signal: AbortSignal.any([signal, total]),
+    onEvent: (event) => {
+      if (event.kind === 'phase') {
+        phase = event.phase;
+        tell(words[phase] ?? phase, 0);
+      } else if (event.kind === 'progress') {
+        tell('sending', event.bytes);
+      }
+    },
+  });
+  return report.bytes;
+}
+
+const words: { readonly [P in Phase]?: string } = {
+  connect: 'connecting',
+  authenticate: 'authenticating',
+  blocks: 'sending',
+  confirm: 'loading',
+};
+
+/** Current only if the replica's own KDC has the dump, where that can be asked. */
+async function proved(
+  report: ReplicaReport,
+  replica: ReplicaSettings,
+  { canary, generation, state, signal, onEvent, dump }: SendOptions,
+): Promise<ReplicaReport> {
+  if (canary === undefined) return { ...report, state: 'current', has: generation };
+  const { host } = replica;
+  onEvent({ kind: 'progress', host, doing: 'proving', bytes: dump.bytes, total: dump.bytes });
+  try {
+    const found = await canary.generationAt(replica, state, signal);
+    const isThis = found.proved && found.generation >= generation;
+    if (isThis) return { ...report, state: 'current', proved: true, has: found.generation };
+    const error = note(
+      'not-served',
+      `${host} confirmed the dump, but its KDC (${replica.kdc}) has generation ${found.generation}, not ${generation}`,
+      `compare database_name of krb5kdc and of kpropd on ${host}: they serve and load different databases`,
+    );
+    return { ...report, state: 'failed', proved: false, has: found.generation, error };
+  } catch (error) {
+    // It confirmed that the database is loaded; whether its KDC serves it, nobody knows.
+    return {
+      ...report,
+      state: 'current',
+      proved: null,
+      has: generation,
+      error: warningOf(error, replica),
+    };
+  }
+}
+
+function warningOf(error: unknown, { host, kdc }: ReplicaSettings) {
+  const { message } = noteOf(error);
+  return note(
+    'not-proved',
+    `whether the KDC of ${host} serves it could not be asked: ${message}`,
+    `start krb5kdc there, or name its address with kdc = HOST:PORT (now ${kdc})`,
+  );
+}
+
+/** Whether trying again makes sense with nothing changed. */
+function canMendItself(error: unknown): boolean {
+  if (!isKpropError(error)) return false;
+  return error.retry || error.fault === 'network';
+}
+
+/** Doubled each time, with jitter, so that many replicas do not come back together. */
+function pauseSeconds(attempt: number, backoff: { first: number; most: number }): number {
+  const pause = Math.min(backoff.most, backoff.first * 2 ** (attempt - 1));
+  return pause * (0.75 + Math.random() / 2);
+}
+
+/** So many at a time, in the order in which they come. */
+class Places {
+  #free: number;
+  readonly #waiting: (() => void)[] = [];
+
+  constructor(count: number) {
+    this.#free = Math.max(1, count);
+  }
+
+  async use<T>(work: () => Promise<T>): Promise<T> {
+    if (this.#free === 0) await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    else this.#free -= 1;
+    try {
+      return await work();
+    } finally {
+      const next = this.#waiting.shift();
+      if (next === undefined) this.#free += 1;
+      else next();
+    }
+  }
+}

@@ -1,0 +1,48 @@
+import type { ReplicaState, State } from '../state/state.ts';
+import { exits, type RunReport } from './report.ts';
+
+/** What is remembered after a run. */
+export function stateAfter(before: State, report: RunReport): State {
+  const at = new Date().toISOString();
+  const replicas: Record<string, ReplicaState> = { ...before.replicas };
+  for (const replica of report.replicas) {
+    const { host, state, has, proved, millis, error } = replica;
+    if (state === 'held' || (state === 'skipped' && error === null)) continue;
+    const old = before.replicas[host] ?? {};
+    if (state === 'current') {
+      replicas[host] = {
+        ...{ lastAttempt: at, lastSuccess: at, millis, failures: 0 },
+        has: has ?? report.generation,
+        proved: proved === true,
+      };
+    } else {
+      const known = has === null ? {} : { has, proved: true };
+      replicas[host] = {
+        ...old,
+        ...known,
+        lastAttempt: at,
+        failures: (old.failures ?? 0) + 1,
+        failingSince: old.failures ? (old.failingSince ?? at) : at,
+        ...(error === null ? {} : { error }),
+      };
+    }
+  }
+  const { dump } = report;
+  const good = dump !== null && dump.refused === null;
+  return {
+    ...before,
+    generation: Math.max(before.generation, report.generation),
+    replicas,
+    ...(good && {
+      dump: {
+        // What has not changed is what it was: a replica that has it is not behind.
+        generation: dump.unchanged
+          ? (before.dump?.generation ?? report.generation)
+          : report.generation,
+        ...{ at, principals: dump.principals },
+        ...{ bytes: dump.bytes, digest: dump.digest },
+      },
+    }),
+    failing: report.exit !== exits.allCurrent,
+  };
+}

@@ -1,0 +1,114 @@
+import { hostname } from 'node:os';
+
+import type { Krb5Config } from 'kprop';
+
+import type { Settings } from '../config/settings.ts';
+import { Canary } from '../run/canary.ts';
+import type { DumpState, ErrorNote, Hold, State } from '../state/state.ts';
+
+export interface ReplicaStatus {
+  readonly host: string;
+  readonly state: 'ok' | 'behind' | 'failing' | 'held' | 'unknown';
+  readonly required: boolean;
+  readonly has: number | null;
+  /** Whether `has` is what its own KDC proved. */
+  readonly proved: boolean;
+  /** Since when it lacks something, in milliseconds; 0 if it lacks nothing; null if nobody knows. */
+  readonly behindMillis: number | null;
+  readonly lastSuccess: string | null;
+  readonly lastAttempt: string | null;
+  readonly millis: number | null;
+  readonly failures: number;
+  readonly failingSince: string | null;
+  readonly error: ErrorNote | null;
+  readonly hold: Hold | null;
+}
+
+/** The contract of `status --json`; the table, the metrics and Nagios's line come from it as well. */
+export interface Status {
+  readonly schema: 'kpropctl.status/1';
+  readonly realm: string;
+  readonly primary: string;
+  readonly generation: number;
+  readonly at: string;
+  readonly dump: DumpState | null;
+  readonly replicas: readonly ReplicaStatus[];
+}
+
+/** How all replicas stand by what is remembered. */
+export function statusOf(settings: Settings, state: State, now = new Date()): Status {
+  return {
+    schema: 'kpropctl.status/1',
+    realm: settings.realm,
+    primary: settings.primary ?? hostname(),
+    generation: state.generation,
+    at: now.toISOString(),
+    dump: state.dump ?? null,
+    replicas: settings.replicas.map((replica) => {
+      const known = state.replicas[replica.host] ?? {};
+      const hold = state.holds[replica.host];
+      const isHeld =
+        hold !== undefined && (hold.until === null || Date.parse(hold.until) > now.getTime());
+      const wanted = state.dump?.generation;
+      const has = known.has ?? null;
+      const isBehind = wanted !== undefined && (has === null || has < wanted);
+      const failures = known.failures ?? 0;
+      return {
+        host: replica.host,
+        required: replica.required,
+        state: isHeld
+          ? 'held'
+          : failures > 0
+            ? 'failing'
+            : wanted === undefined || known.lastAttempt === undefined
+              ? 'unknown'
+              : isBehind
+                ? 'behind'
+                : 'ok',
+        has,
+        proved: known.proved ?? false,
+        behindMillis: behindMillis(known.lastSuccess, isBehind || failures > 0, now),
+        lastSuccess: known.lastSuccess ?? null,
+        lastAttempt: known.lastAttempt ?? null,
+        millis: known.millis ?? null,
+        failures,
+        failingSince: failures > 0 ? (known.failingSince ?? null) : null,
+        error: known.error ?? null,
+        hold: isHeld ? hold : null,
+      };
+    }),
+  };
+}
+
+function behindMillis(
+  lastSuccess: string | undefined,
+  isBehind: boolean,
+  now: Date,
+): number | null {
+  if (!isBehind) return 0;
+  return lastSuccess === undefined ? null : Math.max(0, now.getTime() - Date.parse(lastSuccess));
+}
+
+/** The state with what the replicas' own KDCs say now. */
+export async function probed(
+  settings: Settings,
+  krb5: Krb5Config,
+  state: State,
+  environment: NodeJS.ProcessEnv,
+): Promise<State> {
+  if (settings.proof === undefined) return state;
+  const canary = new Canary(settings, krb5, environment);
+  const replicas = { ...state.replicas };
+  await Promise.all(
+    settings.replicas.map(async (replica) => {
+      const old = replicas[replica.host] ?? {};
+      try {
+        const { generation, proved } = await canary.generationAt(replica, state);
+        replicas[replica.host] = { ...old, has: generation, proved };
+      } catch {
+        replicas[replica.host] = { ...old, proved: false };
+      }
+    }),
+  );
+  return { ...state, replicas };
+}
