@@ -70,17 +70,15 @@ async function sendTo(
   const started = performance.now();
   let bytes = 0;
   for (let attempt = 1; ; attempt += 1) {
-    // A replica that waits for its next try leaves its place to others.
-    const failure = await places.use(async () => {
-      signal.throwIfAborted();
-      onEvent({ kind: 'trying', host, attempt });
-      try {
-        bytes = await propagateTo(replica, o);
+    signal.throwIfAborted();
+    onEvent({ kind: 'trying', host, attempt });
+    const failure = await propagateTo(replica, places, o).then(
+      (sent) => {
+        bytes = sent;
         return undefined;
-      } catch (error) {
-        return { error };
-      }
-    });
+      },
+      (error: unknown) => ({ error }),
+    );
     const millis = Math.round(performance.now() - started);
     const report = { ...nothing(host, required), attempts: attempt, bytes, millis };
     if (failure === undefined) return await proved(report, replica, o);
@@ -94,7 +92,11 @@ async function sendTo(
 }
 
 /** How many bytes the replica took and confirmed. */
-async function propagateTo(replica: ReplicaSettings, o: SendOptions): Promise<number> {
+async function propagateTo(
+  replica: ReplicaSettings,
+  places: Places,
+  o: SendOptions,
+): Promise<number> {
   const { settings, krb5, dump, signal } = o;
   const { host, port, totalSeconds } = replica;
   const total = AbortSignal.timeout(totalSeconds * 1000);
@@ -102,7 +104,8 @@ async function propagateTo(replica: ReplicaSettings, o: SendOptions): Promise<nu
   const tell = (doing: string, bytes: number) =>
     o.onEvent({ kind: 'progress', host, doing, bytes, total: dump.bytes });
   const report = await propagate({
-    ...{ host, port, realm: settings.realm, config: krb5, dump },
+    ...{ host, port, realm: settings.realm, config: krb5 },
+    dump: { bytes: dump.bytes, stream: places.while(dump.stream) },
     credential: { kind: 'keytab', name: settings.keytab },
     limits: {
       connectMillis: settings.connectSeconds * 1000,
@@ -182,7 +185,10 @@ function pauseSeconds(attempt: number, backoff: { first: number; most: number })
   return pause * (0.75 + Math.random() / 2);
 }
 
-/** So many at a time, in the order in which they come. */
+/**
+ * So many that are sent to at a time, in the order in which they come. A replica that does not answer, or
+ * that loads, takes no place. One that has waited for long goes on without: its kpropd would hang up.
+ */
 class Places {
   #free: number;
   readonly #waiting: (() => void)[] = [];
@@ -191,15 +197,37 @@ class Places {
     this.#free = Math.max(1, count);
   }
 
-  async use<T>(work: () => Promise<T>): Promise<T> {
-    if (this.#free === 0) await new Promise<void>((resolve) => this.#waiting.push(resolve));
-    else this.#free -= 1;
+  async *while(stream: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+    const hasPlace = await this.#take();
     try {
-      return await work();
+      yield* stream;
     } finally {
-      const next = this.#waiting.shift();
-      if (next === undefined) this.#free += 1;
-      else next();
+      if (hasPlace) this.#giveBack();
     }
   }
+
+  async #take(): Promise<boolean> {
+    if (this.#free > 0) {
+      this.#free -= 1;
+      return true;
+    }
+    let mine: (() => void) | undefined;
+    const turn = new Promise<true>((resolve) => {
+      mine = () => resolve(true);
+      this.#waiting.push(mine);
+    });
+    const late = sleep(longestWaitMillis, false as const, { ref: false });
+    const hasPlace = await Promise.race([turn, late]);
+    if (!hasPlace) this.#waiting.splice(this.#waiting.indexOf(mine as () => void), 1);
+    return hasPlace;
+  }
+
+  #giveBack(): void {
+    const next = this.#waiting.shift();
+    if (next === undefined) this.#free += 1;
+    else next();
+  }
 }
+
+/** Our kpropd drops a sender that sends nothing for two minutes. */
+const longestWaitMillis = 60_000;

@@ -51,7 +51,9 @@ export function nagiosLine(status: Status, settings: Settings): NagiosLine {
   const counted = status.replicas.filter(({ required, state }) => required && state !== 'held');
   const secondsOf = ({ behindMillis }: ReplicaStatus) =>
     behindMillis === null ? Number.POSITIVE_INFINITY : behindMillis / 1000;
-  const late = counted.filter((replica) => secondsOf(replica) >= warnAfterSeconds);
+  const late = counted.filter(
+    (replica) => replica.behindMillis !== 0 && secondsOf(replica) >= warnAfterSeconds,
+  );
   const critical = late.filter((replica) => secondsOf(replica) >= critAfterSeconds);
   const data = status.replicas
     .map(
