@@ -40,6 +40,8 @@ const machineNeeds = [
 const superServers = [
   { package: 'openbsd-inetd', program: 'usr/sbin/inetd' },
   { package: 'xinetd', program: 'usr/sbin/xinetd' },
+  // promtool, which checks kpropctl's rules and metrics.
+  { package: 'prometheus', program: 'usr/bin/promtool' },
 ];
 
 requireNode();
