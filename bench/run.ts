@@ -12,6 +12,7 @@ import { parseArgs } from 'node:util';
 import { Lab, packageRoot } from '../test/support/lab/lab.ts';
 import { makeSyntheticDump, type SyntheticDump } from '../test/support/lab/synthetic-dump.ts';
 import { atRest } from './at-rest.ts';
+import { control } from './control.ts';
 import { dump } from './dump.ts';
 import { enctypes } from './enctypes.ts';
 import { fanOut } from './fan-out.ts';
@@ -40,6 +41,7 @@ const parts: readonly Part[] = [
   logins,
   dump,
   incremental,
+  control,
   small,
   stranger,
   atRest,
