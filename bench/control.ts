@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { ControlRealm } from '../kpropctl/test/realm.ts';
+import type { Make } from '../test/support/lab/make.ts';
 import { makeSyntheticDump } from '../test/support/lab/synthetic-dump.ts';
 import { observe } from './observe.ts';
 import { median, megabytes, type Part, seconds, times } from './part.ts';
@@ -35,9 +36,11 @@ export const control: Part = {
       let peakBytes = 0;
       for (let round = 1; round <= bench.rounds; round += 1) {
         touchMemory(lab, 2 * bytes);
+        await servedBy(realm, 'mit');
         let started = performance.now();
         await script(realm);
         samples.script.push((performance.now() - started) / 1000);
+        await servedBy(realm, 'ours');
         touchMemory(lab, 2 * bytes);
         started = performance.now();
         const run = realm.start('run', '--plain');
@@ -78,7 +81,14 @@ export const control: Part = {
   },
 };
 
-/** Dump, then one host after the other: the script of thirty years. MIT's kprop, to the same kpropds. */
+async function servedBy(realm: ControlRealm, make: Make): Promise<void> {
+  for (const replica of realm.replicas) {
+    await replica.kpropd?.stop();
+    await realm.startKpropd(replica, make);
+  }
+}
+
+/** Dump, then one host after the other: the script of thirty years, with MIT's programs on both sides. */
 async function script(realm: ControlRealm): Promise<void> {
   const { lab } = realm;
   const path = join(lab.folder, 'script-dump');

@@ -1,3 +1,5 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+
 import { type Krb5Config, loadKrb5Config, parseDuration, replaceOwnFile } from 'kprop';
 
 import { initialConfig } from './config/init.ts';
@@ -145,9 +147,11 @@ export interface StatusFlags extends GlobalOptions {
   readonly nagios?: boolean;
   readonly openmetrics?: boolean;
   readonly probe?: boolean;
+  readonly watch?: boolean;
 }
 
 export async function statusCommand(flags: StatusFlags, around: Surroundings): Promise<number> {
+  if (flags.watch === true) return watchStatus(flags, around);
   const { settings, krb5 } = load(flags, around);
   const { out } = around;
   let state = readState(settings.state, (text) => around.error.write(`${oneLine(text)}\n`));
@@ -166,6 +170,22 @@ export async function statusCommand(flags: StatusFlags, around: Surroundings): P
   else out.write(statusText(status));
   return 0;
 }
+
+/** Draws the table again and again, until it is interrupted. */
+async function watchStatus(flags: StatusFlags, around: Surroundings): Promise<number> {
+  const { out, signal } = around;
+  while (!signal.aborted) {
+    let text = '';
+    const kept = { ...around, out: { write: (more: string) => (text += more) } };
+    const status = await statusCommand({ ...flags, watch: false }, kept);
+    if (status !== 0) return status;
+    out.write(`\u001b[H\u001b[2J${text}`);
+    await sleep(watchMillis, undefined, { signal }).catch(() => undefined);
+  }
+  return 0;
+}
+
+const watchMillis = 2_000;
 
 export interface HistoryFlags extends GlobalOptions {
   readonly failed?: boolean;

@@ -94,6 +94,7 @@ function commands(around: Surroundings, onEnd: (status: number) => void): Comman
     .action(async (hosts: string[], flags) => onEnd(await runCommand(hosts, flags, around)));
   command('status', 'how the replicas stand')
     .option('--probe', 'ask their own KDCs now')
+    .option('--watch', 'draw it again every two seconds')
     .option('--json')
     .option('--nagios', 'one line, and exit status 0 to 3')
     .option('--openmetrics', 'for a text-file collector')

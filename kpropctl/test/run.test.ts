@@ -402,6 +402,12 @@ describe('what is in the way', () => {
     expect(JSON.parse(stdout).replicas[0].attempts).toBeGreaterThan(1);
   });
 
+  test('status --watch draws the table again, and ends cleanly', async () => {
+    const watching = realm.start('status', '--watch');
+    await watching.until(() => watching.stdout.split('REPLICA').length > 2, 'two tables');
+    expect(await watching.stop('SIGINT')).toMatchObject({ status: 0 });
+  });
+
   test('nagios: its line and its exit status', async () => {
     await realm.run('run');
     const fine = await realm.run('status', '--nagios');
