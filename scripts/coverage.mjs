@@ -43,7 +43,8 @@ process.exit(status ?? 1);
 /** Prints the line coverage of each folder; returns the percentage of all of them. */
 async function report() {
   const map = istanbul.createCoverageMap(json(join(folder, 'tests', 'coverage-final.json')) ?? {});
-  for (const program of ['kprop', 'kpropd']) map.merge(await coverageOf(`${program}.js`));
+  for (const program of ['kprop', 'kpropd', 'kproplog'])
+    map.merge(await coverageOf(`${program}.js`));
   const folders = new Map();
   const all = istanbul.createCoverageSummary();
   for (const file of map.files().sort()) {

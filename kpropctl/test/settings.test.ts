@@ -1,5 +1,5 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 import { type Krb5Config, loadKrb5Config } from 'kprop';
@@ -96,6 +96,14 @@ test('what is given, for all and for one replica', () => {
   // Of the command line, with what the file knows of it.
   expect(read(text, ['kdc3'])).toMatchObject({ replicas: [{ host: 'kdc3', port: '7754' }] });
 });
+
+test.each(['localhost', hostname(), `${hostname().toUpperCase()}.`])(
+  'a replica that is this host: %s',
+  (host) => {
+    expect(() => read('', ['other', host])).toThrow(/is this host: name the replicas only/);
+    expect(complaints(`[replicas]\n  ${host} = { }\n`).join()).toContain('is this host');
+  },
+);
 
 describe('what is wrong is told with file, line, and what was meant', () => {
   test.each([

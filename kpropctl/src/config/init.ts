@@ -2,7 +2,7 @@ import { hostname } from 'node:os';
 
 import type { Krb5Config } from 'kprop';
 
-import { isSameHost } from '../run/primary.ts';
+import { isSameHost } from '../run/same-host.ts';
 import { globalRelations, type Relation, replicaRelations } from './relations.ts';
 
 /** A commented configuration, from what krb5.conf knows: the realm's other KDCs are the replicas. */

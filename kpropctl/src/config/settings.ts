@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { hostname } from 'node:os';
 
 import {
   isKpropError,
@@ -9,6 +10,7 @@ import {
   parseProfile,
 } from 'kprop';
 
+import { isSameHost } from '../run/same-host.ts';
 import {
   globalRelations,
   type Kind,
@@ -133,6 +135,11 @@ export function settingsOf(text: string, o: ReadOptions): Settings {
     required: own.get('required') !== 'false',
   });
   const known = new Map([...replicas].map(([host, own]) => [host, of(host, own)]));
+  const chosen =
+    o.hosts === undefined || o.hosts.length === 0
+      ? [...known.values()]
+      : [...new Set(o.hosts)].map((host) => known.get(host) ?? of(host));
+  requireOthers(chosen, o.file);
   return {
     file: o.file,
     realm,
@@ -164,11 +171,25 @@ export function settingsOf(text: string, o: ReadOptions): Settings {
     keytab: value('keytab'),
     kdb5Util: value('kdb5_util') as string,
     kadminLocal: value('kadmin_local') as string,
-    replicas:
-      o.hosts === undefined || o.hosts.length === 0
-        ? [...known.values()]
-        : [...new Set(o.hosts)].map((host) => known.get(host) ?? of(host)),
+    replicas: chosen,
   };
+}
+
+/** A primary that loads its own dump loses what was changed meanwhile. @throws BadSettings */
+function requireOthers(replicas: readonly ReplicaSettings[], file: string | undefined): void {
+  const here = hostname().toLowerCase();
+  const own = replicas.filter(({ host }) => {
+    const name = host.toLowerCase().replace(/\.$/, '');
+    return name === 'localhost' || isSameHost(name, here);
+  });
+  if (own.length === 0) return;
+  throw new BadSettings(
+    own.map(({ host }) => ({
+      ...{ file: file ?? 'the command line', line: 0 },
+      problem: `${host} is this host`,
+      advice: 'name the replicas only, not the primary',
+    })),
+  );
 }
 
 /** Collects everything that is wrong, so that it can be mended in one go. */

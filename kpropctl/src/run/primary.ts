@@ -4,6 +4,7 @@ import { hostname } from 'node:os';
 import type { Settings } from '../config/settings.ts';
 import type { ErrorNote } from '../state/state.ts';
 import { note } from './report.ts';
+import { isSameHost } from './same-host.ts';
 
 /** Why this host must not propagate; undefined if it may. */
 export function notPrimary({ primary, file }: Settings): ErrorNote | undefined {
@@ -23,11 +24,6 @@ export function notPrimary({ primary, file }: Settings): ErrorNote | undefined {
     );
   }
   return undefined;
-}
-
-/** With or without the domain. */
-export function isSameHost(a: string, b: string): boolean {
-  return a === b || a.startsWith(`${b}.`) || b.startsWith(`${a}.`);
 }
 
 function runsHere(program: string): boolean {

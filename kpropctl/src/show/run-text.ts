@@ -12,6 +12,8 @@ export interface RunText {
 
 export interface Output {
   write(text: string): unknown;
+  /** Of a terminal. */
+  readonly columns?: number | undefined;
 }
 
 export function dumpText(dump: DumpReport, generation: number): string {
@@ -117,6 +119,11 @@ export function quietRunText(out: Output): RunText {
 
 /** A table that is drawn again as things change. */
 export function liveRunText(out: Output, realm: string, hosts: readonly string[]): RunText {
+  // What is wrong is told under the table, where there is room for it.
+  const liveRow = (replica: ReplicaReport) => [
+    ...replicaRow(replica).slice(0, -1),
+    replica.error === null ? noteText(replica) : '',
+  ];
   const header = ['     REPLICA', 'STATE', 'SENT', 'TOOK', 'NOTE'] as const;
   const rows = new Map<string, readonly string[]>(
     hosts.map((host) => [host, [`     ${host}`, '', '', '', '']]),
@@ -124,7 +131,11 @@ export function liveRunText(out: Output, realm: string, hosts: readonly string[]
   let drawn = 0;
   let dumped = false;
   const draw = () => {
-    const lines = columns([header, ...rows.values()]);
+    // A line that wraps would be two, and the next table would be drawn in the wrong place.
+    const width = out.columns ?? 80;
+    const lines = columns([header, ...rows.values()]).map((line) =>
+      line.length > width ? `${line.slice(0, width - 1)}…` : line,
+    );
     const up = drawn === 0 ? '' : `\u001b[${drawn}A`;
     out.write(`${up}${lines.map((line) => `\u001b[2K${line}\n`).join('')}`);
     drawn = lines.length;
@@ -158,7 +169,7 @@ export function liveRunText(out: Output, realm: string, hosts: readonly string[]
           break;
         }
         case 'outcome':
-          rows.set(event.replica.host, replicaRow(event.replica));
+          rows.set(event.replica.host, liveRow(event.replica));
           break;
         default:
           return;
@@ -167,8 +178,12 @@ export function liveRunText(out: Output, realm: string, hosts: readonly string[]
     },
     end(report) {
       if (dumped) {
-        for (const replica of report.replicas) rows.set(replica.host, replicaRow(replica));
+        for (const replica of report.replicas) rows.set(replica.host, liveRow(replica));
         draw();
+      }
+      for (const { host, error } of report.replicas) {
+        if (error === null) continue;
+        out.write(`\n${host}: ${oneLine(error.message)}\n    ${oneLine(error.remedy)}\n`);
       }
       out.write(`${endText(report)}\n`);
     },
