@@ -31,6 +31,7 @@ export async function makeDump(o: MakeDumpOptions): Promise<DumpReport> {
   const { settings, state } = o;
   const started = performance.now();
   const candidate = `${settings.dump}.candidate`;
+  await sweep(candidate);
   await write(candidate, o);
   const summary = await inspectDump(candidate, {
     without: settings.proof === undefined ? [] : [settings.proof],
@@ -52,6 +53,15 @@ export async function makeDump(o: MakeDumpOptions): Promise<DumpReport> {
     unchanged: state.dump?.digest === digest,
     refused: refused ?? null,
   };
+}
+
+/** What a run left behind that was killed; this one holds the lock of runs. */
+async function sweep(candidate: string): Promise<void> {
+  const folder = dirname(candidate);
+  const names = await readdir(folder).catch(() => []);
+  for (const name of names) {
+    if (name.startsWith(basename(candidate))) await rm(join(folder, name), { force: true });
+  }
 }
 
 async function write(file: string, o: MakeDumpOptions): Promise<void> {

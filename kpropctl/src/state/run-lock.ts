@@ -50,8 +50,12 @@ export async function lockRuns(
     }
     await sleep(200);
   }
-  ftruncateSync(fd);
-  writeSync(fd, `${JSON.stringify({ pid: process.pid, since: new Date().toISOString() })}\n`);
+  try {
+    ftruncateSync(fd);
+    writeSync(fd, `${JSON.stringify({ pid: process.pid, since: new Date().toISOString() })}\n`);
+  } catch {
+    // A full disk: it is locked all the same, and only who holds it is not told.
+  }
   return { kind: 'held', release: () => closeSync(fd) };
 }
 

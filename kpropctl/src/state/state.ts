@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { replaceOwnFile } from 'kprop';
@@ -67,6 +67,11 @@ const pathIn = (folder: string) => join(folder, 'state.json');
 export function readState(folder: string, onTrouble: (text: string) => void): State {
   const path = pathIn(folder);
   try {
+    const { uid } = statSync(path);
+    if (uid !== process.geteuid?.()) {
+      onTrouble(`${path} belongs to another user (${uid}): it is ignored, and written anew`);
+      return emptyState;
+    }
     const state: unknown = JSON.parse(readFileSync(path, 'utf8'));
     if (isState(state)) return { ...emptyState, ...state };
     onTrouble(`${path} is not a state of kpropctl: it is ignored, and written anew`);
