@@ -123,6 +123,13 @@ export class ControlRealm {
     return this.lab.run(process.execPath, [program, command, '--config', this.config, ...rest]);
   }
 
+  /** The same where no other process can be seen: no kadmind of this test or of another one. */
+  runAlone(...args: readonly string[]): Promise<Outcome> {
+    const [command = '', ...rest] = args;
+    const alone = ['--pid', '--fork', '--mount-proc', process.execPath];
+    return this.lab.run('unshare', [...alone, program, command, '--config', this.config, ...rest]);
+  }
+
   start(command: string, ...rest: readonly (string | NodeJS.ProcessEnv)[]): LabProcess {
     const flags = rest.filter((one) => typeof one === 'string');
     const env = Object.assign({}, ...rest.filter((one) => typeof one === 'object'));
