@@ -8,6 +8,9 @@ import { ControlRealm } from '../kpropctl/test/realm.ts';
 import { packageRoot } from '../test/support/lab/lab.ts';
 
 const columns = 118;
+const escape = String.fromCharCode(0x1b);
+const controlSequence = new RegExp(`^${escape}\\[(\\d*)([A-Za-z])$`);
+const tokens = new RegExp(`${escape}\\[\\d*[A-Za-z]|[\\s\\S]`, 'gu');
 const folder = join(packageRoot, 'docs/pictures');
 mkdirSync(folder, { recursive: true });
 
@@ -44,8 +47,8 @@ function screen(written: string): readonly string[] {
   const lines: string[] = [''];
   let row = 0;
   let column = 0;
-  for (const [token] of written.matchAll(/\u001b\[(\d*)([A-Za-z])|[\s\S]/gu)) {
-    const control = /^\u001b\[(\d*)([A-Za-z])$/.exec(token);
+  for (const [token] of written.matchAll(tokens)) {
+    const control = controlSequence.exec(token);
     if (control !== null) {
       if (control[2] === 'A') row = Math.max(0, row - Number(control[1] || 1));
       if (control[2] === 'K') lines[row] = '';
