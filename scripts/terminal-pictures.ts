@@ -8,9 +8,9 @@ import { ControlRealm } from '../kpropctl/test/realm.ts';
 import { packageRoot } from '../test/support/lab/lab.ts';
 
 const columns = 118;
-const escape = String.fromCharCode(0x1b);
-const controlSequence = new RegExp(`^${escape}\\[(\\d*)([A-Za-z])$`);
-const tokens = new RegExp(`${escape}\\[\\d*[A-Za-z]|[\\s\\S]`, 'gu');
+const escapeSign = String.fromCharCode(0x1b);
+const controlSequence = new RegExp(`^${escapeSign}\\[(\\d*)([A-Za-z])$`);
+const tokens = new RegExp(`${escapeSign}\\[\\d*[A-Za-z]|[\\s\\S]`, 'gu');
 const folder = join(packageRoot, 'docs/pictures');
 mkdirSync(folder, { recursive: true });
 
