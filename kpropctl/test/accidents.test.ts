@@ -95,6 +95,15 @@ test('from one accident to the next, and in the end all are in step', {
   await realm.kadminLocal([`ktadd -norandkey -k ${fifth.site.keytab} host/${fifth.host}`]);
   await propagate({ exit: 0 });
 
+  // The clock of one is an hour ahead.
+  await fifth.kpropd?.stop();
+  await realm.startKpropd(fifth, 'ours', ['--load=kdb5_util'], realm.clockOff(3_600_000));
+  const skewed = await propagate({ exit: 1, failing: [fifth] });
+  expect(skewed.replicas[4]?.error?.message).toMatch(/[Cc]lock/);
+  await fifth.kpropd?.stop();
+  await realm.startKpropd(fifth, 'ours', ['--load=kdb5_util']);
+  await propagate({ exit: 0 });
+
   // The disk of one is full.
   disk = join(third.site.folder, 'disk');
   mkdirSync(disk);
@@ -135,6 +144,6 @@ test('from one accident to the next, and in the end all are in step', {
   expect((await realm.run('status', '--nagios')).status).toBe(0);
   // As often as something failed, and once after each time that it was mended.
   const told = readFileSync(alarms(), 'utf8').trimEnd().split('\n');
-  expect(told.filter((line) => line === 'recovery')).toHaveLength(4);
+  expect(told.filter((line) => line === 'recovery')).toHaveLength(5);
   expect(told.at(-1)).toBe('recovery');
 });

@@ -86,13 +86,39 @@ export class ControlRealm {
     return replica;
   }
 
-  async startKpropd(replica: Replica, make: Make, more: readonly string[] = []): Promise<void> {
+  async startKpropd(
+    replica: Replica,
+    make: Make,
+    more: readonly string[] = [],
+    env: NodeJS.ProcessEnv = {},
+  ): Promise<void> {
     const { site, kpropPort } = replica;
     const args = ['-D', '-P', `${kpropPort}`, '-a', site.acl, '-f', site.fromMaster, ...more];
     const [program, before] =
       make === 'mit' ? ['/usr/sbin/kpropd', []] : [process.execPath, [ourProgram('kpropd')]];
-    replica.kpropd = this.lab.start(program, [...before, ...args], { env: site.env() });
+    replica.kpropd = this.lab.start(program, [...before, ...args], {
+      env: { ...site.env(), ...env },
+    });
     await replica.kpropd.until(() => listens(kpropPort), 'kpropd');
+  }
+
+  /** The environment of a program of Node's whose clock is off by so much. */
+  clockOff(millis: number): NodeJS.ProcessEnv {
+    const script = join(this.lab.folder, `clock-${millis}.mjs`);
+    writeFileSync(
+      script,
+      `const { now } = Date;
+const off = ${millis};
+Date.now = () => now() + off;
+const Plain = Date;
+globalThis.Date = class extends Plain {
+  constructor(...args) {
+    super(...(args.length === 0 ? [Plain.now()] : args));
+  }
+};
+`,
+    );
+    return { NODE_OPTIONS: `--import=${script}` };
   }
 
   /** Its KDC needs a database first: after the first propagation. */

@@ -78,6 +78,25 @@ test('max_age: sent again even if nothing has changed', async () => {
   expect((await realm.run('run', '--if-changed')).stdout).toContain('nothing has changed');
 });
 
+test.each([-0.5, 0.5])(
+  'the clock of the primary was off by %s days, and is right again',
+  async (days) => {
+    realm.configure();
+    await realm.lab.addPrincipals([`days${days}`]);
+    const env = realm.clockOff(days * 86_400_000);
+    const off = realm.start('run', '--json', env);
+    // The KDC says how late it is, and kpropctl goes by that.
+    expect(await off.ended).toMatchObject({ status: 0 });
+    const status = JSON.parse((await realm.run('status', '--json')).stdout);
+    for (const replica of status.replicas) {
+      expect(replica).toMatchObject({ state: 'ok', behindMillis: 0 });
+    }
+    await realm.lab.addPrincipals([`after${days}`]);
+    expect((await realm.run('run', '--if-changed')).stdout).toContain('2 of 2 replicas');
+    expect((await realm.run('status')).stdout).toMatch(/LAB\.EXAMPLE .* now, /);
+  },
+);
+
 test('a state folder that is full: said, and the propagation passes', async () => {
   const folder = join(realm.lab.folder, 'full');
   mkdirSync(folder);
