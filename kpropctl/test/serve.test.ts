@@ -109,6 +109,20 @@ test('metrics, status and health over HTTP', async () => {
   expect(started.running).toBe(true);
 });
 
+test('over a socket of this host, which a daemon that was killed had left', async () => {
+  const path = join(realm.lab.folder, 'socket');
+  for (const signal of ['SIGKILL', 'SIGTERM'] as const) {
+    const started = await serve({ every: '1h', listen: `unix:${path}` });
+    const curl = await realm.lab.run(process.execPath, [
+      '-e',
+      `require('node:http').get({ socketPath: ${JSON.stringify(path)}, path: '/healthz' }, (r) => r.pipe(process.stdout))`,
+    ]);
+    expect(curl.stdout).toBe('ok\n');
+    started.signal(signal);
+    await started.ended;
+  }
+});
+
 test('log lines as JSON, and a clean end at SIGTERM', async () => {
   const started = await serve({ every: '1h' }, '--json').catch(() => daemon as LabProcess);
   await started.until(() => started.stdout.includes('"about"'), 'a line');

@@ -149,6 +149,11 @@ describe('what is wrong is told with file, line, and what was meant', () => {
       '[kpropctl]\n  realm = R # mine\n',
       ':2: realm has a comment behind its value',
     ],
+    [
+      'an open port',
+      '[kpropctl]\n  listen = 0.0.0.0:9754\n',
+      ':2: listen = 0.0.0.0:9754 is not an address of this host alone',
+    ],
     ['bad syntax', '[kpropctl]\n  every\n', ':2: this is not a relation'],
   ])('%s', (_, text, expected) => {
     expect(complaints(text).join('\n')).toContain(expected);

@@ -1,5 +1,13 @@
 /** What a relation may say. */
-export type Kind = 'text' | 'path' | 'count' | 'duration' | 'durations' | 'percent' | 'boolean';
+export type Kind =
+  | 'text'
+  | 'local address'
+  | 'path'
+  | 'count'
+  | 'duration'
+  | 'durations'
+  | 'percent'
+  | 'boolean';
 
 export interface Relation {
   readonly kind: Kind;
@@ -47,9 +55,9 @@ export const globalRelations = {
   hook_timeout: relation('duration', '30s', 'for each of these commands'),
   textfile: relation('path', undefined, 'metrics for the text-file collector, after each run'),
   listen: relation(
-    'text',
+    'local address',
     undefined,
-    'serve: host:port or unix:PATH for /metrics and /status.json',
+    'serve: 127.0.0.1:PORT or unix:PATH for /metrics and /status.json',
   ),
   keytab: relation('text', undefined, 'the keytab with host/<this host>; the configured one'),
   kdb5_util: relation('path', '/usr/sbin/kdb5_util', 'for dumps that are not made natively'),

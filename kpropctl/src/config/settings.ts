@@ -340,6 +340,11 @@ function faultIn(value: string, kind: Kind): string | undefined {
         : 'two durations, such as 5s 2m';
     case 'boolean':
       return value === 'true' || value === 'false' ? undefined : 'true or false';
+    case 'local address':
+      // Whoever can reach it can read it.
+      return /^(unix:\/.+|(127(\.\d+){3}|\[::1\]|localhost):\d{1,5})$/.test(value)
+        ? undefined
+        : 'an address of this host alone, such as 127.0.0.1:9754 or unix:/run/kpropctl.sock';
     case 'path':
       return value.startsWith('/') ? undefined : 'an absolute path';
     default:

@@ -1,4 +1,4 @@
-import { statSync, watch } from 'node:fs';
+import { rmSync, statSync, watch } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import { basename, dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -227,7 +227,11 @@ class Daemon {
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject);
       if (path === undefined) server.listen(Number(port), host.replace(/^\[|\]$/g, ''), resolve);
-      else server.listen(path, resolve);
+      else {
+        // A daemon that was killed left its socket.
+        if (statSync(path, { throwIfNoEntry: false })?.isSocket()) rmSync(path);
+        server.listen(path, resolve);
+      }
     });
     return server;
   }
