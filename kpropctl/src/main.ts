@@ -11,7 +11,7 @@ import {
   type Surroundings,
   statusCommand,
 } from './commands.ts';
-import { BadSettings, complaintText } from './config/settings.ts';
+import { BadSettings, complaintText } from './config/complaints.ts';
 import { exits, noteOf } from './run/report.ts';
 import { serveCommand } from './serve/serve.ts';
 import { oneLine } from './show/words.ts';

@@ -5,9 +5,10 @@ import { join } from 'node:path';
 import { type Krb5Config, loadKrb5Config } from 'kprop';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
+import { BadSettings, complaintText } from '../src/config/complaints.ts';
 import { initialConfig } from '../src/config/init.ts';
 import { globalRelations, nearest, replicaRelations } from '../src/config/relations.ts';
-import { BadSettings, complaintText, settingsOf } from '../src/config/settings.ts';
+import { settingsOf } from '../src/config/settings.ts';
 
 let folder: string;
 let krb5: Krb5Config;

@@ -7,7 +7,8 @@ import { Cron } from 'croner';
 import type { Krb5Config } from 'kprop';
 
 import { type GlobalOptions, load, runWithHooks, type Surroundings } from '../commands.ts';
-import { BadSettings, complaintText, type Settings } from '../config/settings.ts';
+import { BadSettings, complaintText } from '../config/complaints.ts';
+import type { Settings } from '../config/settings.ts';
 import { exits, type RunReport } from '../run/report.ts';
 import { endText, replicaRow } from '../show/run-text.ts';
 import { columns, oneLine } from '../show/words.ts';
