@@ -5,6 +5,7 @@ export {
   dumpDatabase,
 } from './client/dump-database.ts';
 export { type DumpSummary, type InspectDumpOptions, inspectDump } from './client/inspect-dump.ts';
+export { type ProbeOptions, type ProbeReport, probe } from './client/probe.ts';
 export {
   type DumpStream,
   type PropagateEvent,

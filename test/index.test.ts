@@ -24,6 +24,7 @@ test('the values that the package exports', () => {
     'openSharedDump',
     'parseDuration',
     'parseProfile',
+    'probe',
     'propagate',
     'replaceOwnFile',
     'sendDatagram',

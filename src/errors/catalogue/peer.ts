@@ -4,6 +4,12 @@ import { peer, row } from './row.ts';
 
 /** What a replica answers when it refuses. */
 export const peerRows = {
+  'peer.hung-up': row<{ peer: string }>({
+    fault: { ...peer, exit: 77 },
+    says: (d) => `${d.peer} authenticated this host and then closed the connection without a word`,
+    remedy:
+      "MIT's kpropd does that when kpropd.acl there lacks this host's principal, or when it cannot open its spool file: look at its system log",
+  }),
   'peer.refused': row<{ peer: string; number: number; text: string }>({
     fault: { ...peer, exit: 77 },
     comErr: (d) => d.number,
