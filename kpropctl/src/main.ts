@@ -12,6 +12,7 @@ import {
   statusCommand,
 } from './commands.ts';
 import { BadSettings, complaintText } from './config/complaints.ts';
+import { doctorCommand } from './doctor/doctor.ts';
 import { exits, noteOf } from './run/report.ts';
 import { serveCommand } from './serve/serve.ts';
 import { oneLine } from './show/words.ts';
@@ -99,6 +100,10 @@ function commands(around: Surroundings, onEnd: (status: number) => void): Comman
     .option('--nagios', 'one line, and exit status 0 to 3')
     .option('--openmetrics', 'for a text-file collector')
     .action(async (flags) => onEnd(await statusCommand(flags, around)));
+  command('doctor', 'look for what is wrong, here and at the replicas, or at these')
+    .argument('[replica...]')
+    .option('--json')
+    .action(async (hosts: string[], flags) => onEnd(await doctorCommand(hosts, flags, around)));
   command('history', 'what was sent, to all or to one')
     .argument('[replica]')
     .option('--failed')
