@@ -69,6 +69,16 @@ test('a key version that is about to run out: the canary is made anew, and gener
   expect(next).toMatchObject({ status: 0, generation: after.generation + 1 });
 });
 
+test('kadmin.local that cannot be run: said, with what does without it', async () => {
+  realm.configure({ kadmin_local: '/nonexistent' });
+  const { status, stdout } = await realm.run('run');
+  expect(status).toBe(3);
+  expect(stdout).toMatch(
+    /kpropctl\/canary@LAB\.EXAMPLE could not get a new key: .*ENOENT.*proof = none/,
+  );
+  realm.configure();
+});
+
 test('max_age: sent again even if nothing has changed', async () => {
   await realm.run('run');
   realm.configure({ max_age: '1s' });

@@ -1,4 +1,4 @@
-import { type Krb5Config, openSharedDump } from 'kprop';
+import { isKpropError, type Krb5Config, openSharedDump } from 'kprop';
 
 import type { ReplicaSettings, Settings } from '../config/settings.ts';
 import { appendJournal } from '../state/journal.ts';
@@ -107,7 +107,16 @@ async function runLocked(
   }
   let generation = { generation: state.generation + 1, canary: state.canary };
   if (canary !== undefined) {
-    generation = await canary.renew(state);
+    try {
+      generation = await canary.renew(state);
+    } catch (error) {
+      const refused = note(
+        'canary',
+        `${settings.proof} could not get a new key: ${(error as Error).message.trim()}`,
+        'run kadmin.local by hand on this host to see why; proof = none does without it',
+      );
+      return reportOf({ refused, replicas: held });
+    }
     onEvent({ kind: 'generation', generation: generation.generation });
     // Before anything else can fail: a generation is never given twice.
     await writeState(settings.state, { ...state, ...generation }, (text) =>
@@ -122,7 +131,11 @@ async function runLocked(
       onProgress: (records) => onEvent({ kind: 'dumping', records }),
     });
   } catch (error) {
-    return reportOf({ generation: generation.generation, refused: noteOf(error), replicas: held });
+    return reportOf({
+      generation: generation.generation,
+      refused: dumpNote(error),
+      replicas: held,
+    });
   }
   onEvent({ kind: 'dumped', dump, generation: generation.generation });
   const base = { generation: generation.generation, dump };
@@ -151,6 +164,13 @@ async function runLocked(
   } finally {
     await shared.close();
   }
+}
+
+/** What kdb5_util says is in the message. */
+function dumpNote(error: unknown): ErrorNote {
+  if (isKpropError(error)) return noteOf(error);
+  const remedy = 'run kdb5_util dump by hand on this host to see why';
+  return note('dump', `the database was not dumped: ${(error as Error).message.trim()}`, remedy);
 }
 
 function splitHeld(replicas: readonly ReplicaSettings[], { holds }: State) {
