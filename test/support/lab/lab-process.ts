@@ -1,8 +1,9 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
@@ -207,12 +208,50 @@ export function listens(port: number): boolean {
   });
 }
 
-/** A port free for TCP and UDP, below those that the kernel hands out to clients. */
+/**
+ * A port free for TCP and UDP, below those that the kernel hands out to clients. It is this process's until
+ * that ends, though nobody may listen there yet: other tests run at the same time.
+ */
 export async function freePort(): Promise<number> {
   for (;;) {
     const port = 20_000 + Math.floor(Math.random() * 12_000);
-    if ((await bindsTcp(port)) && (await bindsUdp(port))) return port;
+    if (reserve(port) && (await bindsTcp(port)) && (await bindsUdp(port))) return port;
   }
+}
+
+const reservations = join(tmpdir(), 'kprop-test-ports');
+const reserved = new Set<string>();
+
+function reserve(port: number): boolean {
+  mkdirSync(reservations, { recursive: true });
+  const path = join(reservations, String(port));
+  if (reserved.size === 0) {
+    process.once('exit', () => {
+      for (const one of reserved) rmSync(one, { force: true });
+    });
+  }
+  try {
+    writeFileSync(path, String(process.pid), { flag: 'wx' });
+    reserved.add(path);
+    return true;
+  } catch {
+    // Whoever is gone has left it.
+    if (!isAlive(holderOf(path))) rmSync(path, { force: true });
+    return false;
+  }
+}
+
+function holderOf(path: string): number {
+  try {
+    // Empty while it is being written.
+    return Number(readFileSync(path, 'utf8')) || process.pid;
+  } catch {
+    return process.pid;
+  }
+}
+
+function isAlive(pid: number): boolean {
+  return existsSync(`/proc/${pid}`);
 }
 
 function bindsTcp(port: number): Promise<boolean> {
