@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 import { loadKrb5Config } from '../host/config-files.ts';
 import { packageVersion } from '../host/version.ts';
-import { headerMagic, type LogHeader } from '../kdb/ulog/layout.ts';
+import { headerMagic, type LogHeader, logStates } from '../kdb/ulog/layout.ts';
 import { type LogEntry, LogFile } from '../kdb/ulog/log-file.ts';
 import { UpdateLog } from '../kdb/ulog/update-log.ts';
 import { systemAmbient } from '../protocol/ambient.ts';
@@ -199,7 +199,8 @@ async function follow(log: LogFile, since: LogHeader, given: Arguments): Promise
   for (;;) {
     await sleep(followMillis);
     const header = log.header();
-    if (header === undefined || header.magic !== headerMagic || header.state !== 1) continue;
+    if (header === undefined || header.magic !== headerMagic || header.state !== logStates.stable)
+      continue;
     const { last } = header;
     if (last.serial === shown.last.serial && last.micros === shown.last.micros) continue;
     const isNext = last.serial > shown.last.serial && header.first.serial <= shown.last.serial + 1;

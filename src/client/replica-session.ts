@@ -1,6 +1,6 @@
 import { inInitialization, inPhase, KpropError, type Phase } from '../errors/kprop-error.ts';
 import { loadKrb5Config } from '../host/config-files.ts';
-import { canonicalNames, localHostName } from '../host/names.ts';
+import { canonicalNames } from '../host/names.ts';
 import { propagationPort } from '../host/port.ts';
 import { type Ambient, shiftedAmbient } from '../protocol/ambient.ts';
 import type { Channel } from '../protocol/channel/channel.ts';
@@ -12,6 +12,7 @@ import { sendauth } from '../protocol/krb5/session/sendauth.ts';
 import type { Session } from '../protocol/krb5/session/session.ts';
 import { type CredentialSource, obtainCredential } from '../ticket/credentials.ts';
 import { dial } from '../ticket/dial.ts';
+import { ownPrincipals } from '../ticket/own-principals.ts';
 import { untilAborted } from '../ticket/until-aborted.ts';
 
 /** Which replica, and as whom. */
@@ -57,7 +58,7 @@ export async function ticketFor(
     (await inPhase('configuration', 'while getting default realm', () => config.defaultRealm));
   const lookUp = <T>(names: () => Promise<T>) =>
     inPhase('configuration', undefined, () => untilAborted(signal, names));
-  const clients = await lookUp(() => ownPrincipals(realm, config));
+  const clients = await lookUp(() => ownPrincipals('host', realm, config));
   const server = await lookUp(() => replicaPrincipal(host, realm, config));
   await inPhase('configuration', undefined, () => requireExpected(server, realm, options));
   enter('credentials');
@@ -101,17 +102,6 @@ export async function connectTo(
   }
 }
 
-async function ownPrincipals(
-  realm: string,
-  config: Krb5Config,
-): Promise<readonly [Principal, ...Principal[]]> {
-  const names = await canonicalNames(localHostName(), config);
-  return names.map((name) => hostPrincipal(name, realm, nameTypes.srvHst)) as [
-    Principal,
-    ...Principal[],
-  ];
-}
-
 /**
  * The replica's principal. In fallback mode MIT's kprop uses the name exactly as typed. Its type is
  * PRINCIPAL, because kprop makes it by parsing a text (krb5 src/kprop/kprop.c).
@@ -123,7 +113,7 @@ async function replicaPrincipal(
 ): Promise<Principal> {
   const asTyped = config.canonicalizeHostname === 'fallback';
   const [name = host] = asTyped ? [host] : await canonicalNames(host, config);
-  return hostPrincipal(name, realm, nameTypes.principal);
+  return Principal.of(realm, ['host', name], nameTypes.principal);
 }
 
 /** @throws network.unexpected-host, principal.malformed */
@@ -136,8 +126,4 @@ function requireExpected(server: Principal, realm: string, { expect, host }: Rep
 export function isNamed({ components: [, name = ''] }: Principal, host: string): boolean {
   const [found, typed] = [name, host].map((each) => each.toLowerCase().replace(/\.$/, ''));
   return found === typed || (found as string).startsWith(`${typed}.`);
-}
-
-function hostPrincipal(host: string, realm: string, nameType: number): Principal {
-  return Principal.of(realm, ['host', host], nameType);
 }

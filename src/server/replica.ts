@@ -2,13 +2,13 @@ import { inPhase, KpropError } from '../errors/kprop-error.ts';
 import { loadKrb5Config } from '../host/config-files.ts';
 import { defaultKeytabName, keytabReader } from '../host/keytab-file.ts';
 import { requireLibc } from '../host/libc.ts';
-import { canonicalNames, localHostName } from '../host/names.ts';
 import { type Ambient, systemAmbient } from '../protocol/ambient.ts';
 import { parseEnctypeList } from '../protocol/krb5/crypto/enctype-list.ts';
 import type { Keytab } from '../protocol/krb5/formats/keytab.ts';
 import type { Krb5Config } from '../protocol/krb5/formats/krb5-config.ts';
-import { nameTypes, Principal } from '../protocol/krb5/messages/principal.ts';
+import type { Principal } from '../protocol/krb5/messages/principal.ts';
 import { memoryReplayCache, type ReplayCache } from '../protocol/krb5/session/replay.ts';
+import { ownPrincipals } from '../ticket/own-principals.ts';
 import { Acl } from './acl.ts';
 import { Loads } from './load/loads.ts';
 import { LoadOrder } from './load/order.ts';
@@ -44,16 +44,13 @@ export async function describeReplica(options: ServeOptions): Promise<Replica> {
   const realm =
     options.realm ??
     (await inPhase('configuration', 'Unable to get default realm', () => config.defaultRealm));
-  const names = await canonicalNames(localHostName(), config);
+  const services = await ownPrincipals('host', realm, config);
   const ambient = options.ambient ?? systemAmbient();
   const loading = await waysToLoad(options, { config, realm, ambient });
   return {
     realm,
     config,
-    services: names.map((name) => Principal.of(realm, ['host', name], nameTypes.srvHst)) as [
-      Principal,
-      ...Principal[],
-    ],
+    services,
     anyHost: config.ignoreAcceptorHostname,
     permittedEnctypes: enctypesOf(options, config),
     clockSkewSeconds: config.clockSkewSeconds,

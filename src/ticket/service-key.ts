@@ -1,5 +1,4 @@
 import { readKeytab } from '../host/keytab-file.ts';
-import { canonicalNames, localHostName } from '../host/names.ts';
 import { systemAmbient } from '../protocol/ambient.ts';
 import { decode } from '../protocol/der/schema.ts';
 import { Key } from '../protocol/krb5/crypto/key.ts';
@@ -11,6 +10,7 @@ import { Principal } from '../protocol/krb5/messages/principal.ts';
 import { encTicketPart, ticket as ticketCodec } from '../protocol/krb5/messages/ticket.ts';
 import { openPart } from '../protocol/krb5/session/enc-part.ts';
 import { obtainCredential } from './credentials.ts';
+import { ownPrincipals } from './own-principals.ts';
 
 export interface ServiceKeyOptions {
   /** The KDC to ask, and no other: `host`, `host:port` or `[address]:port`. */
@@ -46,13 +46,13 @@ export async function serviceKeyAt(o: ServiceKeyOptions): Promise<ServiceKey> {
   const server = Principal.parse(o.service);
   const settings = oneKdc(server.realm, o.kdc, o.timeoutSeconds ?? 5);
   const config = o.config.precededBy(parseProfile(settings, 'the KDC to ask', () => []));
-  const names = await canonicalNames(localHostName(), config);
-  const hosts = names.map((name) => Principal.of(server.realm, ['host', name]));
-  const clients = o.client === undefined ? hosts : [Principal.parse(o.client, server.realm)];
+  const clients =
+    o.client === undefined
+      ? await ownPrincipals('host', server.realm, config)
+      : ([Principal.parse(o.client, server.realm)] as const);
   const credential = await obtainCredential({
     source: { kind: 'keytab', name: o.keytab },
-    clients: clients as [Principal, ...Principal[]],
-    ...{ server, config, ambient: systemAmbient(), signal: o.signal },
+    ...{ clients, server, config, ambient: systemAmbient(), signal: o.signal },
   });
   const { encPart } = decode(ticketCodec, credential.ticket);
   const kvno = encPart.kvno ?? 0;

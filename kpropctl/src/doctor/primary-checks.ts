@@ -5,7 +5,6 @@ import { inspectDump, type Krb5Config, serviceKeyAt } from 'kprop';
 
 import type { Settings } from '../config/settings.ts';
 import { notPrimary } from '../run/primary.ts';
-import { noteOf } from '../run/report.ts';
 import { agoText, countText } from '../show/words.ts';
 import { type Finding, failed, failure, ok, unknown, warning } from './finding.ts';
 
@@ -65,9 +64,8 @@ async function dump(
   const stats = statSync(path, { throwIfNoEntry: false });
   if (stats === undefined)
     return warning('here', 'dump', `there is no dump yet (${path})`, 'kpropctl run makes one');
-  const name = krb5.masterKeyName(realm);
   try {
-    const masterKey = name.includes('@') ? name : `${name}@${realm}`;
+    const masterKey = krb5.masterKeyName(realm);
     const { principals, complete, masterKvno } = await inspectDump(path, { masterKey });
     if (!complete) return failure('here', 'dump', `${path} is not whole`, 'kpropctl run');
     if (masterKvno === undefined) {
@@ -85,7 +83,6 @@ async function dump(
       ? warning('here', 'dump', what, 'does kpropctl run? kpropctl run makes a new one')
       : ok('here', 'dump', what);
   } catch (error) {
-    const { message, remedy } = noteOf(error);
-    return failure('here', 'dump', message, remedy);
+    return failed('here', 'dump', error);
   }
 }

@@ -11,15 +11,17 @@ import { type Finding, failed, failure, ok, unknown, warning } from './finding.t
 
 const connectMillis = 3_000;
 
+interface ReplicaChecksOptions {
+  readonly settings: Settings;
+  readonly krb5: Krb5Config;
+  readonly state: State;
+  readonly environment: NodeJS.ProcessEnv;
+}
+
 /** What can be seen of a replica from here. Nothing is sent to it, and nothing changes there. */
 export async function replicaChecks(
   replica: ReplicaSettings,
-  o: {
-    readonly settings: Settings;
-    readonly krb5: Krb5Config;
-    readonly state: State;
-    readonly environment: NodeJS.ProcessEnv;
-  },
+  o: ReplicaChecksOptions,
 ): Promise<readonly Finding[]> {
   const [names, asked, generation] = await Promise.all([
     nameAndPort(replica),
@@ -137,7 +139,7 @@ async function handshake(
     // The port has said it already.
     if (isKpropError(error, 'network.unreachable') || isKpropError(error, 'network.unresolved'))
       return [];
-    const check = isKpropError(error) && /^(peer)\./.test(error.code) ? 'ACL' : 'principal';
+    const check = isKpropError(error) && error.code.startsWith('peer.') ? 'ACL' : 'principal';
     return [failed(host, check, error)];
   }
 }
@@ -145,17 +147,7 @@ async function handshake(
 /** Which generation its own KDC has. */
 async function served(
   replica: ReplicaSettings,
-  {
-    settings,
-    krb5,
-    state,
-    environment,
-  }: {
-    readonly settings: Settings;
-    readonly krb5: Krb5Config;
-    readonly state: State;
-    readonly environment: NodeJS.ProcessEnv;
-  },
+  { settings, krb5, state, environment }: ReplicaChecksOptions,
 ): Promise<Finding> {
   const { host, kdc } = replica;
   if (settings.proof === undefined)

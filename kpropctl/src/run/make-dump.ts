@@ -35,7 +35,7 @@ export async function makeDump(o: MakeDumpOptions): Promise<DumpReport> {
   await write(candidate, o);
   const summary = await inspectDump(candidate, {
     without: settings.proof === undefined ? [] : [settings.proof],
-    masterKey: masterKeyOf(o),
+    masterKey: o.krb5.masterKeyName(settings.realm),
     signal: o.signal,
   });
   const refused = o.force ? undefined : faultOf(summary, o);
@@ -81,11 +81,6 @@ async function write(file: string, o: MakeDumpOptions): Promise<void> {
       signal,
     });
   }
-}
-
-function masterKeyOf({ settings: { realm }, krb5 }: MakeDumpOptions): string {
-  const name = krb5.masterKeyName(realm);
-  return name.includes('@') ? name : `${name}@${realm}`;
 }
 
 /** Why a dump must not be sent. */

@@ -3,7 +3,7 @@ import { isKpropError, type Krb5Config, openSharedDump } from 'kprop';
 import type { ReplicaSettings, Settings } from '../config/settings.ts';
 import { appendJournal } from '../state/journal.ts';
 import { lockRuns } from '../state/run-lock.ts';
-import { type ErrorNote, readState, type State, writeState } from '../state/state.ts';
+import { type ErrorNote, isHeld, readState, type State, writeState } from '../state/state.ts';
 import { Canary } from './canary.ts';
 import type { RunEvent } from './events.ts';
 import { makeDump } from './make-dump.ts';
@@ -175,14 +175,11 @@ function dumpNote(error: unknown): ErrorNote {
 
 function splitHeld(replicas: readonly ReplicaSettings[], { holds }: State) {
   const now = Date.now();
-  const isHeld = ({ host }: ReplicaSettings) => {
-    const hold = holds[host];
-    return hold !== undefined && (hold.until === null || Date.parse(hold.until) > now);
-  };
+  const isOnHold = ({ host }: ReplicaSettings) => isHeld(holds[host], now);
   return {
-    wanted: replicas.filter((replica) => !isHeld(replica)),
+    wanted: replicas.filter((replica) => !isOnHold(replica)),
     held: replicas
-      .filter(isHeld)
+      .filter(isOnHold)
       .map(({ host, required }): ReplicaReport => ({ ...nothing(host, required), state: 'held' })),
   };
 }

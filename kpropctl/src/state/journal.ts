@@ -1,8 +1,10 @@
 import {
   closeSync,
+  fstatSync,
   mkdirSync,
   openSync,
   readFileSync,
+  readSync,
   renameSync,
   statSync,
   writeSync,
@@ -18,6 +20,7 @@ export interface JournalEntry {
 }
 
 const rotateAtBytes = 8 << 20;
+const lineFeed = 0x0a;
 const pathIn = (folder: string) => join(folder, 'journal.ndjson');
 
 /** Appends a run. Each line is written in one call, so that a crash tears the last one at most. */
@@ -30,10 +33,10 @@ export function appendJournal(
   try {
     mkdirSync(folder, { recursive: true, mode: 0o700 });
     rotate(path);
-    const fd = openSync(path, 'a', 0o600);
+    const fd = openSync(path, 'a+', 0o600);
     try {
       // What a crash left of a line must not swallow this one.
-      writeSync(fd, `${endsWhole(path) ? '' : '\n'}${JSON.stringify(entry)}\n`);
+      writeSync(fd, `${endsWhole(fd) ? '' : '\n'}${JSON.stringify(entry)}\n`);
     } finally {
       closeSync(fd);
     }
@@ -63,9 +66,13 @@ function rotate(path: string): void {
   renameSync(path, `${path}.1`);
 }
 
-function endsWhole(path: string): boolean {
-  const text = textOf(path);
-  return text === '' || text.endsWith('\n');
+/** Only the last byte is read: a journal may be megabytes long. */
+function endsWhole(fd: number): boolean {
+  const size = fstatSync(fd).size;
+  if (size === 0) return true;
+  const last = Buffer.alloc(1);
+  readSync(fd, last, 0, 1, size - 1);
+  return last[0] === lineFeed;
 }
 
 function textOf(path: string): string {

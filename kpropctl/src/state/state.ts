@@ -32,6 +32,10 @@ export interface Hold {
   readonly since: string;
 }
 
+export function isHeld(hold: Hold | undefined, now: number): hold is Hold {
+  return hold !== undefined && (hold.until === null || Date.parse(hold.until) > now);
+}
+
 export interface DumpState {
   readonly at: string;
   readonly generation: number;

@@ -4,7 +4,7 @@ import type { Krb5Config } from 'kprop';
 
 import type { Settings } from '../config/settings.ts';
 import { Canary } from '../run/canary.ts';
-import type { DumpState, ErrorNote, Hold, State } from '../state/state.ts';
+import { type DumpState, type ErrorNote, type Hold, isHeld, type State } from '../state/state.ts';
 
 export interface ReplicaStatus {
   readonly host: string;
@@ -47,8 +47,6 @@ export function statusOf(settings: Settings, state: State, now = new Date()): St
     replicas: settings.replicas.map((replica) => {
       const known = state.replicas[replica.host] ?? {};
       const hold = state.holds[replica.host];
-      const isHeld =
-        hold !== undefined && (hold.until === null || Date.parse(hold.until) > now.getTime());
       const wanted = state.dump?.generation;
       const has = known.has ?? null;
       const isBehind = wanted !== undefined && (has === null || has < wanted);
@@ -56,7 +54,7 @@ export function statusOf(settings: Settings, state: State, now = new Date()): St
       return {
         host: replica.host,
         required: replica.required,
-        state: isHeld
+        state: isHeld(hold, now.getTime())
           ? 'held'
           : failures > 0
             ? 'failing'
@@ -74,7 +72,7 @@ export function statusOf(settings: Settings, state: State, now = new Date()): St
         failures,
         failingSince: failures > 0 ? (known.failingSince ?? null) : null,
         error: known.error ?? null,
-        hold: isHeld ? hold : null,
+        hold: isHeld(hold, now.getTime()) ? hold : null,
       };
     }),
   };

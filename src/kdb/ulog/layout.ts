@@ -29,8 +29,12 @@ export interface SlotHeader {
 
 export const headerBytes = 40;
 export const slotHeaderBytes = 24;
+/** C's whole structure, whose last bytes no update fills; a slot must have room for it. */
+export const slotStructureBytes = slotHeaderBytes + 4;
 /** The size of a slot in a new log. */
 export const firstBlockBytes = 2048;
+/** The largest slot that a log can have. */
+export const largestBlockBytes = 63_488;
 export const headerMagic = 0x06662323;
 export const slotMagic = 0x06661212;
 export const logStates = { stable: 1, unstable: 2, corrupt: 3 } as const;
@@ -81,9 +85,9 @@ export function parseSlotHeader(bytes: Uint8Array): SlotHeader {
   };
 }
 
-/** The header of a dummy update, with the first bytes of C's structure that no update fills. */
+/** The header of a dummy update, as the whole structure. */
 export function formatDummy(point: UpdatePoint): Uint8Array {
-  const slot = new Uint8Array(slotHeaderBytes + 4);
+  const slot = new Uint8Array(slotStructureBytes);
   const view = viewOf(slot);
   view.setUint32(0, slotMagic, hostOrder);
   view.setUint32(4, point.serial, hostOrder);

@@ -121,7 +121,6 @@ interface NativePlace extends LoadPlace {
 /** The ways without kdb5_util. */
 function waysWithout(options: ServeOptions, loader: LoaderProgram, place: NativePlace): LoadWays {
   const { config, realm, ambient, database, guard, fallback } = place;
-  const named = config.masterKeyName(realm);
   const log = config.ipropEnable(realm)
     ? new ReplicaLog({ ...config.updateLog(realm, loader.builtInDatabase ?? database), ambient })
     : undefined;
@@ -135,7 +134,7 @@ function waysWithout(options: ServeOptions, loader: LoaderProgram, place: Native
     new NativeLoad({
       ...job,
       database,
-      masterKey: named.includes('@') ? named : `${named}@${realm}`,
+      masterKey: config.masterKeyName(realm),
       judge,
       log,
       fromFile: fallback?.fromFile(job),

@@ -7,7 +7,8 @@ import {
   type UpdatesReply,
   updateStatuses,
 } from '../../protocol/iprop/updates.ts';
-import { connectToPrimary, type PrimaryLink, type PrimaryOptions, pollers } from './primary.ts';
+import { ownPrincipals } from '../../ticket/own-principals.ts';
+import { connectToPrimary, type PrimaryLink, type PrimaryOptions } from './primary.ts';
 
 /** What happens while updates are followed. */
 export type FollowEvent =
@@ -216,7 +217,7 @@ class Follower implements Following {
     if (this.#link !== undefined) return this.#link.source;
     const { realm, config, signal } = this.#o;
     try {
-      const clients = await pollers(realm, config);
+      const clients = await ownPrincipals('kiprop', realm, config);
       this.#tell({ kind: 'connecting', client: `${clients[0]}` });
       this.#link = await connectToPrimary(clients, this.#full);
       this.#tell({ kind: 'connected' });

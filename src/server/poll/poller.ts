@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 import { errnoOf } from '../../errors/com-err.ts';
 import { isKpropError, KpropError } from '../../errors/kprop-error.ts';
+import { largestBlockBytes, slotStructureBytes } from '../../kdb/ulog/layout.ts';
 import { UpdateLog } from '../../kdb/ulog/update-log.ts';
 import type { Ambient } from '../../protocol/ambient.ts';
 import { concat } from '../../protocol/bytes.ts';
@@ -48,7 +49,6 @@ export interface PollerOptions {
   readonly realm: string;
   readonly config: Krb5Config;
   readonly adminServer: string | undefined;
-  readonly port: number | undefined;
   readonly keytab: string | undefined;
   readonly pollSeconds: number | undefined;
   readonly firstPollMillis: number;
@@ -65,9 +65,6 @@ export interface PollerOptions {
 
 /** As many updates are applied in one go, so that kpropd can end between two. */
 const updatesAtOnce = 500;
-/** The largest slot of an update log, and what C's header of an update takes of it. */
-const slotLimitBytes = 63_488;
-const slotHeaderBytes = 28;
 
 /** Keeps a replica's database in step with its primary's, update by update. */
 export class Poller {
@@ -82,9 +79,9 @@ export class Poller {
 
   constructor(o: PollerOptions) {
     this.#o = o;
-    const { realm, config, adminServer, port, keytab, pollSeconds, firstPollMillis, once } = o;
+    const { realm, config, adminServer, keytab, pollSeconds, firstPollMillis, once } = o;
     this.#following = followUpdates({
-      ...{ realm, config, adminServer, port, keytab, pollSeconds, firstPollMillis, once },
+      ...{ realm, config, adminServer, keytab, pollSeconds, firstPollMillis, once },
       ambient: o.ambient,
       signal: this.#control.signal,
       asksForResync: true,
@@ -261,7 +258,7 @@ function isSamePoint(a: LastUpdate, b: LastUpdate | undefined): boolean {
 
 function encodedUpdate(update: Update): Uint8Array {
   const encoded = encode(updateCodec, update);
-  if (encoded.length + slotHeaderBytes > slotLimitBytes) {
+  if (encoded.length + slotStructureBytes > largestBlockBytes) {
     const reason = `it is ${encoded.length} bytes long, which no update log can hold`;
     throw new KpropError('iprop.bad-update', { serial: update.serial, reason });
   }
@@ -269,7 +266,7 @@ function encodedUpdate(update: Update): Uint8Array {
 }
 
 /** A status that is neither updates nor the need of a resync, as an error. */
-export function refusal(status: number): KpropError {
+function refusal(status: number): KpropError {
   if (status === updateStatuses.permissionDenied) return new KpropError('iprop.denied', {});
   return new KpropError('iprop.refused', { status });
 }

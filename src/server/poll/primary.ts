@@ -1,7 +1,6 @@
 import { isIPv6 } from 'node:net';
 
 import { inPhase, isKpropError, KpropError } from '../../errors/kprop-error.ts';
-import { canonicalNames, localHostName } from '../../host/names.ts';
 import { type Ambient, shiftedAmbient } from '../../protocol/ambient.ts';
 import { UpdateSource } from '../../protocol/iprop/update-source.ts';
 import type { Krb5Config } from '../../protocol/krb5/formats/krb5-config.ts';
@@ -34,18 +33,6 @@ export interface PrimaryLink {
 const connectMillis = 30_000;
 /** kadmind answers at once, unless somebody holds the lock of its update log. */
 const idleMillis = 120_000;
-
-/** The names under which this replica asks for updates: kiprop/<this host>, preferred ones first. */
-export async function pollers(
-  realm: string,
-  config: Krb5Config,
-): Promise<readonly [Principal, ...Principal[]]> {
-  const names = await canonicalNames(localHostName(), config);
-  return names.map((name) => Principal.of(realm, ['kiprop', name], nameTypes.srvHst)) as [
-    Principal,
-    ...Principal[],
-  ];
-}
 
 /**
  * Connects and authenticates. The primary's name is used as it is written, for connecting and in

@@ -47,7 +47,6 @@ export function startPoller(
   );
   return new Poller({
     ...{ realm, config, adminServer, pollSeconds, once, ambient, updateLog, applier },
-    port: undefined,
     keytab: options.keytab,
     firstPollMillis: once ? 0 : spreadMillis(pollSeconds, ambient.random(1)),
     state: new PollStateFile({

@@ -198,9 +198,10 @@ export class Krb5Config {
     return sizes.find((size) => size !== undefined && size > 0) ?? 1000;
   }
 
-  /** The name of the entry that holds the master key, as written; without a realm it is of this one. */
+  /** The principal of the entry that holds the master key, with its realm. */
   masterKeyName(realm: string): string {
-    return this.last('realms', realm, 'master_key_name') ?? 'K/M';
+    const name = this.last('realms', realm, 'master_key_name') ?? 'K/M';
+    return name.includes('@') ? name : `${name}@${realm}`;
   }
 
   /** How long one full propagation may take; 0 means no limit. */
