@@ -186,7 +186,7 @@ const situations: Readonly<Record<string, Situation>> = {
   },
   'the log is none': {
     prepare: ({ site }) => writeFileSync(`${site.database}.ulog`, Buffer.alloc(2_048_040, 1)),
-    until: { said: /./ },
+    until: { said: /Unable to map log!/ },
     // MIT's ends with 1. Ours tries again, and serves full propagations.
     differs: () => ['kpropd: Update log is corrupt Unable to map log!'],
     end: 'SIGTERM',
