@@ -98,6 +98,19 @@ test('what is given, for all and for one replica', () => {
   expect(read(text, ['kdc3'])).toMatchObject({ replicas: [{ host: 'kdc3', port: '7754' }] });
 });
 
+test('who may read the page from elsewhere, and press its button', () => {
+  const text = `[kpropctl]
+    listen = [::]:9754
+    page_keytab = /etc/krb5kdc/http.keytab
+    page_principals = admin/admin, operator@OTHER.ORG
+`;
+  expect(read(text)).toMatchObject({
+    listen: '[::]:9754',
+    pageKeytab: '/etc/krb5kdc/http.keytab',
+    pagePrincipals: ['admin/admin@EXAMPLE.ORG', 'operator@OTHER.ORG'],
+  });
+});
+
 test.each(['localhost', hostname(), `${hostname().toUpperCase()}.`])(
   'a replica that is this host: %s',
   (host) => {
@@ -153,7 +166,12 @@ describe('what is wrong is told with file, line, and what was meant', () => {
     [
       'an open port',
       '[kpropctl]\n  listen = 0.0.0.0:9754\n',
-      ':2: listen = 0.0.0.0:9754 is not an address of this host alone',
+      ':2: listen = 0.0.0.0:9754 can be reached from other hosts, and page_keytab is not set',
+    ],
+    [
+      'a page that asks for tickets, and admits nobody',
+      '[kpropctl]\n  listen = 0.0.0.0:9754\n  page_keytab = /k\n',
+      ':3: page_keytab is set, and page_principals names nobody',
     ],
     ['bad syntax', '[kpropctl]\n  every\n', ':2: this is not a relation'],
   ])('%s', (_, text, expected) => {

@@ -77,6 +77,16 @@ export class ConfigReader {
     return replicas;
   }
 
+  /** Something about a relation of [kpropctl] that only shows beside the others. */
+  complainAbout(
+    root: ProfileSection,
+    name: string,
+    { problem, advice }: Pick<Complaint, 'problem' | 'advice'>,
+  ): void {
+    const nodes = this.#find(root, 'kpropctl')?.children ?? [];
+    this.#complain(nodes.find((node) => node.name === name)?.line ?? 0, problem, advice);
+  }
+
   /** @throws BadSettings */
   finish(): void {
     if (this.#complaints.length > 0) throw new BadSettings(this.#complaints);
@@ -157,11 +167,10 @@ function faultIn(value: string, kind: Kind): string | undefined {
         : 'two durations, such as 5s 2m';
     case 'boolean':
       return value === 'true' || value === 'false' ? undefined : 'true or false';
-    case 'local address':
-      // Whoever can reach it can read it.
-      return /^(unix:\/.+|(127(\.\d+){3}|\[::1\]|localhost):\d{1,5})$/.test(value)
+    case 'address':
+      return /^(unix:\/.+|(\[[\da-f:.]+\]|[\w.-]+):\d{1,5})$/i.test(value)
         ? undefined
-        : 'an address of this host alone, such as 127.0.0.1:9754 or unix:/run/kpropctl.sock';
+        : 'an address with a port, such as 127.0.0.1:9754, or unix:/run/kpropctl.sock';
     case 'path':
       return value.startsWith('/') ? undefined : 'an absolute path';
     default:

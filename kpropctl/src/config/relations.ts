@@ -1,7 +1,7 @@
 /** What a relation may say. */
 export type Kind =
   | 'text'
-  | 'local address'
+  | 'address'
   | 'path'
   | 'count'
   | 'duration'
@@ -54,10 +54,16 @@ export const globalRelations = {
   on_success: relation('text', undefined, 'the same, after each run that reached all'),
   hook_timeout: relation('duration', '30s', 'for each of these commands'),
   textfile: relation('path', undefined, 'metrics for the text-file collector, after each run'),
-  listen: relation(
-    'local address',
+  listen: relation('address', undefined, 'serve: 127.0.0.1:PORT or unix:PATH for page and metrics'),
+  page_keytab: relation(
+    'path',
     undefined,
-    'serve: 127.0.0.1:PORT or unix:PATH for /metrics and /status.json',
+    'serve: the keytab with HTTP/<this host>; without it the page has no button',
+  ),
+  page_principals: relation(
+    'text',
+    undefined,
+    'serve: the principals that may read the page from elsewhere, and press its button',
   ),
   keytab: relation('text', undefined, 'the keytab with host/<this host>; the configured one'),
   kdb5_util: relation('path', '/usr/sbin/kdb5_util', 'for dumps that are not made natively'),

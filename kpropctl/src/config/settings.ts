@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 
-import { type Krb5Config, parseDuration } from 'kprop';
+import { type Krb5Config, type ProfileSection, parseDuration } from 'kprop';
 
 import { isSameHost } from '../run/same-host.ts';
 import { BadSettings } from './complaints.ts';
@@ -45,6 +45,10 @@ export interface Settings {
   readonly hookSeconds: number;
   readonly textfile: string | undefined;
   readonly listen: string | undefined;
+  /** With HTTP/<this host>; without it nobody can be asked for a ticket. */
+  readonly pageKeytab: string | undefined;
+  /** Who may read from elsewhere, and press the button; each with its realm. */
+  readonly pagePrincipals: readonly string[];
   readonly keytab: string | undefined;
   readonly kdb5Util: string;
   readonly kadminLocal: string;
@@ -83,6 +87,7 @@ export function settingsOf(text: string, o: ReadOptions): Settings {
   const root = reader.parse(text);
   const global = reader.section(root, 'kpropctl', globalRelations);
   const replicas = reader.replicas(root);
+  requireTickets(reader, root, global);
   reader.finish();
   const seconds = (name: string) => parseDuration(global.get(name) ?? '') ?? 0;
   const value = (name: string) => global.get(name);
@@ -132,11 +137,44 @@ export function settingsOf(text: string, o: ReadOptions): Settings {
     hookSeconds: seconds('hook_timeout'),
     textfile: value('textfile'),
     listen: value('listen'),
+    pageKeytab: value('page_keytab'),
+    pagePrincipals: namesIn(value('page_principals')).map((name) =>
+      name.includes('@') ? name : `${name}@${realm}`,
+    ),
     keytab: value('keytab'),
     kdb5Util: value('kdb5_util') as string,
     kadminLocal: value('kadmin_local') as string,
     replicas: chosen,
   };
+}
+
+const namesIn = (list = '') => list.split(/[\s,]+/).filter((name) => name !== '');
+
+/** Whether only this host can reach an address of `listen`. */
+export function isLocalAddress(listen: string): boolean {
+  return /^(unix:|127(\.\d+){3}:|\[::1\]:|localhost:)/i.test(listen);
+}
+
+/** Whoever can reach the page can read it: from elsewhere, only with a ticket. */
+function requireTickets(
+  reader: ConfigReader,
+  root: ProfileSection,
+  global: ReadonlyMap<string, string>,
+): void {
+  const listen = global.get('listen');
+  const keytab = global.get('page_keytab');
+  if (listen !== undefined && keytab === undefined && !isLocalAddress(listen)) {
+    reader.complainAbout(root, 'listen', {
+      problem: `listen = ${listen} can be reached from other hosts, and page_keytab is not set`,
+      advice: 'set page_keytab and page_principals, or listen on 127.0.0.1:9754',
+    });
+  }
+  if (keytab !== undefined && namesIn(global.get('page_principals')).length === 0) {
+    reader.complainAbout(root, 'page_keytab', {
+      problem: 'page_keytab is set, and page_principals names nobody who may press the button',
+      advice: 'page_principals = admin/admin',
+    });
+  }
 }
 
 /** A primary that loads its own dump loses what was changed meanwhile. @throws BadSettings */
