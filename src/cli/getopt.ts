@@ -1,3 +1,5 @@
+import type { Option } from './option.ts';
+
 /** A command line, taken apart: options in order, then operands. */
 export interface CommandLine {
   readonly options: readonly { readonly name: string; readonly value: string | undefined }[];
@@ -10,15 +12,10 @@ export interface CommandLine {
  * Reads arguments as glibc's getopt_long does, which scripts have relied on for decades: clusters
  * ("-dP 754"), joined values ("-P754"), options after operands, "--" as the end of the options, and
  * unambiguous prefixes of long names.
- *
- * @param short getopt's letters, a colon after those that take a value
- * @param long long names, with whether they take a value
  */
-export function getopt(
-  args: readonly string[],
-  short: string,
-  long: Readonly<Record<string, boolean>>,
-): CommandLine {
+export function getopt(args: readonly string[], known: readonly Option[]): CommandLine {
+  const find = (name: string) => known.find((option) => option.name === name);
+  const longNames = known.map(({ name }) => name).filter((name) => name.length > 1);
   const options: { name: string; value: string | undefined }[] = [];
   const operands: string[] = [];
   const complaints: string[] = [];
@@ -29,7 +26,7 @@ export function getopt(
     } else if (arg.startsWith('--')) {
       const [typed = '', ...parts] = arg.slice(2).split('=');
       const given = parts.length > 0 ? parts.join('=') : undefined;
-      const names = Object.keys(long).filter((name) => name.startsWith(typed));
+      const names = longNames.filter((name) => name.startsWith(typed));
       const name = names.includes(typed) ? typed : names.length === 1 ? names[0] : undefined;
       if (name === undefined) {
         complaints.push(
@@ -37,7 +34,7 @@ export function getopt(
             ? `option '${arg}' is ambiguous; possibilities: ${names.map((n) => `'--${n}'`).join(' ')}`
             : `unrecognized option '${arg}'`,
         );
-      } else if (!long[name]) {
+      } else if (find(name)?.value === undefined) {
         if (given === undefined) options.push({ name, value: undefined });
         else complaints.push(`option '--${name}' doesn't allow an argument`);
       } else {
@@ -56,10 +53,10 @@ export function getopt(
   function readCluster(letters: string, following: string[]): void {
     for (let at = 0; at < letters.length; at += 1) {
       const name = letters.charAt(at);
-      const place = name === ':' ? -1 : short.indexOf(name);
-      if (place === -1) {
+      const option = find(name);
+      if (option === undefined) {
         complaints.push(`invalid option -- '${name}'`);
-      } else if (short.charAt(place + 1) !== ':') {
+      } else if (option.value === undefined) {
         options.push({ name, value: undefined });
       } else {
         const value = letters.slice(at + 1) || following.shift();

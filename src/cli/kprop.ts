@@ -7,26 +7,19 @@ import { inInitialization, inPhase } from '../errors/kprop-error.ts';
 import { loadKrb5Config } from '../host/config-files.ts';
 import { keepFreedMemory } from '../host/memory.ts';
 import { writeOwnFile } from '../host/own-file.ts';
-import { packageVersion } from '../host/version.ts';
 import { parseKeytabName } from '../protocol/krb5/formats/keytab.ts';
 import type { CredentialSource } from '../ticket/credentials.ts';
 import { readDefaultPaths } from './defaults.ts';
 import { exposureOf, keytabPath } from './exposed-files.ts';
 import { getopt } from './getopt.ts';
+import { helpText } from './help.ts';
 import { makeDump } from './kprop/make-dump.ts';
+import { kpropOptions } from './kprop/options.ts';
 import { mitLines, senderHintLine } from './report.ts';
+import { versionLine } from './version-line.ts';
 
 const program = 'kprop';
 const usage = `\nUsage: ${program} [-r realm] [-f file] [-d] [-P port] [-s keytab] replica_host\n\n`;
-const additions = `Further options:
-\t--ccache NAME\ttake the ticket for the replica from this credential cache
-\t--gss\t\tlet the system's own Kerberos library get the ticket (optional package "kerberos")
-\t--expect PRINCIPAL\tsend the database to no replica but this one
-\t--from-database\tdump the database of this host first, instead of kdb5_util dump
-\t--confirm-timeout SECONDS
-\t\t\thow long the replica may take to load (7200); 0: no limit
-\t--help, --version
-`;
 
 interface Arguments {
   readonly host: string;
@@ -132,23 +125,15 @@ function readConfiguration({ fromDatabase }: Arguments, env: NodeJS.ProcessEnv) 
 
 /** What the command line asks for, or the exit status if there is nothing left to do. */
 function readArguments(args: readonly string[], env: NodeJS.ProcessEnv): Arguments | number {
-  const line = getopt(args, 'r:f:dP:s:', {
-    ccache: true,
-    gss: false,
-    expect: true,
-    'from-database': false,
-    'confirm-timeout': true,
-    help: false,
-    version: false,
-  });
+  const line = getopt(args, kpropOptions);
   const value = (name: string) => line.options.findLast((option) => option.name === name)?.value;
   const has = (name: string) => line.options.some((option) => option.name === name);
   if (has('help')) {
-    process.stdout.write(usage + additions);
+    process.stdout.write(helpText(usage, kpropOptions));
     return 0;
   }
   if (has('version')) {
-    process.stdout.write(`${program} ${packageVersion()}\n`);
+    process.stdout.write(versionLine(program));
     return 0;
   }
   const [host] = line.operands;

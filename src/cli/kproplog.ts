@@ -4,7 +4,6 @@ import './ignore-sigusr1.ts';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { loadKrb5Config } from '../host/config-files.ts';
-import { packageVersion } from '../host/version.ts';
 import { headerMagic, type LogHeader, logStates } from '../kdb/ulog/layout.ts';
 import { type LogEntry, LogFile } from '../kdb/ulog/log-file.ts';
 import { UpdateLog } from '../kdb/ulog/update-log.ts';
@@ -13,17 +12,14 @@ import { ByteReader } from '../protocol/bytes.ts';
 import { type Update, update as updateCodec } from '../protocol/iprop/updates.ts';
 import { readDefaultPaths } from './defaults.ts';
 import { getopt } from './getopt.ts';
+import { helpText } from './help.ts';
 import { entryJson, headerJson } from './kproplog/entry-json.ts';
 import { entryHead, headerText, updateText, type Verbosity } from './kproplog/entry-text.ts';
+import { kproplogOptions } from './kproplog/options.ts';
+import { versionLine } from './version-line.ts';
 
 const program = 'kproplog';
 const usage = `\nUsage: ${program} [-h] [-v] [-v] [-e num]\n\t${program} -R\n\n`;
-const additions = `Further options:
-\t--json\t\tone JSON object a line, without keys
-\t--follow\tgo on with what is added to the log
-\t--help, --version
-`;
-
 interface Arguments {
   readonly headerOnly: boolean;
   readonly reset: boolean;
@@ -67,14 +63,14 @@ async function main(args: readonly string[]): Promise<number> {
 }
 
 function readArguments(args: readonly string[]): Arguments | number {
-  const line = getopt(args, 'Rvhe:', { json: false, follow: false, help: false, version: false });
+  const line = getopt(args, kproplogOptions);
   const count = (name: string) => line.options.filter((option) => option.name === name).length;
   if (count('help') > 0) {
-    process.stdout.write(usage + additions);
+    process.stdout.write(helpText(usage, kproplogOptions));
     return 0;
   }
   if (count('version') > 0) {
-    process.stdout.write(`${program} ${packageVersion()}\n`);
+    process.stdout.write(versionLine(program));
     return 0;
   }
   const [complaint] = line.complaints;

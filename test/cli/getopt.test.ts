@@ -2,8 +2,11 @@ import { describe, expect, test } from 'vitest';
 
 import { getopt } from '../../src/cli/getopt.ts';
 
-const read = (...args: string[]) =>
-  getopt(args, 'r:f:dP:s:', { ccache: true, gss: false, help: false, version: false });
+const known = [
+  ...['r', 'f', 'P', 's', 'ccache'].map((name) => ({ name, value: 'text', about: '' })),
+  ...['d', 'gss', 'help', 'version'].map((name) => ({ name, about: '' })),
+];
+const read = (...args: string[]) => getopt(args, known);
 const option = (name: string, value?: string) => ({ name, value });
 
 describe('short options', () => {
@@ -77,11 +80,11 @@ describe('long options', () => {
   });
 
   test('cut so short that two fit, or written out although another begins with it', () => {
-    const long = { 'pid-file': true, pid: false, 'pid-folder': true };
-    const ambiguous = getopt(['--pid-f=x'], '', long);
+    const like = ['pid-file', 'pid', 'pid-folder'].map((name) => ({ name, about: '' }));
+    const ambiguous = getopt(['--pid-f=x'], like);
     expect(ambiguous.complaints).toEqual([
       "option '--pid-f=x' is ambiguous; possibilities: '--pid-file' '--pid-folder'",
     ]);
-    expect(getopt(['--pid'], '', long)).toMatchObject({ options: [option('pid')], complaints: [] });
+    expect(getopt(['--pid'], like)).toMatchObject({ options: [option('pid')], complaints: [] });
   });
 });

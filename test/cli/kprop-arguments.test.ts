@@ -95,7 +95,7 @@ describe('what MIT has not', () => {
     const { version } = JSON.parse(readFileSync(join(packageRoot, 'package.json'), 'utf8'));
     expect(await run('ours', ['--version'])).toMatchObject({
       status: 0,
-      stdout: `kprop ${version}\n`,
+      stdout: `kprop ${version} (${ourProgram('kprop')})\n`,
       stderr: '',
     });
   });

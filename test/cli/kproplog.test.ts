@@ -294,7 +294,9 @@ describe('what is ours', () => {
   test('--help and --version', async () => {
     const { stdout } = await shown('ours', ['--help']);
     expect(stdout).toContain('--follow');
-    expect((await shown('ours', ['--version'])).stdout).toMatch(/^kproplog \d+\.\d+\.\d+\n$/);
+    expect((await shown('ours', ['--version'])).stdout).toMatch(
+      /^kproplog \d+\.\d+\.\d+ \(\/.*kproplog\.js\)\n$/,
+    );
   });
 
   test('a configuration that cannot be read', async () => {

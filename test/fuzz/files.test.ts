@@ -234,15 +234,16 @@ test('kprop.json gives absolute paths by known names, or is refused', () => {
 });
 
 test('a command line loses no word', () => {
+  const known = [
+    ...['f', 'P', 'pid-file'].map((name) => ({ name, value: 'text', about: '' })),
+    ...['d', 'D', 'dD'].map((name) => ({ name, about: '' })),
+  ];
   const words = fc.array(fc.string({ unit: fc.constantFrom(...'adfxDP-=1/'), maxLength: 5 }), {
     maxLength: 8,
   });
   fc.assert(
     fc.property(words, (args) => {
-      const { options, operands, complaints } = getopt(args, 'f:P:dD', {
-        'pid-file': true,
-        dD: false,
-      });
+      const { options, operands, complaints } = getopt(args, known);
       const plain = args.filter((word) => !word.startsWith('-') || word === '-');
       // An operand that is missing is an option's value.
       const values = options.flatMap(({ value }) => (value === undefined ? [] : [value]));

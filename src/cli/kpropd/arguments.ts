@@ -1,30 +1,19 @@
 import { resolve } from 'node:path';
 
-import { packageVersion } from '../../host/version.ts';
 import { type LoadMode, loadModes, type VerifyMode, verifyModes } from '../../server/options.ts';
 import { getopt } from '../getopt.ts';
-import { type LimitOptions, limitHelp, limitNames, readLimits } from './limits.ts';
+import { helpText } from '../help.ts';
+import { versionLine } from '../version-line.ts';
+import { type LimitOptions, readLimits } from './limits.ts';
+import { defaultLogRate, kpropdOptions } from './options.ts';
 
 export const program = 'kpropd';
-
-const defaultLogRate = 20;
 
 const usage = `
 Usage: ${program} [-r realm] [-s keytab] [-d] [-D] [-S]
 \t[-f replica_file] [-F kerberos_db_file ]
 \t[-p kdb5_util_pathname] [-x db_args]* [-P port]
 \t[-a acl_file] [-A admin_server] [--pid-file=pid_file]
-`;
-
-const additions = `
-Further options:
-\t--load=auto|native|kdb5_util\twrite the database without kdb5_util, or let it load
-\t--verify=first|always|never\tcompare a database written so with kdb5_util's dump of it
-\t-t\t\t\tserve one connection, or poll until in step, then exit
-\t--require-enctype=LIST\trefuse tickets and session keys of other encryption types
-\t--log-rate=N\t\tlog at most N lines a second about strangers; 0: no limit (${defaultLogRate})
-\t--user=NAME\t\tbecome this user once the port is bound
-${limitHelp}\t--help, --version
 `;
 
 /** What kpropd's command line asks for. */
@@ -56,26 +45,15 @@ export interface Arguments {
 
 /** What the command line asks for, or the exit status if there is nothing left to do. */
 export function readArguments(args: readonly string[]): Arguments | number {
-  // MIT's start scripts and units pass -S (standalone), which has meant nothing since release 1.11.
-  const line = getopt(args, 'A:f:F:p:P:r:s:DdSa:tx:', {
-    'pid-file': true,
-    load: true,
-    verify: true,
-    'require-enctype': true,
-    ...limitNames,
-    'log-rate': true,
-    user: true,
-    help: false,
-    version: false,
-  });
+  const line = getopt(args, kpropdOptions);
   const value = (name: string) => line.options.findLast((option) => option.name === name)?.value;
   const has = (name: string) => line.options.some((option) => option.name === name);
   if (has('help')) {
-    process.stdout.write(usage + additions);
+    process.stdout.write(helpText(usage, kpropdOptions));
     return 0;
   }
   if (has('version')) {
-    process.stdout.write(`${program} ${packageVersion()}\n`);
+    process.stdout.write(versionLine(program));
     return 0;
   }
   if (line.complaints.length > 0 || line.operands.length > 0) {

@@ -2,6 +2,7 @@ import { isIP } from 'node:net';
 
 import type { GivenLimits } from '../../server/listen/connection-limits.ts';
 import type { ServeOptions } from '../../server/options.ts';
+import type { Option } from '../option.ts';
 
 /** The addresses and limits that kpropd's options set, as serveKprop takes them. */
 export type LimitOptions = Pick<
@@ -22,21 +23,66 @@ const seconds = {
   timeout: 'totalMillis',
 } as const;
 
-/** For getopt: all of them take a value. */
-export const limitNames: Readonly<Record<string, true>> = Object.fromEntries(
-  ['listen', ...Object.keys(counts), ...Object.keys(seconds)].map((name) => [name, true]),
-);
-
-export const limitHelp = `\t--listen=ADDRESS\tlisten on this address only; may be repeated
-\t--max-connections=N\tconnections that have not authenticated (256)
-\t--max-per-address=N\tthe same, from one IPv4 address or IPv6 /64 (32)
-\t--max-rate=N\tnew connections a second from unknown addresses (200)
-\t--max-propagations=N\tpropagations at once (64)
-\t--max-dump=BYTES\trefuse larger dumps (no limit)
-\t--auth-timeout=SECONDS\tfrom the connection to the end of authentication (10)
-\t--idle-timeout=SECONDS\thow long a sender may send nothing (120)
-\t--timeout=SECONDS\tfor a whole propagation, load included (iprop_resync_timeout, 300)
-`;
+/** The options of addresses and limits. */
+export const limitOptions: readonly Option[] = [
+  {
+    name: 'listen',
+    value: 'address',
+    repeats: true,
+    byDefault: 'all addresses of this host',
+    about: 'Listen on this IPv4 or IPv6 address only.',
+  },
+  {
+    name: 'max-connections',
+    value: 'number',
+    byDefault: '256',
+    about:
+      'How many connections may be open that have not authenticated. Known primaries may have a ' +
+      'quarter of this number on top.',
+  },
+  {
+    name: 'max-per-address',
+    value: 'number',
+    byDefault: '32',
+    about: 'The same, from one IPv4 address or one IPv6 /64.',
+  },
+  {
+    name: 'max-rate',
+    value: 'number',
+    byDefault: '200',
+    about: 'New connections a second from addresses that are not known primaries.',
+  },
+  {
+    name: 'max-propagations',
+    value: 'number',
+    byDefault: '64',
+    about: 'Propagations at once; 16 for one principal.',
+  },
+  {
+    name: 'max-dump',
+    value: 'bytes',
+    byDefault: 'no limit',
+    about: 'Refuse dumps that are larger.',
+  },
+  {
+    name: 'auth-timeout',
+    value: 'seconds',
+    byDefault: '10',
+    about: 'How long the handshake may take, from the connection to the end of authentication.',
+  },
+  {
+    name: 'idle-timeout',
+    value: 'seconds',
+    byDefault: '120',
+    about: 'How long a sender may send nothing.',
+  },
+  {
+    name: 'timeout',
+    value: 'seconds',
+    byDefault: 'iprop_resync_timeout of kdc.conf, else 300',
+    about: 'How long a whole propagation may take, load included.',
+  },
+];
 
 /** The limits that the options set, or what is wrong with one of them. A time of 0 means no limit. */
 export function readLimits(

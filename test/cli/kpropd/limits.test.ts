@@ -84,7 +84,7 @@ describe('the command line', () => {
       'max-dump',
     ];
     for (const option of [...options, 'auth-timeout', 'idle-timeout', 'timeout', 'load']) {
-      expect(stdout).toContain(`\t--${option}=`);
+      expect(stdout).toContain(`\n  --${option}=`);
     }
   });
 });

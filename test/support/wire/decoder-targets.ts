@@ -3,6 +3,7 @@ import { join } from 'node:path';
 
 import { parseDefaultPaths } from '../../../src/cli/defaults.ts';
 import { getopt } from '../../../src/cli/getopt.ts';
+import { kpropdOptions } from '../../../src/cli/kpropd/options.ts';
 import { faultOf } from '../../../src/kdb/dump/completeness.ts';
 import { systemAmbient } from '../../../src/protocol/ambient.ts';
 import { concat, utf8 } from '../../../src/protocol/bytes.ts';
@@ -175,12 +176,7 @@ export const decoderTargets: readonly DecoderTarget[] = [
   {
     title: 'a command line',
     seeds: [utf8('-dP\u0000754\u0000--pid-file=x\u0000-a/acl\u0000--\u0000host')],
-    decode: (bytes) =>
-      getopt(Buffer.from(bytes).toString('latin1').split('\0'), 'A:f:F:p:P:r:s:DdSa:tx:', {
-        'pid-file': true,
-        load: true,
-        help: false,
-      }),
+    decode: (bytes) => getopt(Buffer.from(bytes).toString('latin1').split('\0'), kpropdOptions),
   },
   {
     title: 'an address',
