@@ -71,6 +71,17 @@ export class Keytab {
       : new KpropError('keytab.no-key', detail);
   }
 
+  /** The most recent key of a principal, of whatever enctype. @throws keytab.no-key */
+  newestOf(principal: Principal): KeytabEntry {
+    let found: KeytabEntry | undefined;
+    for (const entry of this.entries) {
+      if (!entry.principal.equals(principal)) continue;
+      if (found === undefined || isMoreRecent(entry, found)) found = entry;
+    }
+    if (found !== undefined) return found;
+    throw new KpropError('keytab.no-key', { principal: `${principal}`, keytab: this.name });
+  }
+
   /** The enctypes of the principal's highest kvno, in file order; none if it has no key. */
   enctypesOf(principal: Principal): readonly number[] {
     const own = this.entries.filter((entry) => entry.principal.equals(principal));

@@ -204,6 +204,15 @@ export class Krb5Config {
     return name.includes('@') ? name : `${name}@${realm}`;
   }
 
+  /**
+   * Where the KDC finds its master key: key_stash_file, else the path that the programs have built in,
+   * to which the realm is added. undefined if neither is given.
+   */
+  stashFile(realm: string, builtIn: string | undefined): string | undefined {
+    const named = this.last('realms', realm, 'key_stash_file');
+    return named ?? (builtIn === undefined ? undefined : `${builtIn}${realm}`);
+  }
+
   /** How long one full propagation may take; 0 means no limit. */
   ipropResyncTimeoutSeconds(realm: string): number {
     return parseDuration(this.last('realms', realm, 'iprop_resync_timeout') ?? '') ?? 300;
