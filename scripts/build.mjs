@@ -18,6 +18,9 @@ import { fileURLToPath } from 'node:url';
 
 import { buildSync } from 'esbuild';
 
+import { programsIn } from './manual/programs.mjs';
+import { writeManual } from './manual/write.mjs';
+
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const source = join(root, 'src');
 const target = join(root, 'dist');
@@ -27,11 +30,11 @@ const maps = join(root, 'node_modules/.cache/kprop/maps');
 const compiler = join(root, 'node_modules/typescript/bin/tsc');
 
 const always = !process.argv.includes('--if-older');
-if (always || isOlder()) build();
+if (always || isOlder()) await build();
 // It is compiled against what was just built.
 if (existsSync(controlSource) && (always || isControlOlder())) buildControl();
 
-function build() {
+async function build() {
   // On stderr, since `npm pack --json` builds, too, and its stdout is parsed.
   console.error('build: src/ → dist/');
   const args = ['-p', join(root, 'tsconfig.build.json'), '--noEmitOnError'];
@@ -60,6 +63,7 @@ function build() {
     absWorkingDir: root,
     logLevel: 'warning',
   });
+  writeManual(await programsIn(target), { pages: join(root, 'man'), target });
 }
 
 /** The package kpropctl, which is compiled file by file. */
@@ -157,6 +161,9 @@ function isOlder() {
   if (built.map(sourceOf).sort().join('\n') !== sources.sort().join('\n')) return true;
   const changed = [
     ...sources.map((file) => join(source, file)),
+    ...['man', 'scripts/manual'].flatMap((folder) =>
+      filesIn(join(root, folder)).map((file) => join(root, folder, file)),
+    ),
     join(root, 'tsconfig.json'),
     join(root, 'tsconfig.build.json'),
   ];

@@ -33,6 +33,9 @@ const machineNeeds = [
   { package: 'util-linux', commands: ['unshare', 'nsenter', 'setpriv'] },
   { package: 'strace', commands: ['strace'] },
   { package: 'mount', commands: ['mount', 'umount'] },
+  { package: 'mandoc', commands: ['mandoc'] },
+  { package: 'zsh', commands: ['zsh'] },
+  { package: 'fish', commands: ['fish'] },
   { package: 'systemd', files: ['/usr/bin/systemd-analyze'] },
 ];
 

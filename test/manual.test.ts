@@ -1,0 +1,142 @@
+import { spawnSync } from 'node:child_process';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+import { describe, expect, test } from 'vitest';
+
+import { aboutOption, helpText, writtenOption } from '../src/cli/help.ts';
+import { kpropOptions } from '../src/cli/kprop/options.ts';
+import { kpropdOptions } from '../src/cli/kpropd/options.ts';
+import { kproplogOptions } from '../src/cli/kproplog/options.ts';
+import type { Option } from '../src/cli/option.ts';
+import { packageRoot } from './support/lab/lab.ts';
+
+// Tables of options, help, manual pages, documents and completions say the same.
+
+const programs: Readonly<Record<string, readonly Option[]>> = {
+  kprop: kpropOptions,
+  kpropd: kpropdOptions,
+  kproplog: kproplogOptions,
+};
+const names = Object.keys(programs);
+const dist = (...path: readonly string[]) => join(packageRoot, 'dist', ...path);
+const pages = readdirSync(dist('man'));
+
+function run(program: string, args: readonly string[], input = ''): string {
+  const { stdout, stderr, status, error } = spawnSync(program, args, {
+    encoding: 'utf8',
+    input,
+    timeout: 30_000,
+    // Nobody's own start files.
+    env: { PATH: process.env.PATH, HOME: '/nonexistent', TERM: 'dumb', LC_ALL: 'C.UTF-8' },
+  });
+  if (error !== undefined) throw error;
+  expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+  return stdout;
+}
+
+describe('manual pages', () => {
+  test('there is one for each program and each file', () => {
+    const wanted = [...names.map((name) => `${name}.8`), 'kprop.json.5', 'kpropd.acl.5'];
+    expect(pages.toSorted()).toEqual(wanted.toSorted());
+    const { man } = JSON.parse(readFileSync(join(packageRoot, 'package.json'), 'utf8'));
+    expect(man.toSorted()).toEqual(wanted.map((page) => `./dist/man/${page}`).toSorted());
+  });
+
+  test.each(pages)('%s is without fault', (page) => {
+    const { stdout } = spawnSync('mandoc', ['-T', 'lint', dist('man', page)], { encoding: 'utf8' });
+    // Which other pages there are depends on the host.
+    const faults = stdout.split('\n').filter((line) => !/manual not found/.test(line));
+    expect(faults.join('\n')).toBe('');
+  });
+
+  test.each(names)('%s.8 has every option, with its default', (name) => {
+    const text = run('mandoc', ['-T', 'utf8', '-O', 'width=1000', dist('man', `${name}.8`)])
+      .replace(/.[\b]/g, '')
+      .replace(/\s+/g, ' ');
+    for (const option of programs[name] ?? []) {
+      expect(text).toContain(` ${writtenOption(option)} ${aboutOption(option)}`);
+    }
+  });
+});
+
+describe('--help', () => {
+  test.each(names)('of %s has every option, with its default', (name) => {
+    const help = run(process.execPath, [dist('bin', `${name}.js`), '--help']);
+    const usage = help.slice(0, help.indexOf('Options:'));
+    expect(help).toBe(helpText(usage, programs[name] ?? []));
+  });
+
+  test('fits on a terminal', () => {
+    for (const name of names) {
+      const help = run(process.execPath, [dist('bin', `${name}.js`), '--help']);
+      for (const line of help.split('\n')) expect(line.length).toBeLessThanOrEqual(80);
+    }
+  });
+});
+
+/** What each shell offers behind these words. */
+const shells: Readonly<Record<string, (words: string) => readonly string[]>> = {
+  bash: (words) => {
+    // As readline takes it apart: "=" is a word of its own.
+    const taken = words.split(/ |(?<==)|(?==)/);
+    const quoted = taken.map((word) => `'${word}'`).join(' ');
+    const [name = ''] = taken;
+    const script = `compopt() { :; }
+source '${dist('completions', `${name}.bash`)}'
+COMP_WORDS=(${quoted}) COMP_CWORD=${taken.length - 1}
+_${name}
+printf '%s\\n' "\${COMPREPLY[@]}"`;
+    return run('bash', ['--norc', '-c', script]).split('\n').filter(Boolean);
+  },
+  fish: (words) =>
+    run('fish', [
+      '--no-config',
+      '-c',
+      `source '${dist('completions', `${words.split(' ', 1)[0]}.fish`)}'
+complete -C '${words}'`,
+    ])
+      .split('\n')
+      .map((line) => line.split('\t', 1)[0] as string)
+      .filter(Boolean)
+      .map((word) => word.replace(/^--[^=]*=/, '')),
+  zsh: (words) => {
+    // The shell works through its input in order: it says DONE when the list has been printed.
+    const setUp = [
+      `fpath=('${dist('completions')}' \\$fpath)`,
+      'autoload -Uz compinit',
+      'compinit -u -D',
+      "tell() { print -n DO''NE }",
+      'zle -N tell',
+      'bindkey ^Xd tell',
+      'LISTMAX=1000',
+      'setopt no_beep',
+      "echo rea''dy",
+    ].join('; ');
+    const script = `zmodload zsh/zpty
+zpty -b z zsh -f -i
+zpty -w z "${setUp}"
+zpty -r z out '*ready*'
+zpty -n -w z $'${words}\\t\\t\\C-xd'
+zpty -r z out '*DONE*'
+print -r -- $out
+zpty -d z`;
+    return run('zsh', ['-f', '-c', script]).split(/[^!-~]+|(?<==)/);
+  },
+};
+
+describe.each(Object.keys(shells))('%s completes', (shell) => {
+  const offers = shells[shell] as (words: string) => readonly string[];
+
+  test.each(names)('the long options of %s', (name) => {
+    const offered = offers(`${name} --`).join(' ');
+    for (const option of programs[name] ?? []) {
+      if (option.name.length > 1) expect(offered).toContain(option.name);
+    }
+  });
+
+  test('the values of --load', () => {
+    const offered = offers('kpropd --load=');
+    for (const mode of ['auto', 'native', 'kdb5_util']) expect(offered).toContain(mode);
+  });
+});
