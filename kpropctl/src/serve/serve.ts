@@ -1,5 +1,4 @@
-import { rmSync, statSync, watch } from 'node:fs';
-import { createServer, type Server } from 'node:http';
+import { statSync, watch } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
@@ -9,13 +8,12 @@ import type { Krb5Config } from 'kprop';
 import { type GlobalOptions, load, runWithHooks, type Surroundings } from '../commands.ts';
 import { BadSettings, complaintText } from '../config/complaints.ts';
 import type { Settings } from '../config/settings.ts';
+import { LiveBoard } from '../page/live-board.ts';
 import { exits, type RunReport } from '../run/report.ts';
 import { endText, replicaRow } from '../show/run-text.ts';
 import { columns, oneLine } from '../show/words.ts';
-import { readState } from '../state/state.ts';
-import { openMetrics } from '../status/metrics.ts';
-import { statusOf } from '../status/snapshot.ts';
 import { notify } from './notify.ts';
+import { PageKeeper } from './page-keeper.ts';
 
 export interface ServeFlags extends GlobalOptions {
   readonly json?: boolean;
@@ -42,7 +40,7 @@ function noReplicas({ file }: Settings) {
 }
 
 /** Why a run begins. */
-type Reason = 'start' | 'schedule' | 'change' | 'retry' | 'SIGUSR1';
+type Reason = 'start' | 'schedule' | 'change' | 'retry' | 'SIGUSR1' | 'page';
 
 class Daemon {
   #settings: Settings;
@@ -57,12 +55,20 @@ class Daemon {
   #seen = '';
   /** Whether a run of our own is about to change the database: the canary's new key is no reason for another. */
   #isOwnChange = false;
+  readonly #page: PageKeeper;
+  readonly #live = new LiveBoard(() => this.#page.changed());
 
   constructor(settings: Settings, krb5: Krb5Config, flags: ServeFlags, around: Surroundings) {
     this.#settings = settings;
     this.#krb5 = krb5;
     this.#flags = flags;
     this.#around = around;
+    this.#page = new PageKeeper({
+      environment: around.environment,
+      live: () => this.#live.snapshot(),
+      onRun: (by) => this.#ask(by),
+      onLog: (text) => this.#log(text),
+    });
   }
 
   wake(reason: Reason): void {
@@ -77,6 +83,9 @@ class Daemon {
       this.#settings = settings;
       this.#krb5 = krb5;
       this.#watch();
+      this.#page
+        .open(settings)
+        .catch((error: Error) => this.#log(`there is no page: ${error.message}`));
       this.#log(`the configuration was read again: ${settings.replicas.length} replicas`);
     } catch (error) {
       const lines =
@@ -87,7 +96,7 @@ class Daemon {
 
   async run(): Promise<number> {
     const { signal, environment } = this.#around;
-    const server = await this.#listen();
+    await this.#page.open(this.#settings);
     this.#watch();
     notify(environment, 'READY=1');
     const watchdog = this.#watchdog();
@@ -97,14 +106,16 @@ class Daemon {
         const report = await this.#runOnce(reason);
         this.#failures = report.exit === exits.allCurrent ? 0 : this.#failures + 1;
         const next = this.#pauseMillis(report);
-        this.#reason = this.#failures > 0 ? 'retry' : 'schedule';
+        // What has woken it during the run is the reason for the next one.
+        if (!this.#wake.signal.aborted) this.#reason = this.#failures > 0 ? 'retry' : 'schedule';
+        this.#live.end(next);
         await this.#pause(next);
       }
     } finally {
       clearInterval(watchdog);
       notify(environment, 'STOPPING=1');
       this.#stopWatching();
-      server?.close();
+      this.#page.close();
     }
     return 0;
   }
@@ -112,13 +123,15 @@ class Daemon {
   async #runOnce(reason: Reason): Promise<RunReport> {
     const { environment, signal } = this.#around;
     notify(environment, `STATUS=running (${reason})`);
+    this.#live.begin(reason);
     this.#isOwnChange = true;
     const { report } = await runWithHooks(
       {
         ...{ settings: this.#settings, krb5: this.#krb5, environment, signal },
         // Who asks for a run by hand wants one.
-        ifChanged: reason !== 'SIGUSR1',
+        ifChanged: reason !== 'SIGUSR1' && reason !== 'page',
         onEvent: (event) => {
+          this.#live.event(event);
           if (event.kind === 'notice') this.#log(event.text);
           if (event.kind === 'generation') this.#endOwnChange();
           if (event.kind === 'outcome')
@@ -197,44 +210,11 @@ class Daemon {
     return this.#krb5.databasePath(this.#settings.realm);
   }
 
-  async #listen(): Promise<Server | undefined> {
-    const { listen } = this.#settings;
-    if (listen === undefined) return undefined;
-    const server = createServer(async (request, response) => {
-      const status = () =>
-        statusOf(
-          this.#settings,
-          readState(this.#settings.state, () => undefined),
-        );
-      const send = (type: string, text: string) => {
-        response.writeHead(200, { 'content-type': type, 'x-content-type-options': 'nosniff' });
-        response.end(text);
-      };
-      if (request.url === '/metrics') {
-        send(
-          'application/openmetrics-text; version=1.0.0; charset=utf-8',
-          await openMetrics(status()),
-        );
-      } else if (request.url === '/status.json') {
-        send('application/json', `${JSON.stringify(status())}\n`);
-      } else if (request.url === '/healthz') {
-        send('text/plain', 'ok\n');
-      } else {
-        response.writeHead(404).end();
-      }
-    });
-    const path = /^unix:(.*)/.exec(listen)?.[1];
-    const [, host = '127.0.0.1', port = '9754'] = /^(.*):(\d+)$/.exec(listen) ?? [];
-    await new Promise<void>((resolve, reject) => {
-      server.once('error', reject);
-      if (path === undefined) server.listen(Number(port), host.replace(/^\[|\]$/g, ''), resolve);
-      else {
-        // A daemon that was killed left its socket.
-        if (statSync(path, { throwIfNoEntry: false })?.isSocket()) rmSync(path);
-        server.listen(path, resolve);
-      }
-    });
-    return server;
+  /** Somebody has pressed the button of the page. */
+  #ask(by: string): void {
+    this.#log(`a run was asked for on the page by ${by}`);
+    this.#live.ask(by);
+    this.wake('page');
   }
 
   #watchdog(): NodeJS.Timeout | undefined {

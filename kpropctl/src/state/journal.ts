@@ -47,17 +47,32 @@ export function appendJournal(
 
 /** The runs that are remembered, oldest first. Lines that cannot be read are left out. */
 export function readJournal(folder: string): readonly JournalEntry[] {
-  return [`${pathIn(folder)}.1`, pathIn(folder)].flatMap((path) =>
-    textOf(path)
-      .split('\n')
-      .flatMap((line) => {
-        try {
-          const entry = JSON.parse(line) as JournalEntry;
-          return typeof entry.at === 'string' && Array.isArray(entry.run?.replicas) ? [entry] : [];
-        } catch {
-          return [];
-        }
-      }),
+  return entriesIn([`${pathIn(folder)}.1`, pathIn(folder)].map(textOf));
+}
+
+/** The newest of them: so many bytes of the journal at most. */
+export function readJournalEnd(folder: string, mostBytes: number): readonly JournalEntry[] {
+  const newest = endOf(pathIn(folder), mostBytes);
+  const before = mostBytes - newest.length;
+  return entriesIn([before > 0 ? endOf(`${pathIn(folder)}.1`, before) : '', newest]);
+}
+
+/** Changes whenever the journal does. */
+export function journalMark(folder: string): string {
+  const { ino, size } = statSync(pathIn(folder), { throwIfNoEntry: false }) ?? {};
+  return `${ino}:${size}`;
+}
+
+function entriesIn(texts: readonly string[]): readonly JournalEntry[] {
+  return texts.flatMap((text) =>
+    text.split('\n').flatMap((line) => {
+      try {
+        const entry = JSON.parse(line) as JournalEntry;
+        return typeof entry.at === 'string' && Array.isArray(entry.run?.replicas) ? [entry] : [];
+      } catch {
+        return [];
+      }
+    }),
   );
 }
 
@@ -73,6 +88,22 @@ function endsWhole(fd: number): boolean {
   const last = Buffer.alloc(1);
   readSync(fd, last, 0, 1, size - 1);
   return last[0] === lineFeed;
+}
+
+/** What the cut leaves of a line is no entry. */
+function endOf(path: string, mostBytes: number): string {
+  try {
+    const fd = openSync(path, 'r');
+    try {
+      const { size } = fstatSync(fd);
+      const bytes = Buffer.alloc(Math.min(size, mostBytes));
+      return bytes.toString('utf8', 0, readSync(fd, bytes, 0, bytes.length, size - bytes.length));
+    } finally {
+      closeSync(fd);
+    }
+  } catch {
+    return '';
+  }
 }
 
 function textOf(path: string): string {
