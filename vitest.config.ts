@@ -4,6 +4,9 @@ import { defineConfig } from 'vitest/config';
 const builtParts = {
   name: 'built-parts',
   transform(code: string, id: string) {
+    if (/kpropctl\/src\/serve\/acceptor\.ts$/.test(id)) {
+      return code.replace('./spnego-worker.js', '../../dist/serve/spnego-worker.js');
+    }
     if (!/src\/server\/(native-thread|applier)\.ts$/.test(id)) return undefined;
     return code.replace(
       /\.\.\/server\/(native-worker|applier-process)\.js/,

@@ -23,6 +23,7 @@ export {
   type Phase,
 } from './errors/kprop-error.ts';
 export { type ConfigFiles, loadKrb5Config } from './host/config-files.ts';
+export { withoutInspector } from './host/inspector.ts';
 export { type LockKind, lockFile, sendDatagram } from './host/libc.ts';
 export { replaceOwnFile } from './host/own-file.ts';
 export { chooseReplayCache, type ReplayVariables } from './host/replay-choice.ts';

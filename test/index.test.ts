@@ -31,6 +31,7 @@ test('the values that the package exports', () => {
     'serveKprop',
     'serviceKeyAt',
     'systemAmbient',
+    'withoutInspector',
   ]);
 });
 

@@ -2,10 +2,12 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 import { type Krb5Config, loadKrb5Config, parseDuration, replaceOwnFile } from 'kprop';
 
+import { BadSettings } from './config/complaints.ts';
 import { initialConfig } from './config/init.ts';
 import { readSettings, type Settings } from './config/settings.ts';
 import { exits, type RunReport } from './run/report.ts';
 import { type RunOptions, run } from './run/run.ts';
+import { guardComplaints } from './serve/guard.ts';
 import { runHooks } from './serve/hooks.ts';
 import {
   liveRunText,
@@ -283,8 +285,10 @@ export function initCommand(around: Surroundings): number {
   return 0;
 }
 
-export function checkCommand(flags: GlobalOptions, around: Surroundings): number {
+export async function checkCommand(flags: GlobalOptions, around: Surroundings): Promise<number> {
   const { settings } = load(flags, around);
+  const complaints = await guardComplaints(settings, around);
+  if (complaints.length > 0) throw new BadSettings(complaints);
   const { file, replicas } = settings;
   around.out.write(
     `${file ?? 'there is no configuration file'}: ${replicas.length} replicas, nothing is wrong\n`,

@@ -125,8 +125,8 @@ function commands(around: Surroundings, onEnd: (status: number) => void): Comman
     .command('init')
     .description('print a configuration from what krb5.conf knows')
     .action(() => onEnd(initCommand(around)));
-  command('check', 'look at the configuration').action((flags) =>
-    onEnd(checkCommand(flags, around)),
+  command('check', 'look at the configuration').action(async (flags) =>
+    onEnd(await checkCommand(flags, around)),
   );
   return program;
 }
