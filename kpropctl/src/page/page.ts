@@ -37,7 +37,7 @@ export async function openPage(o: PageOptions): Promise<Page> {
   const readers = new Readers();
   const edition = editionOf(settings);
   const publisher = new Publisher(board, readers, edition);
-  const guard = await openGuard(settings);
+  const guard = await openGuard(settings, { environment: o.environment, onTrouble: onLog });
   const answers = new EventEmitter();
   const app = pageApp({
     ...{ settings, board, readers, guard, edition, onLog },
