@@ -88,7 +88,6 @@ describe('the tarball', () => {
     for (const named of [
       'dist/index.js',
       'dist/index.d.ts',
-      'packaging/systemd/kpropd.service',
       'packaging/inetd/inetd.conf',
       'docs/migration.md',
     ]) {

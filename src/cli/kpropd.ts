@@ -27,6 +27,7 @@ import { LineLimit } from './kpropd/line-limit.ts';
 import { KpropdLog } from './kpropd/log.ts';
 import { releaseAtRest } from './kpropd/rest.ts';
 import { activatedDescriptor, notify, takeActivation } from './kpropd/systemd.ts';
+import { printUnit } from './kpropd/unit.ts';
 
 // Output that nobody reads any more must not stop a propagation.
 for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
@@ -51,6 +52,7 @@ async function main(args: readonly string[]): Promise<number | undefined> {
       'Unable to get default realm',
       () => given.realm ?? config.defaultRealm,
     );
+    if (given.unit !== undefined) return printUnit(given, { config, paths, realm });
     keepFreedMemory();
     const options = serveOptions(given, paths, { config, realm }, log);
     const activation = takeActivation(process.env);

@@ -1,12 +1,13 @@
 import { spawnSync } from 'node:child_process';
-import { cpSync, readFileSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 
-import { Lab, ourProgram, packageRoot } from '../support/lab/lab.ts';
+import { Lab, ourProgram } from '../support/lab/lab.ts';
 import type { Make } from '../support/lab/make.ts';
 import { expectReplicaHas, runKprop, succeeded } from '../support/lab/pairings.ts';
+import { printedUnits } from '../support/lab/printed-units.ts';
 import {
   type ServerLine,
   type SuperServer,
@@ -110,7 +111,10 @@ describe('systemd', () => {
     return spawnSync('systemd-analyze', ['verify', '--man=no', ...paths], { encoding: 'utf8' });
   };
   beforeAll(() => {
-    cpSync(join(packageRoot, 'packaging/systemd'), folder(), { recursive: true });
+    mkdirSync(folder());
+    for (const [name, text] of Object.entries(printedUnits(lab.replica.env()))) {
+      writeFileSync(join(folder(), name), text);
+    }
     const template = join(folder(), 'kpropd-inetd@.service');
     cpSync(template, template.replace('@', '@1'));
   });
@@ -139,6 +143,23 @@ describe('systemd', () => {
     };
     expect(rules('kpropd.service').length).toBeGreaterThan(30);
     expect(rules('kpropd-inetd@.service')).toEqual(rules('kpropd.service'));
+  });
+
+  test('a unit runs this very kpropd, with its options, and may write where kdc.conf says', () => {
+    const { replica } = lab;
+    const more = ['-f', '/srv/spool/from master', '-r', 'A.EXAMPLE', '-D', '--max-dump=5'];
+    const units = printedUnits(replica.env(), ...more);
+    const program = `${process.execPath} --inspect-port=[ff00::]:9229 ${ourProgram('kpropd')}`;
+    const options = '-f "/srv/spool/from master" -r A.EXAMPLE -D --max-dump=5';
+    expect(units['kpropd.service']).toContain(
+      `\nExecStart=${program} ${options} -D $DAEMON_ARGS\n`,
+    );
+    expect(units['kpropd-inetd@.service']).toContain(`\nExecStart=-${program} ${options} $DAEMON`);
+    const writable = [...units['kpropd.service'].matchAll(/^ReadWritePaths=([^-].*)$/gm)];
+    // The realm of -r has no section in kdc.conf: the database is where MIT's programs would have it.
+    expect(writable.map(([, folder]) => folder)).toEqual(['/var/lib/krb5kdc', '/srv/spool']);
+    const own = printedUnits(replica.env())['kpropd.service'];
+    expect(own).toContain(`\nReadWritePaths=${replica.folder}\n`);
   });
 
   test('would have found an option that it does not know', () => {

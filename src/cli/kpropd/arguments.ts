@@ -6,6 +6,7 @@ import { helpText } from '../help.ts';
 import { versionLine } from '../version-line.ts';
 import { type LimitOptions, readLimits } from './limits.ts';
 import { defaultLogRate, kpropdOptions } from './options.ts';
+import { ownCommand, type UnitKind } from './unit.ts';
 
 export const program = 'kpropd';
 
@@ -41,6 +42,10 @@ export interface Arguments {
   readonly logRate: number;
   /** The user that kpropd becomes once the port is bound. */
   readonly user: string | undefined;
+  /** The unit that is to be printed. */
+  readonly unit: UnitKind | undefined;
+  /** What starts this program again with these options. */
+  readonly command: readonly string[];
 }
 
 /** What the command line asks for, or the exit status if there is nothing left to do. */
@@ -109,7 +114,14 @@ export function readArguments(args: readonly string[]): Arguments | number {
     limits,
     logRate,
     user: value('user'),
+    unit: has('print-unit') ? unitKind(has('socket'), has('inetd')) : undefined,
+    command: ownCommand(line, kpropdOptions),
   };
+}
+
+function unitKind(socket: boolean, inetd: boolean): UnitKind {
+  if (inetd) return socket ? 'inetd socket' : 'inetd service';
+  return socket ? 'socket' : 'service';
 }
 
 /** The name of a keytab with its path made absolute. */

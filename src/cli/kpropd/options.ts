@@ -1,6 +1,7 @@
 import { loadModes, verifyModes } from '../../server/options.ts';
 import { type Option, ownOptions } from '../option.ts';
 import { limitOptions } from './limits.ts';
+import { unitOptions } from './unit.ts';
 
 export const defaultLogRate = 20;
 
@@ -128,5 +129,6 @@ export const kpropdOptions: readonly Option[] = [
       'How many lines a second about each kind of event that strangers can cause. 0 means no limit.',
   },
   ...limitOptions,
+  ...unitOptions,
   ...ownOptions,
 ];

@@ -12,6 +12,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 
 import { type Lab, type LabProcess, type Outcome, packageRoot } from './lab.ts';
+import { printedUnits } from './printed-units.ts';
 
 const here = dirname(fileURLToPath(import.meta.url));
 
@@ -99,9 +100,13 @@ function installFiles(lab: Lab, files: string, dropIns: Readonly<Record<string, 
   for (const name of ['kprop', 'kpropd']) {
     put(`/usr/local/bin/${name}`, `#!/bin/sh\nexec ${installed}/dist/bin/${name}.js "$@"\n`, 0o755);
   }
-  cpSync(join(packageRoot, 'packaging/systemd'), join(files, 'etc/systemd/system'), {
-    recursive: true,
-  });
+  // The paths of this host are those of that one.
+  for (const [name, text] of Object.entries(printedUnits(lab.replica.env()))) {
+    const moved = text
+      .replaceAll(packageRoot, installed)
+      .replaceAll(lab.replica.folder, '/var/lib/krb5kdc');
+    put(`/etc/systemd/system/${name}`, moved);
+  }
   const units = ['systemd-journald.service', 'systemd-journald.socket'].join(' ');
   const lone = `[Unit]\nDefaultDependencies=no\nWants=${units} systemd-journald-dev-log.socket\n`;
   put('/etc/systemd/system/lab.target', lone);
