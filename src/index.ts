@@ -22,9 +22,11 @@ export {
   KpropError,
   type Phase,
 } from './errors/kprop-error.ts';
-export { type ConfigFiles, loadKrb5Config } from './host/config-files.ts';
+export { type ConfigFiles, loadKrb5Config, readProfile } from './host/config-files.ts';
 export { withoutInspector } from './host/inspector.ts';
+export { defaultKeytabName } from './host/keytab-file.ts';
 export { type LockKind, lockFile, sendDatagram } from './host/libc.ts';
+export { canonicalNames } from './host/names.ts';
 export { replaceOwnFile } from './host/own-file.ts';
 export { chooseReplayCache, type ReplayVariables } from './host/replay-choice.ts';
 export { fileReplayCache, type ReplayFileOptions } from './host/replay-file.ts';
@@ -32,7 +34,15 @@ export type { DumpFormat } from './kdb/dump/dump-version.ts';
 export type { DumpKind } from './kdb/dump/header.ts';
 export { type Ambient, systemAmbient } from './protocol/ambient.ts';
 export type { LastUpdate, Update } from './protocol/iprop/updates.ts';
-export type { Krb5Config } from './protocol/krb5/formats/krb5-config.ts';
+export { formatProfile } from './protocol/krb5/formats/format-profile.ts';
+export {
+  formatKeytab,
+  type KeytabEntry,
+  type KeytabFields,
+  parseKeytab,
+  parseKeytabName,
+} from './protocol/krb5/formats/keytab.ts';
+export { Krb5Config } from './protocol/krb5/formats/krb5-config.ts';
 export {
   type ProfileNode,
   type ProfileRelation,
@@ -60,4 +70,5 @@ export {
   serveKprop,
 } from './server/serve.ts';
 export type { CredentialSource } from './ticket/credentials.ts';
+export { ownPrincipals } from './ticket/own-principals.ts';
 export { type ServiceKey, type ServiceKeyOptions, serviceKeyAt } from './ticket/service-key.ts';

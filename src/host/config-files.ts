@@ -28,7 +28,7 @@ export function loadKrb5Config(o: ConfigFiles): Krb5Config {
   let unreadable: KpropError | undefined;
   for (const path of listedPaths(o)) {
     try {
-      trees.push(readTree(path));
+      trees.push(readProfile(path));
       files.push(path);
     } catch (error) {
       const errno = errnoOf(error);
@@ -52,7 +52,11 @@ function listedPaths(o: ConfigFiles): readonly string[] {
   );
 }
 
-function readTree(path: string): ProfileTree {
+/**
+ * The tree of one krb5.conf or kdc.conf, with all that it includes.
+ * @throws config.syntax, config.include, config.unreadable, errno
+ */
+export function readProfile(path: string): ProfileTree {
   // A directory in the list is read like a file whose only line is an includedir of it.
   if (statSync(path).isDirectory()) return parseProfile(`includedir ${path}`, path, readIncluded);
   return parseProfile(profileText(readFileSync(path)), path, readIncluded);

@@ -1,6 +1,6 @@
 import { isKpropError, KpropError } from '../../../errors/kprop-error.ts';
-import { ByteReader } from '../../bytes.ts';
-import { nameText, Principal } from '../messages/principal.ts';
+import { ByteReader, concat } from '../../bytes.ts';
+import { nameBytes, nameText, Principal } from '../messages/principal.ts';
 
 export interface KeytabFields {
   readonly principal: Principal;
@@ -118,6 +118,49 @@ export function parseKeytab(bytes: Uint8Array, path: string): readonly KeytabEnt
     offset += 4 + Math.abs(recordBytes);
   }
   return entries;
+}
+
+/**
+ * A keytab file of these entries, version 2, as ktutil writes it. @throws keytab.format for an entry
+ * that no reader could read back
+ */
+export function formatKeytab(entries: readonly KeytabFields[]): Uint8Array {
+  const records = entries.map(formatEntry);
+  const parts = records.flatMap((record) => [uint32(record.length), record]);
+  return concat(Uint8Array.of(magic, 2), ...parts);
+}
+
+function formatEntry(entry: KeytabFields): Uint8Array {
+  const { principal, key, kvno } = entry;
+  const names = [principal.realm, ...principal.components].map(nameBytes);
+  const readable =
+    names.length >= 2 &&
+    names.length <= longestKeyBytes &&
+    names.every((name) => name.length > 0 && name.length <= 0xffff) &&
+    key.length > 0 &&
+    key.length <= longestKeyBytes;
+  if (!readable) {
+    const reason = 'a name or key is empty or too long';
+    throw new KpropError('keytab.format', { path: `an entry of ${principal}`, reason });
+  }
+  return concat(
+    uint16(names.length - 1),
+    ...names.flatMap((name) => [uint16(name.length), name]),
+    uint32(principal.nameType),
+    uint32(entry.timestampSeconds),
+    Uint8Array.of(kvno),
+    uint16(entry.enctype),
+    ...[uint16(key.length), key],
+    uint32(kvno),
+  );
+}
+
+function uint16(value: number): Uint8Array {
+  return Uint8Array.of(value >> 8, value);
+}
+
+function uint32(value: number): Uint8Array {
+  return Uint8Array.of(value >> 24, value >> 16, value >> 8, value);
 }
 
 const magic = 5;
