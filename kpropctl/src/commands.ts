@@ -26,9 +26,11 @@ import { nagiosLine, statusText } from './status/status-text.ts';
 /** What every command is given. */
 export interface Surroundings {
   readonly out: Output & { readonly isTTY?: boolean | undefined };
-  readonly error: Output;
+  readonly error: Output & { readonly isTTY?: boolean | undefined };
   readonly environment: NodeJS.ProcessEnv;
   readonly signal: AbortSignal;
+  /** Writes to standard output what is no text. @throws errno */
+  writeBytes(bytes: Uint8Array): Promise<void>;
 }
 
 export interface GlobalOptions {

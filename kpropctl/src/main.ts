@@ -13,6 +13,9 @@ import {
 } from './commands.ts';
 import { BadSettings, complaintText } from './config/complaints.ts';
 import { doctorCommand } from './doctor/doctor.ts';
+import { joinCommand } from './kit/join-command.ts';
+import { kitCommand } from './kit/kit-command.ts';
+import { Refused } from './kit/refused.ts';
 import { exits, noteOf } from './run/report.ts';
 import { serveCommand } from './serve/serve.ts';
 import { oneLine } from './show/words.ts';
@@ -32,6 +35,10 @@ async function main(argv: readonly string[]): Promise<number> {
     error: process.stderr,
     environment: process.env,
     signal: stopOnSignals(),
+    writeBytes: (bytes) =>
+      new Promise((resolve, reject) => {
+        process.stdout.write(bytes, (error) => (error ? reject(error) : resolve()));
+      }),
   };
   let status: number = exits.usage;
   const program = commands(around, (ended) => {
@@ -55,6 +62,7 @@ function failed(error: unknown): number {
   }
   const { code, message, remedy } = noteOf(error);
   process.stderr.write(`kpropctl: ${oneLine(message)}\nhint: ${oneLine(remedy)}\n`);
+  if (error instanceof Refused) return error.exit;
   return code.startsWith('config.') ? exits.configuration : exits.nothingSent;
 }
 
@@ -121,6 +129,27 @@ function commands(around: Surroundings, onEnd: (status: number) => void): Comman
   command('serve', 'run on a schedule, and when the database has changed')
     .option('--json', 'log lines as JSON')
     .action(async (flags) => onEnd(await serveCommand(flags, around)));
+  command('kit', 'collect what a new replica needs, encrypted: kpropctl kit REPLICA > REPLICA.kit')
+    .argument('<replica>')
+    .option('--with-stash', 'with the stash of the master key, which opens the whole database')
+    .option('--new-key', 'change the key of a host principal that is there already')
+    .option('--passphrase-file <file>', 'instead of a new passphrase: its first line')
+    .option('--force', 'even if this does not look like the primary')
+    .action(async (host: string, flags) => onEnd(await kitCommand(host, flags, around)));
+  command('join', 'become a replica, with the kit that the primary made')
+    .argument('<kit>')
+    .option('--passphrase-file <file>', 'instead of asking: its first line')
+    .option('--host <name>', 'the name of this host, if it cannot be found out')
+    .option('--replace', 'replace files that differ; they are kept as FILE.before-join')
+    .option('--keep', 'leave files that differ as they are')
+    .option('--yes', 'do not ask')
+    .option('--no-start', 'do not start kpropd and krb5kdc')
+    .option(
+      '--wait [time]',
+      'for the first propagation, to start krb5kdc; asked for with --yes only',
+    )
+    .option('--no-wait', 'end when kpropd runs')
+    .action(async (file: string, flags) => onEnd(await joinCommand(file, flags, around)));
   program
     .command('init')
     .description('print a configuration from what krb5.conf knows')

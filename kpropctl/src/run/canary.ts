@@ -1,17 +1,15 @@
-import { execFile } from 'node:child_process';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
 
 import { type Krb5Config, serviceKeyAt } from 'kprop';
 
 import type { ReplicaSettings, Settings } from '../config/settings.ts';
 import type { State } from '../state/state.ts';
+import { kadminLocal, lastLine } from './kadmin-local.ts';
 
 /** A key version has 16 bits in the database: long before they run out, the canary is made anew. */
 const remakeAtKvno = 60_000;
 /** So many old keys prove how far behind a replica is. */
 const keptKeys = 200;
-const queryMillis = 30_000;
 
 export interface Generation {
   readonly generation: number;
@@ -80,17 +78,7 @@ export class Canary {
     return { generation: canary.base + kvno, proved };
   }
 
-  async #kadmin(query: string): Promise<string> {
-    const { kadminLocal, realm } = this.#settings;
-    const run = promisify(execFile);
-    const { stdout, stderr } = await run(kadminLocal, ['-r', realm, '-q', query], {
-      env: this.#environment,
-      timeout: queryMillis,
-    });
-    return `${stdout}${stderr}`;
+  #kadmin(query: string): Promise<string> {
+    return kadminLocal(this.#settings, query, this.#environment);
   }
-}
-
-function lastLine(text: string): string {
-  return text.trim().split('\n').at(-1) ?? 'kadmin.local said nothing';
 }

@@ -26,7 +26,8 @@ export function notPrimary({ primary, file }: Settings): ErrorNote | undefined {
   return undefined;
 }
 
-function runsHere(program: string): boolean {
+/** Whether a program of this name runs on this host. */
+export function runsHere(program: string): boolean {
   return readdirSync('/proc').some((pid) => {
     try {
       return /^\d+$/.test(pid) && readFileSync(`/proc/${pid}/comm`, 'latin1').trim() === program;

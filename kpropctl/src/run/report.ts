@@ -1,5 +1,6 @@
 import { isKpropError } from 'kprop';
 
+import { Refused } from '../kit/refused.ts';
 import type { ErrorNote } from '../state/state.ts';
 
 /** How a run ended for one replica. */
@@ -75,6 +76,7 @@ export function noteOf(error: unknown): ErrorNote {
       remedy: error.remedy,
     };
   }
+  if (error instanceof Refused) return note('refused', error.message, error.remedy);
   const message = error instanceof Error ? error.message : `${error}`;
   return { code: 'kpropctl.internal', phase: null, message, remedy: 'report this to the authors' };
 }

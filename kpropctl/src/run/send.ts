@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { isKpropError, type Krb5Config, type Phase, propagate, type SharedDump } from 'kprop';
 
 import type { ReplicaSettings, Settings } from '../config/settings.ts';
-import type { State } from '../state/state.ts';
+import { isExpected, type State } from '../state/state.ts';
 import type { Canary } from './canary.ts';
 import type { RunEvent } from './events.ts';
 import { note, noteOf, type ReplicaReport } from './report.ts';
@@ -14,7 +14,7 @@ export interface SendOptions {
   readonly dump: SharedDump;
   /** What the dump is, for proof. */
   readonly generation: number;
-  readonly state: Pick<State, 'canary'>;
+  readonly state: Pick<State, 'canary' | 'expected'>;
   readonly canary: Canary | undefined;
   readonly signal: AbortSignal;
   readonly onEvent: (event: RunEvent) => void;
@@ -143,7 +143,10 @@ async function proved(
   const { host } = replica;
   onEvent({ kind: 'progress', host, doing: 'proving', bytes: dump.bytes, total: dump.bytes });
   try {
-    const found = await canary.generationAt(replica, state, signal);
+    const found = await firstAnswer(() => canary.generationAt(replica, state, signal), {
+      patienceMillis: isExpected(host, state) ? firstStartMillis : 0,
+      signal,
+    });
     const isThis = found.proved && found.generation >= generation;
     if (isThis) return { ...report, state: 'current', proved: true, has: found.generation };
     const error = note(
@@ -163,6 +166,25 @@ async function proved(
     };
   }
 }
+
+/** The KDC of a new replica is started when its first database is there: a moment after the load. */
+async function firstAnswer<T>(
+  ask: () => Promise<T>,
+  { patienceMillis, signal }: { readonly patienceMillis: number; readonly signal: AbortSignal },
+): Promise<T> {
+  const until = performance.now() + patienceMillis;
+  for (;;) {
+    try {
+      return await ask();
+    } catch (error) {
+      if (signal.aborted || performance.now() >= until) throw error;
+      await sleep(askAgainMillis, undefined, { signal }).catch(() => undefined);
+    }
+  }
+}
+
+const firstStartMillis = 20_000;
+const askAgainMillis = 500;
 
 function warningOf(error: unknown, { host, kdc }: ReplicaSettings) {
   const { message } = noteOf(error);

@@ -1,4 +1,4 @@
-import type { ReplicaState, State } from '../state/state.ts';
+import { isExpected, type ReplicaState, type State } from '../state/state.ts';
 import { exits, type RunReport } from './report.ts';
 
 /** What is remembered after a run. */
@@ -27,12 +27,19 @@ export function stateAfter(before: State, report: RunReport): State {
       };
     }
   }
+  const expected = Object.entries(before.expected ?? {}).filter(
+    ([host]) =>
+      !report.replicas.some(
+        (each) => each.state === 'current' && isExpected(each.host, { expected: { [host]: '' } }),
+      ),
+  );
   const { dump } = report;
   const good = dump !== null && dump.refused === null;
   return {
     ...before,
     generation: Math.max(before.generation, report.generation),
     replicas,
+    expected: Object.fromEntries(expected),
     ...(good && {
       dump: {
         // What has not changed is what it was: a replica that has it is not behind.

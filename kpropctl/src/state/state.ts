@@ -3,6 +3,8 @@ import { join } from 'node:path';
 
 import { replaceOwnFile } from 'kprop';
 
+import { isSameHost } from '../run/same-host.ts';
+
 /** An error as reports have it. */
 export interface ErrorNote {
   readonly code: string;
@@ -53,8 +55,16 @@ export interface State {
   readonly dump?: DumpState;
   readonly replicas: Readonly<Record<string, ReplicaState>>;
   readonly holds: Readonly<Record<string, Hold>>;
+  /** New replicas for which a kit was made, and when, until the first propagation to them. */
+  readonly expected?: Readonly<Record<string, string>>;
   /** Whether the last run left a required replica behind: then a recovery is told. */
   readonly failing?: boolean;
+}
+
+/** Whether this is the first propagation to a replica for which a kit was made. */
+export function isExpected(host: string, { expected = {} }: Pick<State, 'expected'>): boolean {
+  const name = host.toLowerCase();
+  return Object.keys(expected).some((each) => isSameHost(each.toLowerCase(), name));
 }
 
 export const emptyState: State = {

@@ -42,7 +42,8 @@ test.each([
   '\\',
   'a\\nb',
   '# no',
-  'ä', '\udcff',
+  'ä',
+  '\udcff',
 ])('the value %j', (value) => {
   const tree = parse('[s]\nt = x\n');
   const [section] = tree.children as [

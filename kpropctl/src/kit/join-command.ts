@@ -1,0 +1,170 @@
+import { existsSync } from 'node:fs';
+
+import { parseDuration } from 'kprop';
+
+import type { GlobalOptions, Surroundings } from '../commands.ts';
+import { runsHere } from '../run/primary.ts';
+import { oneLine } from '../show/words.ts';
+import { startAfterFirst } from './first-propagation.ts';
+import { nextSteps, planText } from './join-text.ts';
+import { requireOwnKeys } from './keytab-with.ts';
+import { decodeKit, type Kit } from './kit.ts';
+import { ask, askPassphrase, passphraseFrom } from './passphrase.ts';
+import { databasePaths } from './places.ts';
+import { type Plan, planJoin, type Step } from './plan.ts';
+import { type KitExit, kitExits, Refused, refused } from './refused.ts';
+import { readSealed, unseal } from './seal.ts';
+import { runStart, startOf, startText } from './services.ts';
+import { writeAll } from './write-all.ts';
+
+export interface JoinFlags extends GlobalOptions {
+  readonly passphraseFile?: string;
+  readonly host?: string;
+  readonly replace?: boolean;
+  readonly keep?: boolean;
+  readonly yes?: boolean;
+  readonly start?: boolean;
+  readonly wait?: boolean | string;
+}
+
+/** Makes this host a replica with the kit that its primary made. */
+export async function joinCommand(
+  file: string,
+  flags: JoinFlags,
+  around: Surroundings,
+): Promise<KitExit> {
+  const waitMillis = waitMillisOf(flags);
+  if (flags.replace === true && flags.keep === true) {
+    throw new Refused(kitExits.usage, '--replace and --keep contradict each other', 'choose one');
+  }
+  if (runsHere('kadmind')) {
+    throw refused(
+      'kadmind runs here, so this host is a primary: a replica would lose its changes',
+      'join on the new replica; if this host becomes one, stop kadmind first',
+    );
+  }
+  const kit = await openKit(file, flags, around.signal);
+  const keys = requireOwnKeys(
+    kit.files.get('krb5.keytab') as Uint8Array,
+    `host/${kit.host}@${kit.realm}`,
+  );
+  const plan = await planJoin(kit, {
+    ...{ environment: around.environment, host: flags.host },
+    keep: flags.keep === true,
+  });
+  around.out.write(planText(kit, plan.steps, keys));
+  requireNoConflict(plan.steps, flags);
+  await write(plan.steps, flags, around);
+  return startAndTell(kit, plan, { flags, waitMillis, around });
+}
+
+async function openKit(file: string, flags: JoinFlags, signal: AbortSignal): Promise<Kit> {
+  const sealed = readSealed(file);
+  const { passphraseFile: given } = flags;
+  const passphrase =
+    given === undefined
+      ? await askPassphrase(`passphrase of ${oneLine(file)}: `, signal)
+      : passphraseFrom(given, { forNew: false });
+  return decodeKit(await unseal(sealed, passphrase));
+}
+
+function requireNoConflict(steps: readonly Step[], { replace }: JoinFlags): void {
+  const conflicts = steps.filter(({ state }) => state === 'differs').map(({ path }) => path);
+  if (conflicts.length === 0 || replace === true) return;
+  throw refused(
+    `${conflicts.join(', ')} ${conflicts.length === 1 ? 'differs' : 'differ'} from the kit; nothing was written`,
+    '--replace replaces what differs, and keeps it as FILE.before-join; --keep leaves it as it is',
+  );
+}
+
+async function write(
+  steps: readonly Step[],
+  flags: JoinFlags,
+  { signal, out }: Surroundings,
+): Promise<void> {
+  const changes = steps.filter(({ state }) => state !== 'same' && state !== 'kept');
+  if (changes.length === 0) {
+    out.write('every file is there already.\n');
+    return;
+  }
+  if (flags.yes !== true) {
+    const answer = await ask(`write ${changes.length} files? [y/N] `, signal);
+    if (!/^y(es)?$/i.test(answer.trim())) {
+      throw refused(
+        'nothing was written, as you wished',
+        'start join again if you change your mind',
+      );
+    }
+  }
+  const written = await writeAll(changes, signal);
+  out.write(`wrote ${written.map(({ path }) => path).join(', ')}\n`);
+  for (const { path, backup } of written) {
+    if (backup !== undefined) out.write(`${path} as it was: ${backup}\n`);
+  }
+}
+
+interface StartOptions {
+  readonly flags: JoinFlags;
+  readonly waitMillis: number;
+  readonly around: Surroundings;
+}
+
+/** Starts what can be started, waits for the first propagation, and says what is left to do. */
+async function startAndTell(
+  kit: Kit,
+  plan: Plan,
+  { flags, waitMillis, around }: StartOptions,
+): Promise<KitExit> {
+  const { out, signal } = around;
+  const say = (text: string) => out.write(`${oneLine(text)}\n`);
+  const databases = databasePaths(plan.krb5, kit.realm);
+  const [kpropd, kdc] = [await startOf('kpropd'), await startOf('krb5kdc')];
+  const started = { kpropd: false, kdc: false };
+  let hasFailed = false;
+  if (flags.start !== false && !kpropd.byHand && !signal.aborted) {
+    const trouble = await runStart(kpropd);
+    started.kpropd = trouble === undefined;
+    hasFailed = !started.kpropd;
+    say(
+      trouble === undefined
+        ? `kpropd runs (${startText(kpropd)})`
+        : `kpropd does not start: ${trouble}`,
+    );
+  }
+  const hasStash = existsSync(plan.stash);
+  const hasDatabase = () => databases.some((path) => existsSync(path));
+  if (started.kpropd && hasStash && !kdc.byHand && (waitMillis > 0 || hasDatabase())) {
+    if (!hasDatabase()) {
+      const primary = kit.primary.replace(/^host\/|@.*$/g, '');
+      say(`waiting for the first propagation; on ${primary}: kpropctl run ${kit.host}`);
+    }
+    const ended = await startAfterFirst(databases, kdc, { waitMillis, signal });
+    started.kdc = ended === true;
+    hasFailed = !started.kdc;
+    say(ended === true ? `krb5kdc runs (${startText(kdc)})` : ended);
+  }
+  const next = nextSteps({
+    ...{ kit, hasStash, hasDatabase: hasDatabase() },
+    kpropd: { start: kpropd, isStarted: started.kpropd },
+    kdc: { start: kdc, isStarted: started.kdc },
+  });
+  if (next.length === 0) {
+    say(`${kit.host} is a replica.`);
+    return kitExits.done;
+  }
+  say('next:');
+  for (const [at, step] of next.entries()) say(`  ${at + 1}. ${step}`);
+  return hasFailed ? kitExits.unfinished : kitExits.done;
+}
+
+/** Somebody who sits there can wait; a script waits if it says so. */
+function waitMillisOf({ wait, yes, start }: JoinFlags): number {
+  if (start === false || wait === false) return 0;
+  if (wait === undefined) return yes === true ? 0 : Number.POSITIVE_INFINITY;
+  if (wait === true) return Number.POSITIVE_INFINITY;
+  const seconds = parseDuration(wait);
+  if (seconds === undefined || seconds < 0) {
+    throw new Refused(kitExits.usage, `--wait=${wait} is not a duration`, 'such as --wait=10m');
+  }
+  return seconds * 1000;
+}

@@ -1,0 +1,61 @@
+import { columns, countText, oneLine } from '../show/words.ts';
+import type { Kit } from './kit.ts';
+import type { Step } from './plan.ts';
+import { type Start, startText } from './services.ts';
+
+/** What join would do, file by file. */
+export function planText(kit: Kit, steps: readonly Step[], keys: number): string {
+  const rows = steps.map((step) => [
+    `  ${words[step.state]}`,
+    step.path,
+    step.mode.toString(8).padStart(4, '0'),
+    step.owner.uid === 0 ? 'root' : `${step.owner.uid}`,
+    aboutStep(step, kit, keys),
+  ]);
+  const header = ['', 'FILE', 'MODE', 'OWNER', ''];
+  const head = `kit for ${kit.host}, realm ${kit.realm}, made at ${kit.made} by ${kit.primary}`;
+  return `${[head, ...columns([header, ...rows])].map(oneLine).join('\n')}\n`;
+}
+
+const words: Readonly<Record<Step['state'], string>> = {
+  new: 'new',
+  same: 'same',
+  adds: 'adds to',
+  mode: 'mode of',
+  differs: 'differs',
+  kept: 'kept',
+};
+
+function aboutStep({ name, state }: Step, kit: Kit, keys: number): string {
+  if (name === 'krb5.keytab' && (state === 'new' || state === 'adds')) {
+    return `${countText(keys)} ${keys === 1 ? 'key' : 'keys'} of host/${kit.host}`;
+  }
+  if (name === 'kpropd.acl' && state === 'new') return kit.primary;
+  if (name === 'stash' && state === 'new') return 'the stash of the master key';
+  return '';
+}
+
+export interface NextOptions {
+  readonly kit: Kit;
+  readonly hasStash: boolean;
+  readonly hasDatabase: boolean;
+  readonly kpropd: { readonly start: Start; readonly isStarted: boolean };
+  readonly kdc: { readonly start: Start; readonly isStarted: boolean };
+}
+
+/** What is left to do, in order, with the commands. */
+export function nextSteps(o: NextOptions): readonly string[] {
+  const { kit, kpropd, kdc } = o;
+  const primary = kit.primary.replace(/^host\/|@.*$/g, '');
+  const steps: string[] = [];
+  if (!kpropd.isStarted) steps.push(`here, start kpropd: ${startText(kpropd.start)}`);
+  if (!o.hasDatabase) steps.push(`on ${primary}: kpropctl run ${kit.host}`);
+  if (!o.hasStash) {
+    steps.push(
+      'here, with the master password: kdb5_util stash   (krb5kdc cannot start without it)',
+    );
+  }
+  if (!kdc.isStarted) steps.push(`here, when there is a database: ${startText(kdc.start)}`);
+  if (!kdc.isStarted) steps.push(`on ${primary}, the proof: kpropctl run ${kit.host}`);
+  return steps;
+}
