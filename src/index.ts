@@ -32,6 +32,14 @@ export { chooseReplayCache, type ReplayVariables } from './host/replay-choice.ts
 export { fileReplayCache, type ReplayFileOptions } from './host/replay-file.ts';
 export type { DumpFormat } from './kdb/dump/dump-version.ts';
 export type { DumpKind } from './kdb/dump/header.ts';
+export {
+  type FoundEntry,
+  masterEntryOfDatabase,
+  masterEntryOfDump,
+} from './kdb/master-key/find-entry.ts';
+export type { MasterEntry, SealedKey } from './kdb/master-key/master-entry.ts';
+export { opensMasterKey } from './kdb/master-key/opening.ts';
+export { readStash, type Stash, type StashedKey } from './kdb/master-key/stash.ts';
 export { type Ambient, systemAmbient } from './protocol/ambient.ts';
 export type { LastUpdate, Update } from './protocol/iprop/updates.ts';
 export { formatProfile } from './protocol/krb5/formats/format-profile.ts';

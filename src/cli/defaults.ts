@@ -14,6 +14,8 @@ export interface DefaultPaths {
   readonly kdb5Util: string;
   /** What kdb5_util loads into. */
   readonly database: string;
+  /** Where the KDC has its master key; the realm is added to it. */
+  readonly stash: string;
   readonly kdcConf: string;
   readonly krb5Conf: string;
 }
@@ -24,6 +26,7 @@ const debianPaths: DefaultPaths = {
   acl: '/etc/krb5kdc/kpropd.acl',
   kdb5Util: '/usr/sbin/kdb5_util',
   database: '/var/lib/krb5kdc/principal',
+  stash: '/etc/krb5kdc/.k5.',
   kdcConf: '/etc/krb5kdc/kdc.conf',
   krb5Conf: '/etc/krb5.conf',
 };

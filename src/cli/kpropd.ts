@@ -151,6 +151,8 @@ function serveOptions(
       environment: loaderEnvironment(process.env),
     },
     load: given.load,
+    anyMasterKey: given.anyMasterKey,
+    builtInStash: paths.stash,
     verify: given.verify,
     requireEnctype: given.requireEnctype,
     incremental: {

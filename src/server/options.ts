@@ -87,6 +87,13 @@ export interface ServeOptions {
    * of this package, of kdb5_util or of the kind of dump, and after 100 loads or 30 days.
    */
   readonly verify?: VerifyMode | undefined;
+  /**
+   * Loads a dump even if the replica's stash file does not open its master key, so that no KDC could
+   * start there. Refused unless given. Without a stash file nothing is refused.
+   */
+  readonly anyMasterKey?: boolean | undefined;
+  /** Where MIT's programs have the stash file, up to the realm, if kdc.conf has no key_stash_file. */
+  readonly builtInStash?: string | undefined;
   /** 10 s to authenticate, 120 s idle, `iprop_resync_timeout` in all, unless given. */
   readonly limits?: Partial<ServeLimits> | undefined;
   /**

@@ -11,6 +11,7 @@ import { memoryReplayCache, type ReplayCache } from '../protocol/krb5/session/re
 import { ownPrincipals } from '../ticket/own-principals.ts';
 import { Acl } from './acl.ts';
 import { Loads } from './load/loads.ts';
+import { MasterKeyCheck } from './load/master-key-check.ts';
 import { LoadOrder } from './load/order.ts';
 import { waysToLoad } from './load/ways.ts';
 import { type ServeLimits, type ServeOptions, tell } from './options.ts';
@@ -62,6 +63,11 @@ export async function describeReplica(options: ServeOptions): Promise<Replica> {
     loads: new Loads({
       ...loading,
       onNotice: (text) => tell(options, { kind: 'notice', text, connection: 0 }),
+      masterKey: new MasterKeyCheck({
+        stash: config.stashFile(realm, options.builtInStash),
+        masterKey: config.masterKeyName(realm),
+        any: options.anyMasterKey ?? false,
+      }),
       order: new LoadOrder({
         path: `${options.file}.state`,
         ambient,

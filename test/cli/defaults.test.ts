@@ -15,6 +15,7 @@ const debian = {
   acl: '/etc/krb5kdc/kpropd.acl',
   kdb5Util: '/usr/sbin/kdb5_util',
   database: '/var/lib/krb5kdc/principal',
+  stash: '/etc/krb5kdc/.k5.',
   kdcConf: '/etc/krb5kdc/kdc.conf',
   krb5Conf: '/etc/krb5.conf',
 };

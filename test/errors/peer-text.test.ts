@@ -5,13 +5,15 @@ import { type ErrorCode, KpropError } from '../../src/errors/kprop-error.ts';
 
 /**
  * What a peer is told goes in the clear. Nothing of a detail may be in it but these: his own name,
- * the names of errors, a program's own name and its end, two times, a limit, counts of bytes.
+ * the names of errors, a program's or file's own name and its end, two times, a limit, counts of bytes.
  */
 const told: Readonly<Record<string, readonly string[]>> = {
   'auth.denied': ['client'],
   'loader.failed': ['path', 'status'],
   'loader.missing': ['path', 'errno'],
   'loader.killed': ['path', 'signal'],
+  // The name of the file, and numbers and encryption types of keys.
+  'loader.other-master-key': ['stash', 'held', 'wanted'],
   'spool.superseded': ['authenticated', 'newest'],
   'spool.malformed': ['reason'],
   'server.busy': ['running', 'whose'],

@@ -36,6 +36,7 @@ export interface Arguments {
   readonly databaseArguments: readonly string[];
   readonly load: LoadMode | undefined;
   readonly verify: VerifyMode | undefined;
+  readonly anyMasterKey: boolean;
   readonly requireEnctype: string | undefined;
   readonly limits: LimitOptions;
   /** Lines a second about each kind of event that strangers can cause; 0 means no limit. */
@@ -110,6 +111,7 @@ export function readArguments(args: readonly string[]): Arguments | number {
     ),
     load,
     verify,
+    anyMasterKey: has('any-master-key'),
     requireEnctype: value('require-enctype'),
     limits,
     logRate,

@@ -110,6 +110,12 @@ export const kpropdOptions: readonly Option[] = [
       'after 100 loads, and after 30 days.',
   },
   {
+    name: 'any-master-key',
+    about:
+      'Load a dump even if the stash file of this replica does not open its master key, so that ' +
+      'krb5kdc could not start here any more. Without this option such a dump is refused.',
+  },
+  {
     name: 'require-enctype',
     value: 'list',
     byDefault: 'permitted_enctypes of krb5.conf',

@@ -88,6 +88,32 @@ export const loaderRows = {
     says: (d) => `cannot write the new database beside ${d.path}: ${errnoText(d.errno)}`,
     remedy: placeRemedy,
   }),
+  'loader.other-master-key': row<{
+    path: string;
+    stash: string;
+    held: string;
+    masterKey: string;
+    wanted: string;
+  }>({
+    fault: { ...local, exit: 70 },
+    comErr: (d) =>
+      `the stash file ${d.stash} (${d.held}) does not open ${d.masterKey} of the dump (${d.wanted})`,
+    says: (d) =>
+      `${d.path} is not loaded: the stash file ${d.stash} (${d.held}) does not open ${d.masterKey} of the dump (${d.wanted}), so krb5kdc could not start here any more`,
+    remedy: (d) =>
+      `copy the primary's stash file (key_stash_file in its kdc.conf) to ${d.stash} here, restart krb5kdc, and run kprop on the primary again; the live database is unchanged`,
+    toPeer: (d) =>
+      `the stash file ${programOf(d.stash)} of this replica (${d.held}) does not open the master key of the dump (${d.wanted}): copy the primary's stash file to the replica`,
+  }),
+  'loader.no-master-key': row<{ path: string; stash: string; masterKey: string }>({
+    fault: { ...local, exit: 70 },
+    comErr: (d) => `the dump has no entry ${d.masterKey}, without which no KDC can use it`,
+    says: (d) =>
+      `${d.path} is not loaded: it has no entry ${d.masterKey}, the master key, without which krb5kdc could not start here any more`,
+    remedy:
+      'dump the whole database on the primary (kdb5_util dump FILE, with no names of principals), and see that master_key_name is the same in both kdc.conf; the live database is unchanged',
+    toPeer: () => 'the dump has no entry of the master key, without which no KDC can use it',
+  }),
   'loader.killed': row<{ path: string; signal: string; stderr: string }>({
     fault: { ...local, exit: 70 },
     comErr: (d) => `${d.path} load terminated by ${d.signal}`,

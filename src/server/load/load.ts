@@ -5,6 +5,7 @@ import type { Follower, Spool } from '../spool/spool.ts';
 import type { LoadGuard } from './load-guard.ts';
 import type { LoadQueue } from './load-queue.ts';
 import type { LoadJob, LoadWay, LoadWays } from './load-way.ts';
+import type { MasterKeyCheck } from './master-key-check.ts';
 import type { Arrival, LoadOrder } from './order.ts';
 
 /** What the loads of one replica share. */
@@ -13,6 +14,7 @@ export interface LoadRoom {
   readonly guard: LoadGuard;
   readonly order: LoadOrder;
   readonly queue: LoadQueue;
+  readonly masterKey: MasterKeyCheck;
 }
 
 /** A dump that is about to arrive. */
@@ -107,11 +109,13 @@ export class Load implements Follower {
   /** While no other load of this host is under way. */
   async #commitAlone(way: LoadWay): Promise<void> {
     const { spool, bytes, arrival, signal, onEvent } = this.#o;
-    const { order } = this.#room;
+    const { order, masterKey } = this.#room;
     // Its time may have run out while others loaded.
     await inPhase('load', undefined, async () => signal.throwIfAborted());
     await order.requireNewest(arrival);
     const kind = await inPhase('load', undefined, () => checkDump(spool.temporary));
+    const onNotice = (text: string) => onEvent({ kind: 'notice', text });
+    await inPhase('load', undefined, () => masterKey.require(spool.temporary, onNotice));
     // As with MIT's kpropd, the dump takes the place of the one before unless its load has failed already.
     this.failed.throwIfAborted();
     await spool.publish();
