@@ -23,6 +23,7 @@ export {
   type Phase,
 } from './errors/kprop-error.ts';
 export { type ConfigFiles, loadKrb5Config, readProfile } from './host/config-files.ts';
+export { type DefaultPaths, readDefaultPaths } from './host/default-paths.ts';
 export { withoutInspector } from './host/inspector.ts';
 export { defaultKeytabName } from './host/keytab-file.ts';
 export { type LockKind, lockFile, sendDatagram } from './host/libc.ts';
@@ -60,6 +61,9 @@ export {
 } from './protocol/krb5/formats/profile.ts';
 export { parseDuration } from './protocol/krb5/formats/values.ts';
 export { memoryReplayCache, type ReplayCache } from './protocol/krb5/session/replay.ts';
+export { checkReplica } from './server/check/check-replica.ts';
+export type { CheckReplicaOptions } from './server/check/checked-site.ts';
+export type { CheckFinding, CheckName } from './server/check/finding.ts';
 export type { LoadRun } from './server/load/loader.ts';
 export type { IncrementalOptions, LoadMode, ServeLimits, VerifyMode } from './server/options.ts';
 export {

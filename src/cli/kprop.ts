@@ -5,12 +5,12 @@ import { type PropagateEvent, propagate } from '../client/propagate.ts';
 import { errnoOf, errnoText } from '../errors/com-err.ts';
 import { inInitialization, inPhase } from '../errors/kprop-error.ts';
 import { loadKrb5Config } from '../host/config-files.ts';
+import { readDefaultPaths } from '../host/default-paths.ts';
+import { exposureText, keytabPath } from '../host/exposed-files.ts';
 import { keepFreedMemory } from '../host/memory.ts';
 import { writeOwnFile } from '../host/own-file.ts';
 import { parseKeytabName } from '../protocol/krb5/formats/keytab.ts';
 import type { CredentialSource } from '../ticket/credentials.ts';
-import { readDefaultPaths } from './defaults.ts';
-import { exposureOf, keytabPath } from './exposed-files.ts';
 import { getopt } from './getopt.ts';
 import { helpText } from './help.ts';
 import { makeDump } from './kprop/make-dump.ts';
@@ -111,7 +111,7 @@ function stopOnSignals(): AbortSignal {
 
 /** Warns of a keytab that others can read: with it they can act as this host. */
 function warnOfExposure(path: string): void {
-  const text = exposureOf({ kind: 'keytab', path });
+  const text = exposureText({ kind: 'keytab', path });
   if (text !== undefined) process.stderr.write(`hint: ${text}\n`);
 }
 

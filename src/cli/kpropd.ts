@@ -8,20 +8,22 @@ import { dirname } from 'node:path';
 
 import { errnoOf, errnoText } from '../errors/com-err.ts';
 import { inInitialization, inPhase } from '../errors/kprop-error.ts';
-import { loadKrb5Config } from '../host/config-files.ts';
+import type { DefaultPaths } from '../host/default-paths.ts';
 import { openDescriptorOutlet } from '../host/descriptor-outlet.ts';
+import { ExposureWatch, keytabPath } from '../host/exposed-files.ts';
 import { moveOffStdio } from '../host/libc.ts';
 import { keepFreedMemory } from '../host/memory.ts';
 import { writeOwnFile } from '../host/own-file.ts';
 import { chooseReplayCache } from '../host/replay-choice.ts';
 import { openSyslog } from '../host/syslog.ts';
 import type { Krb5Config } from '../protocol/krb5/formats/krb5-config.ts';
+import { checkReplica } from '../server/check/check-replica.ts';
 import { loaderEnvironment } from '../server/load/loader-environment.ts';
 import { type KpropServer, type ServeOptions, serveKprop, serveSocket } from '../server/serve.ts';
-import { type DefaultPaths, readDefaultPaths } from './defaults.ts';
-import { ExposureWatch, keytabPath } from './exposed-files.ts';
 import { type Arguments, program, readArguments } from './kpropd/arguments.ts';
 import { becomeUser, type Need } from './kpropd/become-user.ts';
+import { type CheckForm, printCheck } from './kpropd/check.ts';
+import { readConfiguration } from './kpropd/configuration.ts';
 import { isDaemonChild, startDaemon, tellParent } from './kpropd/daemon.ts';
 import { LineLimit } from './kpropd/line-limit.ts';
 import { KpropdLog } from './kpropd/log.ts';
@@ -42,6 +44,7 @@ main(process.argv.slice(2)).then((status) => {
 async function main(args: readonly string[]): Promise<number | undefined> {
   const given = readArguments(args);
   if (typeof given === 'number') return given;
+  if (given.check !== undefined) return await check(given, given.check);
   const log = openLog(given);
   try {
     // Before anything is printed: it would go to the peer.
@@ -72,6 +75,17 @@ async function main(args: readonly string[]): Promise<number | undefined> {
   }
 }
 
+/** Ends the process itself: a resolver that does not answer must not keep it. */
+async function check(given: Arguments, form: CheckForm): Promise<number> {
+  const status = await printCheck(form, async () => {
+    const { config, paths } = readConfiguration(process.env);
+    const realm = given.realm ?? config.defaultRealm;
+    const options = serveOptions(given, paths, { config, realm }, openLog(given));
+    return checkReplica({ ...options, realm: given.realm });
+  });
+  process.exit(status);
+}
+
 function openLog({ debug, once, logRate }: Arguments): KpropdLog {
   const lossLine = (count: number) => `${program}: ${count} lines of this output were lost\n`;
   return new KpropdLog({
@@ -91,15 +105,6 @@ function tellStarter(lines: readonly string[], { debug }: Arguments): void {
   else if (!debug) process.stderr.write(`${lines.join('\n')}\n`);
 }
 
-function readConfiguration(env: NodeJS.ProcessEnv): { config: Krb5Config; paths: DefaultPaths } {
-  const paths = readDefaultPaths();
-  const config = loadKrb5Config({
-    krb5ConfFiles: env.KRB5_CONFIG ?? paths.krb5Conf,
-    kdcConfFile: env.KRB5_KDC_PROFILE ?? paths.kdcConf,
-  });
-  return { config, paths };
-}
-
 function serveOptions(
   given: Arguments,
   paths: DefaultPaths,
@@ -116,7 +121,8 @@ function serveOptions(
   const warn = () => {
     for (const text of watch.warnings()) log.note(text, 'warning');
   };
-  warn();
+  // A check tells it itself.
+  if (given.check === undefined) warn();
   let replay: ServeOptions['replay'];
   const database = given.database ?? config.databasePath(realm);
   const loader = { path: given.kdb5Util ?? paths.kdb5Util, access: 'execute' } as const;

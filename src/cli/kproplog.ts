@@ -4,13 +4,13 @@ import './ignore-sigusr1.ts';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { loadKrb5Config } from '../host/config-files.ts';
+import { readDefaultPaths } from '../host/default-paths.ts';
 import { headerMagic, type LogHeader, logStates } from '../kdb/ulog/layout.ts';
 import { type LogEntry, LogFile } from '../kdb/ulog/log-file.ts';
 import { UpdateLog } from '../kdb/ulog/update-log.ts';
 import { systemAmbient } from '../protocol/ambient.ts';
 import { ByteReader } from '../protocol/bytes.ts';
 import { type Update, update as updateCodec } from '../protocol/iprop/updates.ts';
-import { readDefaultPaths } from './defaults.ts';
 import { getopt } from './getopt.ts';
 import { helpText } from './help.ts';
 import { entryJson, headerJson } from './kproplog/entry-json.ts';

@@ -12,13 +12,15 @@ import { nameBytes, type Principal } from '../protocol/krb5/messages/principal.t
  */
 export class Acl {
   readonly path: string;
-  readonly #lines: readonly string[];
-  readonly #missing: string | undefined;
+  /** As MIT's kpropd reads them, in latin1. */
+  readonly lines: readonly string[];
+  /** The errno of a file that cannot be read. */
+  readonly missing: string | undefined;
 
   private constructor(path: string, lines: readonly string[], missing?: string) {
     this.path = path;
-    this.#lines = lines;
-    this.#missing = missing;
+    this.lines = lines;
+    this.missing = missing;
   }
 
   /** The file as it is now. A file that cannot be read permits nobody. */
@@ -26,7 +28,7 @@ export class Acl {
     try {
       return Acl.parse(readFileSync(path), path);
     } catch (error) {
-      return new Acl(path, [], errnoText(errnoOf(error)));
+      return new Acl(path, [], errnoOf(error));
     }
   }
 
@@ -57,8 +59,8 @@ export class Acl {
     const only = this.#linesOf(client).map((rest) => JSON.stringify(rest).slice(1, -1));
     const enctype = enctypeName(ticketEnctype);
     const reason =
-      this.#missing !== undefined
-        ? `the ACL file cannot be read: ${this.#missing}`
+      this.missing !== undefined
+        ? `the ACL file cannot be read: ${errnoText(this.missing)}`
         : only.length === 0
           ? 'it is not in the ACL'
           : `the ACL lets it in with ${only.join(' or ')} only, and its ticket is ${enctype}`;
@@ -70,7 +72,7 @@ export class Acl {
    * host name. No duplicates, in the order of the lines.
    */
   get hosts(): readonly string[] {
-    const found = this.#lines.flatMap((line) => {
+    const found = this.lines.flatMap((line) => {
       const [, service, instance = ''] = /^([^\s/@#]+)\/([\w.:-]+)@\S/.exec(line) ?? [];
       return service === 'host' || /[.:]/.test(instance) ? [instance] : [];
     });
@@ -80,7 +82,7 @@ export class Acl {
   /** The rest of each line that names this client. */
   #linesOf(client: Principal): readonly string[] {
     const name = latin1(nameBytes(client.toString()));
-    return this.#lines
+    return this.lines
       .filter((line) => line.startsWith(name) && /^[ \t\v\f\r]|^$/.test(line.slice(name.length)))
       .map((line) => line.slice(name.length).replace(/^[ \t\v\f\r]+/, ''));
   }

@@ -11,7 +11,7 @@ import { join } from 'node:path';
 
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 
-import { ExposureWatch, exposureOf } from '../../src/cli/exposed-files.ts';
+import { ExposureWatch, exposureText } from '../../src/host/exposed-files.ts';
 import { writeOwnFile } from '../../src/host/own-file.ts';
 import { Lab, ourProgram } from '../support/lab/lab.ts';
 import { freePort } from '../support/lab/lab-process.ts';
@@ -115,7 +115,7 @@ describe('a file that others may change, or read where it is secret', () => {
     const path = join(lab.folder, 'watched');
     writeFileSync(path, '');
     chmodSync(path, mode);
-    const text = exposureOf({ kind, path });
+    const text = exposureText({ kind, path });
     if (harm === undefined) expect(text).toBeUndefined();
     else expect(text).toContain(`the ${kind} ${path} can be ${harm} by other users (mode 0`);
   });

@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 
-import { parseDefaultPaths } from '../../src/cli/defaults.ts';
 import { getopt } from '../../src/cli/getopt.ts';
 import { isKpropError } from '../../src/errors/kprop-error.ts';
+import { parseDefaultPaths } from '../../src/host/default-paths.ts';
 import { parseCcache } from '../../src/protocol/krb5/formats/ccache.ts';
 import { parseKeytab } from '../../src/protocol/krb5/formats/keytab.ts';
 import { parseProfile, profileValues } from '../../src/protocol/krb5/formats/profile.ts';

@@ -3,8 +3,8 @@ import { spawn } from 'node:child_process';
 import { dumpDatabase } from '../../client/dump-database.ts';
 import { errnoOf } from '../../errors/com-err.ts';
 import { isKpropError, KpropError } from '../../errors/kprop-error.ts';
+import type { DefaultPaths } from '../../host/default-paths.ts';
 import type { Krb5Config } from '../../protocol/krb5/formats/krb5-config.ts';
-import type { DefaultPaths } from '../defaults.ts';
 
 export interface MakeDumpOptions {
   readonly file: string;

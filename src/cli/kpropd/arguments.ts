@@ -4,6 +4,7 @@ import { type LoadMode, loadModes, type VerifyMode, verifyModes } from '../../se
 import { getopt } from '../getopt.ts';
 import { helpText } from '../help.ts';
 import { versionLine } from '../version-line.ts';
+import type { CheckForm } from './check.ts';
 import { type LimitOptions, readLimits } from './limits.ts';
 import { defaultLogRate, kpropdOptions } from './options.ts';
 import { ownCommand, type UnitKind } from './unit.ts';
@@ -43,6 +44,8 @@ export interface Arguments {
   readonly logRate: number;
   /** The user that kpropd becomes once the port is bound. */
   readonly user: string | undefined;
+  /** Whether this host is only to be checked, and how that is printed. */
+  readonly check: CheckForm | undefined;
   /** The unit that is to be printed. */
   readonly unit: UnitKind | undefined;
   /** What starts this program again with these options. */
@@ -116,6 +119,7 @@ export function readArguments(args: readonly string[]): Arguments | number {
     limits,
     logRate,
     user: value('user'),
+    check: !has('check') ? undefined : has('json') ? 'json' : 'text',
     unit: has('print-unit') ? unitKind(has('socket'), has('inetd')) : undefined,
     command: ownCommand(line, kpropdOptions),
   };

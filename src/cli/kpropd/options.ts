@@ -122,6 +122,15 @@ export const kpropdOptions: readonly Option[] = [
     about: 'Refuse tickets and session keys of other encryption types.',
   },
   {
+    name: 'check',
+    about:
+      'Look for what is wrong on this replica, with the other options given here, and change nothing: own ' +
+      'name, keytab, ACL, stash file, database, spool file, free space, loader, port and unit. Print ' +
+      'each finding with the command or the line that mends it. Exit with 0 if all is well, 1 if ' +
+      'something is doubtful, 2 if something is wrong.',
+  },
+  { name: 'json', about: 'With --check: print the findings as JSON.' },
+  {
     name: 'user',
     value: 'name',
     complete: 'user',

@@ -1,8 +1,8 @@
 import { basename, dirname, resolve } from 'node:path';
 
+import type { DefaultPaths } from '../../host/default-paths.ts';
 import { withoutInspector } from '../../host/inspector.ts';
 import type { Krb5Config } from '../../protocol/krb5/formats/krb5-config.ts';
-import type { DefaultPaths } from '../defaults.ts';
 import type { CommandLine } from '../getopt.ts';
 import type { Option } from '../option.ts';
 

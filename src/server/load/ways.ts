@@ -151,7 +151,11 @@ function waysWithout(options: ServeOptions, loader: LoaderProgram, place: Native
   };
 }
 
-function databaseOf(loader: LoaderProgram, { config, realm }: LoadPlace): string | undefined {
+/** The path of the live database; undefined if it is not known. */
+export function databaseOf(
+  loader: LoaderProgram,
+  { config, realm }: Pick<LoadPlace, 'config' | 'realm'>,
+): string | undefined {
   return loader.database ?? config.databasePath(realm) ?? loader.builtInDatabase;
 }
 

@@ -1,9 +1,10 @@
-import { constants, type FileHandle, open, readdir, rename, stat, unlink } from 'node:fs/promises';
+import { constants, type FileHandle, open, readdir, rename, unlink } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 
 import { errnoOf } from '../../errors/com-err.ts';
 import { KpropError } from '../../errors/kprop-error.ts';
 import { syncFolder } from '../../host/durable.ts';
+import { folderExposureOf } from '../../host/exposed-files.ts';
 import { lockFile } from '../../host/libc.ts';
 import type { ReceivedDump } from '../../protocol/kprop/dump.ts';
 import { openLocked, removeUnlocked } from './temporary-file.ts';
@@ -36,7 +37,6 @@ export interface Follower {
 
 /** How much is collected for each write. */
 const batchBytes = 1 << 20;
-const othersMayWrite = 0o022;
 /** How much may be written before the disk is asked to keep it. */
 const syncBytes = 32 << 20;
 
@@ -72,11 +72,8 @@ export class SpoolRoom {
 
   /** What is wrong with the folder, in one line; undefined if nothing is. */
   async complaint(): Promise<string | undefined> {
-    const folder = dirname(this.#path);
-    const mode = (await stat(folder).catch(() => undefined))?.mode ?? 0;
-    if ((mode & othersMayWrite) === 0) return undefined;
-    const digits = (mode & 0o7777).toString(8);
-    return `others may write to the folder ${folder}, where received dumps are put (mode ${digits}): chmod go-w ${folder}`;
+    const exposed = folderExposureOf(dirname(this.#path));
+    return exposed && `${exposed.what}: ${exposed.remedy}`;
   }
 
   /** Removes the temporary files that no process has locked, left by a kpropd that was killed. */

@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-import { parseDefaultPaths } from '../../../src/cli/defaults.ts';
 import { getopt } from '../../../src/cli/getopt.ts';
 import { kpropdOptions } from '../../../src/cli/kpropd/options.ts';
+import { parseDefaultPaths } from '../../../src/host/default-paths.ts';
 import { faultOf } from '../../../src/kdb/dump/completeness.ts';
 import { systemAmbient } from '../../../src/protocol/ambient.ts';
 import { concat, utf8 } from '../../../src/protocol/bytes.ts';

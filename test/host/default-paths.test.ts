@@ -4,7 +4,7 @@ import { join } from 'node:path';
 
 import { afterAll, describe, expect, test } from 'vitest';
 
-import { parseDefaultPaths, readDefaultPaths } from '../../src/cli/defaults.ts';
+import { parseDefaultPaths, readDefaultPaths } from '../../src/host/default-paths.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'kprop-defaults-'));
 afterAll(() => rmSync(folder, { recursive: true }));
