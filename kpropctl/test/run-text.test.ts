@@ -12,7 +12,7 @@ const error = {
 };
 const replica = (host: string, o: Partial<ReplicaReport> = {}): ReplicaReport => ({
   ...{ host, state: 'current', required: true, proved: true, has: 7, attempts: 1 },
-  ...{ bytes: 341_000_000, millis: 3_100, error: null },
+  ...{ bytes: 341_000_000, millis: 3_100, phases: {}, error: null },
   ...o,
 });
 

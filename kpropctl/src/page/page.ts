@@ -2,15 +2,17 @@ import { createHash } from 'node:crypto';
 import { EventEmitter, once } from 'node:events';
 
 import type { Settings } from '../config/settings.ts';
-import { openGuard } from '../serve/guard.ts';
+import type { Diagnosis } from '../doctor/finding.ts';
+import { type Guard, openGuard } from '../serve/guard.ts';
 import { version } from '../version.ts';
 import { pageApp } from './app.ts';
 import { Board } from './board.ts';
+import { DoctorWatch, diagnoseByProgram } from './doctor-watch.ts';
 import type { Live } from './link.ts';
 import { openPort } from './port.ts';
 import { PressToken } from './press-token.ts';
 import { Publisher } from './publisher.ts';
-import { Readers } from './readers.ts';
+import { type ReaderLimits, Readers } from './readers.ts';
 
 export interface PageOptions {
   readonly settings: Settings;
@@ -18,6 +20,11 @@ export interface PageOptions {
   /** Somebody has pressed the button. */
   readonly onRun: (by: string) => void;
   readonly onLog: (text: string) => void;
+  /** kpropctl doctor unless given. */
+  readonly diagnose?: ((signal: AbortSignal) => Promise<Diagnosis>) | undefined;
+  /** As the configuration asks for unless given. */
+  readonly guard?: Guard | undefined;
+  readonly limits?: Partial<ReaderLimits> | undefined;
 }
 
 export interface Page {
@@ -34,10 +41,18 @@ export interface Page {
 export async function openPage(o: PageOptions): Promise<Page> {
   const { settings, onLog } = o;
   const board = new Board(settings);
-  const readers = new Readers();
+  const readers = new Readers(o.limits);
   const edition = editionOf(settings);
   const publisher = new Publisher(board, readers, edition);
-  const guard = await openGuard(settings, { environment: o.environment, onTrouble: onLog });
+  const around = { environment: o.environment, onTrouble: onLog };
+  const guard = o.guard ?? (await openGuard(settings, around));
+  let lastLook = Number.NEGATIVE_INFINITY;
+  const doctor = new DoctorWatch({
+    board,
+    isWatched: () => readers.count > 0 || performance.now() - lastLook < watchedMillis,
+    diagnose: o.diagnose ?? diagnoseByProgram(settings, o.environment),
+    onChange: () => publisher.publish(),
+  });
   const answers = new EventEmitter();
   const app = pageApp({
     ...{ settings, board, readers, guard, edition, onLog },
@@ -48,7 +63,10 @@ export async function openPage(o: PageOptions): Promise<Page> {
       o.onRun(by);
       await answered.catch(() => undefined);
     },
-    onLook: () => undefined,
+    onLook: () => {
+      lastLook = performance.now();
+      doctor.consider();
+    },
   });
   const port = await openPort(app.fetch, settings.listen ?? '');
   return {
@@ -60,8 +78,10 @@ export async function openPage(o: PageOptions): Promise<Page> {
       board.show(live);
       answers.emit('live');
       publisher.publish();
+      doctor.live(live);
     },
     close: async () => {
+      doctor.close();
       publisher.close();
       readers.close();
       await port.close();
@@ -80,3 +100,5 @@ function editionOf({ realm, replicas }: Settings): string {
 }
 
 const longestAnswerMillis = 1_000;
+/** A page without its script says only when it is loaded that somebody looks. */
+const watchedMillis = 60_000;

@@ -14,6 +14,8 @@ export const portLimits = {
   /** A reader that takes nothing of an answer. */
   idleMillis: 30_000,
   connections: 8_000,
+  /** Thousands of pages come back within seconds after a restart. */
+  backlog: 4_096,
 } as const;
 
 export interface Port {
@@ -47,8 +49,11 @@ export async function openPort(
   const [, host = '127.0.0.1', port = '9754'] = /^(.*):(\d+)$/.exec(listen) ?? [];
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
-    if (path === undefined) server.listen(Number(port), host.replace(/^\[|\]$/g, ''), resolve);
-    else {
+    if (path === undefined) {
+      const { backlog } = portLimits;
+      const at = { port: Number(port), host: host.replace(/^\[|\]$/g, ''), backlog };
+      server.listen(at, resolve);
+    } else {
       // A daemon that was killed left its socket.
       if (statSync(path, { throwIfNoEntry: false })?.isSocket()) rmSync(path);
       server.listen(path, resolve);

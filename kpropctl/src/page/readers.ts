@@ -1,17 +1,26 @@
 import type { ServerResponse } from 'node:http';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 /** Bounds of what open pages may cost. */
-export const readerLimits = {
+export interface ReaderLimits {
   /** Pages that listen to events, of all hosts together. */
-  most: 6_000,
+  readonly most: number;
   /** Of one other host; this one may be a proxy for many. */
+  readonly mostOfOneHost: number;
+  readonly heartbeatMillis: number;
+  /** A reader that takes nothing for so long is dropped: its page comes back by itself. */
+  readonly stuckMillis: number;
+  /** Readers that are written to in one go; then others have their turn. */
+  readonly atOnce: number;
+}
+
+const usualLimits: ReaderLimits = {
+  most: 6_000,
   mostOfOneHost: 100,
   heartbeatMillis: 15_000,
-  /** A reader that takes nothing for so long is dropped: its page comes back by itself. */
   stuckMillis: 30_000,
-  /** Readers that are written to in one go; then others have their turn. */
   atOnce: 250,
-} as const;
+};
 
 interface Reader {
   readonly response: ServerResponse;
@@ -35,6 +44,7 @@ interface Part {
 export class Readers {
   /** Event numbers of another process mean nothing here. */
   readonly #process = `${process.pid.toString(36)}${Date.now().toString(36)}`;
+  readonly #limits: ReaderLimits;
   readonly #readers = new Set<Reader>();
   readonly #parts = new Map<string, Part>();
   readonly #heart: NodeJS.Timeout;
@@ -43,8 +53,9 @@ export class Readers {
   #said = '';
   #isSending = false;
 
-  constructor() {
-    this.#heart = setInterval(() => this.#beat(), readerLimits.heartbeatMillis);
+  constructor(limits: Partial<ReaderLimits> = {}) {
+    this.#limits = { ...usualLimits, ...limits };
+    this.#heart = setInterval(() => this.#beat(), this.#limits.heartbeatMillis);
   }
 
   get count(): number {
@@ -69,8 +80,8 @@ export class Readers {
 
   /** Whether one more of this host may listen. */
   hasRoom(host: string): boolean {
-    if (this.#readers.size >= readerLimits.most) return false;
-    return isThisHost(host) || this.#countOf(host) < readerLimits.mostOfOneHost;
+    if (this.#readers.size >= this.#limits.most) return false;
+    return isThisHost(host) || this.#countOf(host) < this.#limits.mostOfOneHost;
   }
 
   /** @param lastSeen Last-Event-ID, or what the page was made with */
@@ -84,6 +95,8 @@ export class Readers {
       reader.stuckSince = undefined;
       this.#send(reader);
     });
+    // Those who were hung up on together do not come back together.
+    const retryMillis = Math.round(firstRetryMillis * (1 + Math.random()));
     response.write(`retry: ${retryMillis}\n\n`);
     this.#send(reader);
   }
@@ -105,12 +118,16 @@ export class Readers {
     let event: number;
     do {
       event = this.#event;
+      const started = performance.now();
       let sent = 0;
       for (const reader of this.#readers) {
         this.#send(reader);
         sent += 1;
-        if (sent % readerLimits.atOnce === 0) await new Promise(setImmediate);
+        if (sent % this.#limits.atOnce === 0) await new Promise(setImmediate);
       }
+      // The more pages are open, the less often they are told: a tenth of the time at most goes into it.
+      const pauseMillis = 9 * (performance.now() - started);
+      await sleep(pauseMillis, undefined, { ref: false });
     } while (event !== this.#event);
     this.#isSending = false;
   }
@@ -150,7 +167,7 @@ export class Readers {
 
   /** Keeps proxies from hanging up, and finds out who has gone. */
   #beat(): void {
-    const oldest = performance.now() - readerLimits.stuckMillis;
+    const oldest = performance.now() - this.#limits.stuckMillis;
     for (const reader of this.#readers) {
       if (reader.stuckSince === undefined) this.#write(reader, ': still here\n\n');
       else if (reader.stuckSince < oldest) reader.response.destroy();
@@ -162,4 +179,4 @@ function isThisHost(address: string): boolean {
   return address === '' || /^(::ffff:)?127\.|^::1$/.test(address);
 }
 
-const retryMillis = 2_000;
+const firstRetryMillis = 2_000;

@@ -18,22 +18,30 @@ export function verdictOf({ status, refusal }: Pick<View, 'status' | 'refusal'>)
     counted.filter((replica) => replica.state === state).length;
   if (refusal !== null) return { shape: 'failing', words: 'The last run sent nothing' };
   for (const state of ['failing', 'behind', 'unknown'] as const) {
-    if (number(state) > 0) {
-      return { shape: state, words: `${some(number(state), counted.length)} ${predicates[state]}` };
-    }
+    const count = number(state);
+    if (count === 0) continue;
+    const [one, many] = predicates[state];
+    const isOne = count === 1;
+    return { shape: state, words: `${some(count, counted.length)} ${isOne ? one : many}` };
   }
   if (counted.length === 0) return { shape: 'held', words: 'No replica is sent to' };
-  const words = `${some(counted.length, counted.length)} up to date`;
+  const verb = counted.length === 1 ? 'is' : 'are';
+  const words = `${some(counted.length, counted.length)} ${verb} up to date`;
   return { shape: others.length > 0 ? 'behind' : 'ok', words };
 }
 
-const predicates = { failing: 'failing', behind: 'behind', unknown: 'not tried yet' } as const;
+/** For one replica, and for more than one. */
+const predicates = {
+  failing: ['is failing', 'are failing'],
+  behind: ['is behind', 'are behind'],
+  unknown: ['has not been tried yet', 'have not been tried yet'],
+} as const;
 
-/** 1 of 3 replicas is, all 3 replicas are. */
+/** 1 of 3 replicas, both replicas, all 3 replicas. */
 function some(number: number, all: number): string {
-  if (all === 1) return 'The replica is';
-  if (number === all) return `All ${all} replicas are`;
-  return `${number} of ${all} replicas ${number === 1 ? 'is' : 'are'}`;
+  if (all === 1) return 'The replica';
+  if (number < all) return `${number} of ${all} replicas`;
+  return all === 2 ? 'Both replicas' : `All ${all} replicas`;
 }
 
 export function verdictView(view: View, now: Date | undefined): Markup {

@@ -15,6 +15,8 @@ export interface ReplicaReport {
   readonly attempts: number;
   readonly bytes: number;
   readonly millis: number;
+  /** Milliseconds of the attempt that succeeded, by phase: connecting, authenticating, sending, loading. */
+  readonly phases: Readonly<Record<string, number>>;
   readonly error: ErrorNote | null;
 }
 

@@ -6,6 +6,7 @@ import type { ReplicaSettings, Settings } from '../config/settings.ts';
 import { isExpected, type State } from '../state/state.ts';
 import type { Canary } from './canary.ts';
 import type { RunEvent } from './events.ts';
+import { PhaseClock } from './phase-clock.ts';
 import { note, noteOf, type ReplicaReport } from './report.ts';
 
 export interface SendOptions {
@@ -55,7 +56,7 @@ function skipped({ host, required }: ReplicaSettings, after: string): ReplicaRep
 export function nothing(host: string, required: boolean): ReplicaReport {
   return {
     ...{ host, required, state: 'failed', proved: null, has: null },
-    ...{ attempts: 0, bytes: 0, millis: 0, error: null },
+    ...{ attempts: 0, bytes: 0, millis: 0, phases: {}, error: null },
   };
 }
 
@@ -68,19 +69,19 @@ async function sendTo(
   const { host, required } = replica;
   const until = performance.now() + settings.attemptsWithinSeconds * 1000;
   const started = performance.now();
-  let bytes = 0;
+  let sent: Sent = { bytes: 0, phases: {} };
   for (let attempt = 1; ; attempt += 1) {
     signal.throwIfAborted();
     onEvent({ kind: 'trying', host, attempt });
     const failure = await propagateTo(replica, places, o).then(
-      (sent) => {
-        bytes = sent;
+      (done) => {
+        sent = done;
         return undefined;
       },
       (error: unknown) => ({ error }),
     );
     const millis = Math.round(performance.now() - started);
-    const report = { ...nothing(host, required), attempts: attempt, bytes, millis };
+    const report = { ...nothing(host, required), attempts: attempt, ...sent, millis };
     if (failure === undefined) return await proved(report, replica, o);
     const pause = pauseSeconds(attempt, settings.backoffSeconds);
     const again = canMendItself(failure.error) && performance.now() + pause * 1000 < until;
@@ -91,16 +92,18 @@ async function sendTo(
   }
 }
 
-/** How many bytes the replica took and confirmed. */
+/** What the replica took and confirmed, and how long each phase took. */
+type Sent = Pick<ReplicaReport, 'bytes' | 'phases'>;
+
 async function propagateTo(
   replica: ReplicaSettings,
   places: Places,
   o: SendOptions,
-): Promise<number> {
+): Promise<Sent> {
   const { settings, krb5, dump, signal } = o;
   const { host, port, totalSeconds } = replica;
   const total = AbortSignal.timeout(totalSeconds * 1000);
-  let phase: Phase | undefined;
+  const clock = new PhaseClock();
   const tell = (doing: string, bytes: number) =>
     o.onEvent({ kind: 'progress', host, doing, bytes, total: dump.bytes });
   const report = await propagate({
@@ -116,14 +119,15 @@ async function propagateTo(
     signal: AbortSignal.any([signal, total]),
     onEvent: (event) => {
       if (event.kind === 'phase') {
-        phase = event.phase;
-        tell(words[phase] ?? phase, 0);
+        const word = words[event.phase] ?? event.phase;
+        clock.enter(word);
+        tell(word, 0);
       } else if (event.kind === 'progress') {
         tell('sending', event.bytes);
       }
     },
   });
-  return report.bytes;
+  return { bytes: report.bytes, phases: clock.end() };
 }
 
 const words: { readonly [P in Phase]?: string } = {

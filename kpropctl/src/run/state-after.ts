@@ -1,17 +1,18 @@
 import { isExpected, type ReplicaState, type State } from '../state/state.ts';
-import { exits, type RunReport } from './report.ts';
+import { exits, type ReplicaReport, type RunReport } from './report.ts';
 
 /** What is remembered after a run. */
 export function stateAfter(before: State, report: RunReport): State {
   const at = new Date().toISOString();
   const replicas: Record<string, ReplicaState> = { ...before.replicas };
   for (const replica of report.replicas) {
-    const { host, state, has, proved, millis, error } = replica;
+    const { host, state, has, proved, millis, bytes, phases, error } = replica;
     if (state === 'held' || (state === 'skipped' && error === null)) continue;
     const old = before.replicas[host] ?? {};
     if (state === 'current') {
       replicas[host] = {
-        ...{ lastAttempt: at, lastSuccess: at, millis, failures: 0 },
+        ...{ lastAttempt: at, lastSuccess: at, millis, bytes, phases, failures: 0 },
+        ...totalsAfter(old, replica),
         has: has ?? report.generation,
         proved: proved === true,
       };
@@ -20,6 +21,7 @@ export function stateAfter(before: State, report: RunReport): State {
       replicas[host] = {
         ...old,
         ...known,
+        ...totalsAfter(old, replica),
         lastAttempt: at,
         failures: (old.failures ?? 0) + 1,
         failingSince: old.failures ? (old.failingSince ?? at) : at,
@@ -52,4 +54,15 @@ export function stateAfter(before: State, report: RunReport): State {
     }),
     failing: report.exit !== exits.allCurrent,
   };
+}
+
+/** What is counted from the first run on. */
+function totalsAfter(
+  { attempts = 0, failuresByCode = {} }: ReplicaState,
+  report: ReplicaReport,
+): Pick<ReplicaState, 'attempts' | 'failuresByCode'> {
+  const { state, error } = report;
+  const code = state === 'failed' ? error?.code : undefined;
+  const more = code === undefined ? {} : { [code]: (failuresByCode[code] ?? 0) + 1 };
+  return { attempts: attempts + report.attempts, failuresByCode: { ...failuresByCode, ...more } };
 }

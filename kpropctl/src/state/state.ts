@@ -20,8 +20,13 @@ export interface ReplicaState {
   /** The generation that it was last known to have, and whether that was proved. */
   readonly has?: number;
   readonly proved?: boolean;
-  /** Of the last success. */
+  /** Of the last success; phases in milliseconds, too. */
   readonly millis?: number;
+  readonly bytes?: number;
+  readonly phases?: Readonly<Record<string, number>>;
+  /** Counted from the first run on. */
+  readonly attempts?: number;
+  readonly failuresByCode?: Readonly<Record<string, number>>;
   /** Failed runs in a row, and since when. */
   readonly failures?: number;
   readonly failingSince?: string;

@@ -1,6 +1,6 @@
-import { Gauge, Registry } from 'prom-client';
+import { Counter, Gauge, Registry } from 'prom-client';
 
-import type { Status } from './snapshot.ts';
+import type { ReplicaStatus, Status } from './snapshot.ts';
 
 /** What Prometheus gets: the same snapshot as the table. */
 export async function openMetrics(status: Status): Promise<string> {
@@ -14,6 +14,7 @@ export async function openMetrics(status: Status): Promise<string> {
       labelNames: [...labelNames],
       registers: [registry],
     });
+  gauge('up', 'Whether kpropctl answers.', []).set(1);
   gauge('generation', 'The last generation that this primary has made.', []).set(status.generation);
   const { dump } = status;
   if (dump !== null) {
@@ -34,8 +35,23 @@ export async function openMetrics(status: Status): Promise<string> {
     'replica_duration_seconds',
     'How long the last propagation took that succeeded.',
   );
+  const lacks = gauge('replica_generations_behind', 'How many generations it lacks.');
+  const age = gauge('replica_since_success_seconds', 'How long ago the last success was.');
+  const bytes = gauge('replica_bytes', 'What was sent in the last propagation that succeeded.');
+  const phase = gauge('replica_phase_seconds', 'Of that propagation, by phase.', [
+    ...['replica', 'phase'],
+  ]);
   for (const replica of status.replicas) {
     const labels = { replica: replica.host };
+    if (replica.behindGenerations !== null) lacks.set(labels, replica.behindGenerations);
+    if (replica.bytes !== null) bytes.set(labels, replica.bytes);
+    for (const [name, millis] of Object.entries(replica.phases)) {
+      phase.set({ ...labels, phase: name }, millis / 1000);
+    }
+    if (replica.lastSuccess !== null) {
+      const millis = Date.parse(status.at) - Date.parse(replica.lastSuccess);
+      age.set(labels, Math.max(0, millis / 1000));
+    }
     up.set(labels, replica.failures === 0 && replica.lastSuccess !== null ? 1 : 0);
     proved.set(labels, replica.proved ? 1 : 0);
     held.set(labels, replica.state === 'held' ? 1 : 0);
@@ -45,5 +61,29 @@ export async function openMetrics(status: Status): Promise<string> {
     if (replica.lastSuccess !== null) success.set(labels, Date.parse(replica.lastSuccess) / 1000);
     if (replica.millis !== null) took.set(labels, replica.millis / 1000);
   }
+  countAttempts(registry, status.replicas);
   return registry.metrics();
+}
+
+function countAttempts(
+  registry: Registry<'application/openmetrics-text; version=1.0.0; charset=utf-8'>,
+  replicas: readonly ReplicaStatus[],
+): void {
+  const counter = (name: string, help: string, labelNames: readonly string[]) =>
+    new Counter({
+      name: `kpropctl_${name}`,
+      help,
+      labelNames: [...labelNames],
+      registers: [registry],
+    });
+  const attempts = counter('replica_attempts', 'Attempts to propagate to it.', ['replica']);
+  const failures = counter('replica_errors', 'Runs that failed for it, by the code of the error.', [
+    ...['replica', 'code'],
+  ]);
+  for (const { host: replica, attempts: number, failuresByCode } of replicas) {
+    attempts.inc({ replica }, number);
+    for (const [code, count] of Object.entries(failuresByCode)) {
+      failures.inc({ replica, code }, count);
+    }
+  }
 }

@@ -17,7 +17,16 @@ export interface ReplicaStatus {
   readonly behindMillis: number | null;
   readonly lastSuccess: string | null;
   readonly lastAttempt: string | null;
+  /** How long the last success took, what was sent, and milliseconds by phase. */
   readonly millis: number | null;
+  readonly bytes: number | null;
+  readonly phases: Readonly<Record<string, number>>;
+  /** Generations that it lacks; null if nobody knows. */
+  readonly behindGenerations: number | null;
+  /** Since the first run. */
+  readonly attempts: number;
+  readonly failuresByCode: Readonly<Record<string, number>>;
+  /** Runs in a row. */
   readonly failures: number;
   readonly failingSince: string | null;
   readonly error: ErrorNote | null;
@@ -69,6 +78,11 @@ export function statusOf(settings: Settings, state: State, now = new Date()): St
         lastSuccess: known.lastSuccess ?? null,
         lastAttempt: known.lastAttempt ?? null,
         millis: known.millis ?? null,
+        bytes: known.bytes ?? null,
+        phases: known.phases ?? {},
+        behindGenerations: wanted === undefined || has === null ? null : Math.max(0, wanted - has),
+        attempts: known.attempts ?? 0,
+        failuresByCode: known.failuresByCode ?? {},
         failures,
         failingSince: failures > 0 ? (known.failingSince ?? null) : null,
         error: known.error ?? null,
