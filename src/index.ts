@@ -29,6 +29,7 @@ export { defaultKeytabName } from './host/keytab-file.ts';
 export { type LockKind, lockFile, sendDatagram } from './host/libc.ts';
 export { canonicalNames } from './host/names.ts';
 export { replaceOwnFile } from './host/own-file.ts';
+export { propagationPort } from './host/port.ts';
 export { chooseReplayCache, type ReplayVariables } from './host/replay-choice.ts';
 export { fileReplayCache, type ReplayFileOptions } from './host/replay-file.ts';
 export type { DumpFormat } from './kdb/dump/dump-version.ts';
@@ -82,5 +83,6 @@ export {
   serveKprop,
 } from './server/serve.ts';
 export type { CredentialSource } from './ticket/credentials.ts';
-export { ownPrincipals } from './ticket/own-principals.ts';
+export { type KdcClock, type KdcClockOptions, kdcClock } from './ticket/kdc-clock.ts';
+export { ownPrincipals, servicePrincipals } from './ticket/own-principals.ts';
 export { type ServiceKey, type ServiceKeyOptions, serviceKeyAt } from './ticket/service-key.ts';

@@ -37,13 +37,16 @@ function validator(name: string) {
   };
 }
 
-test('every report and every status is as its schema says', async () => {
+test('every report, every status and every diagnosis is as its schema says', async () => {
   const run = validator('run-1');
+  const doctor = validator('doctor-1');
   const status = validator('status-1');
   const check = async (...args: readonly string[]) => {
     run(JSON.parse((await realm.run('run', '--json', ...args)).stdout));
     status(JSON.parse((await realm.run('status', '--json')).stdout));
+    doctor(JSON.parse((await realm.run('doctor', '--json')).stdout));
   };
+  doctor(JSON.parse((await realm.run('doctor', '--json', 'nowhere.invalid')).stdout));
   status(JSON.parse((await realm.run('status', '--json')).stdout));
   await check('--dry-run');
   await check();

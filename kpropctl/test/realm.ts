@@ -30,29 +30,32 @@ export class ControlRealm {
   readonly replicas: Replica[] = [];
   readonly state: string;
   readonly config: string;
+  readonly adminPort: number;
   kadmind: LabProcess | undefined;
 
-  private constructor(lab: Lab) {
+  private constructor(lab: Lab, adminPort: number) {
     this.lab = lab;
+    this.adminPort = adminPort;
     this.state = join(lab.folder, 'kpropctl');
     this.config = join(lab.folder, 'kpropctl.conf');
   }
 
   static async create(): Promise<ControlRealm> {
-    const ports = [await freePort(), await freePort()];
+    const ports = [await freePort(), await freePort()] as const;
     const krb5ConfExtra = `[realms]
   LAB.EXAMPLE = {
     kadmind_port = ${ports[0]}
     kpasswd_port = ${ports[1]}
   }`;
     const lab = await Lab.create({ realm: 'LAB.EXAMPLE', principals: 5, krb5ConfExtra });
-    const realm = new ControlRealm(lab);
+    await lab.addPrincipals(['root/admin'], adminPassword);
+    const realm = new ControlRealm(lab, ports[0]);
     await realm.startKadmind();
     return realm;
   }
 
   async startKadmind(): Promise<void> {
-    writeFileSync(join(this.lab.primary.folder, 'kadm5.acl'), '');
+    writeFileSync(join(this.lab.primary.folder, 'kadm5.acl'), 'root/admin *\n');
     this.kadmind = this.lab.start('/usr/sbin/kadmind', ['-nofork']);
     await this.kadmind.until(() => /starting/.test(this.kadmind?.stderr ?? ''), 'kadmind');
   }
@@ -73,7 +76,10 @@ export class ControlRealm {
       enctype: lab.enctype,
       kdcPort,
       clockskewSeconds: undefined,
-      krb5ConfExtra: '',
+      krb5ConfExtra: `[realms]
+  ${lab.realm} = {
+    admin_server = 127.0.0.1:${this.adminPort}
+  }`,
     });
     await lab.addPrincipals([`host/${host}`]);
     await lab.kadminLocal('primary', `ktadd -norandkey -k ${site.keytab} host/${host}`);
@@ -128,8 +134,11 @@ globalThis.Date = class extends Plain {
     replica.kdc = kdc;
   }
 
-  /** Writes the configuration: the replicas, and these relations. */
-  configure(relations: Readonly<Record<string, string>> = {}): void {
+  /** Writes the configuration: the replicas, and these relations, of all and of one of them. */
+  configure(
+    relations: Readonly<Record<string, string>> = {},
+    own: Readonly<Record<string, Readonly<Record<string, string>>>> = {},
+  ): void {
     const global = {
       dump: join(this.lab.primary.folder, 'to-send'),
       state: this.state,
@@ -137,10 +146,11 @@ globalThis.Date = class extends Plain {
       ...relations,
     };
     const lines = Object.entries(global).map(([name, value]) => `    ${name} = ${value}\n`);
-    const sections = this.replicas.map(
-      ({ host, kpropPort, kdcPort }) =>
-        `    ${host} = {\n        port = ${kpropPort}\n        kdc = 127.0.0.1:${kdcPort}\n    }\n`,
-    );
+    const sections = this.replicas.map(({ host, kpropPort, kdcPort }) => {
+      const places = { port: `${kpropPort}`, kdc: `127.0.0.1:${kdcPort}`, ...own[host] };
+      const inner = Object.entries(places).map(([name, value]) => `        ${name} = ${value}\n`);
+      return `    ${host} = {\n${inner.join('')}    }\n`;
+    });
     writeFileSync(this.config, `[kpropctl]\n${lines.join('')}[replicas]\n${sections.join('')}`);
   }
 
@@ -177,6 +187,8 @@ globalThis.Date = class extends Plain {
   }
 }
 
-const program = join(packageRoot, 'kpropctl', 'dist', 'main.js');
+/** Of root/admin, who may do everything by kadmin. */
+export const adminPassword = 'administers';
+export const program = join(packageRoot, 'kpropctl', 'dist', 'main.js');
 /** What each KDC notes for itself. */
 const volatile = /^(princ(?:\t[^\t]*){6}(?:\t-?\d+){5})(?:\t-?\d+){3}/gm;

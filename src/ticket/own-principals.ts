@@ -17,3 +17,20 @@ export async function ownPrincipals(
     ...Principal[],
   ];
 }
+
+/**
+ * The names that kprop may use for a host, in the order in which it tries them: SERVICE/host, as text,
+ * by the rules of krb5.conf and with the resolver's answers where those count. This host unless given.
+ * @see MIT krb5, sn2princ.c
+ */
+export async function servicePrincipals(o: {
+  readonly config: Krb5Config;
+  readonly realm?: string | undefined;
+  readonly host?: string | undefined;
+  /** `host` unless given. */
+  readonly service?: string | undefined;
+}): Promise<readonly string[]> {
+  const { config, realm = config.defaultRealm, host = localHostName(), service = 'host' } = o;
+  const names = await canonicalNames(host, config);
+  return names.map((name) => `${Principal.of(realm, [service, name], nameTypes.srvHst)}`);
+}

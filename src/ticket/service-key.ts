@@ -10,6 +10,7 @@ import { Principal } from '../protocol/krb5/messages/principal.ts';
 import { encTicketPart, ticket as ticketCodec } from '../protocol/krb5/messages/ticket.ts';
 import { openPart } from '../protocol/krb5/session/enc-part.ts';
 import { obtainCredential } from './credentials.ts';
+import { oneKdc } from './one-kdc.ts';
 import { ownPrincipals } from './own-principals.ts';
 
 export interface ServiceKeyOptions {
@@ -68,16 +69,4 @@ export async function serviceKeyAt(o: ServiceKeyOptions): Promise<ServiceKey> {
     }
   });
   return { kvno, enctype: enctypeName(encPart.etype), proved };
-}
-
-/** It is called the primary as well, so that no other is asked if it refuses. */
-function oneKdc(realm: string, kdc: string, timeoutSeconds: number): string {
-  return `[realms]
-  ${realm} = {
-    kdc* = ${kdc}
-    primary_kdc* = ${kdc}
-  }
-[libdefaults]
-  request_timeout* = ${timeoutSeconds}
-`;
 }

@@ -6,6 +6,8 @@ export interface Complaint {
   readonly problem: string;
   /** What was meant, or what to write instead. */
   readonly advice: string;
+  /** The whole line as it should be, where that is known. */
+  readonly instead?: string | undefined;
 }
 
 /** Thrown with everything that is wrong. */

@@ -13,12 +13,14 @@ import { type Kind, nearest, type Relation, replicaRelations } from './relations
 export class ConfigReader {
   readonly #file: string;
   readonly #complaints: Complaint[] = [];
+  #lines: readonly string[] = [];
 
   constructor(file: string) {
     this.#file = file;
   }
 
   parse(text: string): ProfileSection {
+    this.#lines = text.split('\n');
     try {
       return parseProfile(text, this.#file, () => []);
     } catch (error) {
@@ -131,7 +133,8 @@ export class ConfigReader {
         const wrong = faultIn(node.value, known.kind);
         if (/\s#/.test(node.value) && !node.name.startsWith('on_')) {
           const advice = 'as in krb5.conf, a comment needs a line of its own';
-          this.#complain(node.line, `${node.name} has a comment behind its value`, advice);
+          const problem = `${node.name} has a comment behind its value`;
+          this.#complain(node.line, problem, advice, (line) => line.replace(/\s+#.*$/, ''));
         } else if (wrong === undefined) values.set(node.name, node.value);
         else this.#complain(node.line, `${node.name} = ${node.value} is not ${wrong}`, '');
       }
@@ -144,11 +147,20 @@ export class ConfigReader {
     const like = nearest(node.name, names);
     const advice =
       like === undefined ? 'kpropctl init shows all that there are' : `did you mean ${like}?`;
-    this.#complain(node.line, `there is no ${what} ${node.name}`, advice);
+    const mend =
+      like === undefined ? undefined : (line: string) => line.replace(node.name, () => like);
+    this.#complain(node.line, `there is no ${what} ${node.name}`, advice, mend);
   }
 
-  #complain(line: number, problem: string, advice: string): void {
-    this.#complaints.push({ file: this.#file, line, problem, advice });
+  #complain(
+    line: number,
+    problem: string,
+    advice: string,
+    mend?: ((line: string) => string) | undefined,
+  ): void {
+    const text = this.#lines[line - 1];
+    const instead = text === undefined ? undefined : mend?.(text);
+    this.#complaints.push({ file: this.#file, line, problem, advice, instead });
   }
 }
 

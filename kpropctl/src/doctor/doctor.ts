@@ -1,9 +1,11 @@
-import { hostname } from 'node:os';
-
 import { type GlobalOptions, load, type Surroundings } from '../commands.ts';
-import { oneLine } from '../show/words.ts';
+import { BadSettings } from '../config/complaints.ts';
 import { readState } from '../state/state.ts';
-import { type Diagnosis, diagnosisOf, type Finding } from './finding.ts';
+import { configurationFindings } from './configuration-check.ts';
+import { diagnosisText } from './doctor-text.ts';
+import type { Examined } from './examined.ts';
+import { diagnosisOf, type Finding } from './finding.ts';
+import { platformOf } from './platform.ts';
 import { primaryChecks } from './primary-checks.ts';
 import { replicaChecks } from './replica-checks.ts';
 
@@ -17,42 +19,33 @@ export async function doctorCommand(
   flags: DoctorFlags,
   around: Surroundings,
 ): Promise<number> {
-  const { settings, krb5 } = load(flags, around, hosts);
-  const state = readState(settings.state, () => undefined);
-  const { environment } = around;
-  const all = await Promise.all([
-    primaryChecks(settings, krb5),
-    ...settings.replicas.map((replica) =>
-      replicaChecks(replica, { settings, krb5, state, environment }),
-    ),
-  ]);
-  const diagnosis = diagnosisOf(all.flat());
+  const diagnosis = diagnosisOf(await findingsOf(hosts, flags, around));
   around.out.write(
     flags.json === true ? `${JSON.stringify(diagnosis)}\n` : diagnosisText(diagnosis),
   );
   return diagnosis.exit;
 }
 
-const marks = { ok: '✓', warning: '!', failure: '✗', unknown: '?' } as const;
-
-function diagnosisText({ findings }: Diagnosis): string {
-  const lines: string[] = [];
-  let on = '';
-  for (const finding of findings) {
-    if (finding.on !== on) {
-      on = finding.on;
-      lines.push(on === 'here' ? `${hostname()} (here)` : on);
-    }
-    lines.push(...linesOf(finding));
+async function findingsOf(
+  hosts: readonly string[],
+  flags: DoctorFlags,
+  around: Surroundings,
+): Promise<readonly Finding[]> {
+  const { environment } = around;
+  let loaded: ReturnType<typeof load>;
+  try {
+    loaded = load(flags, around, hosts);
+  } catch (error) {
+    if (!(error instanceof BadSettings)) throw error;
+    // Without a configuration it is not known what else to look at.
+    return configurationFindings(error.complaints);
   }
-  const problems = findings.filter(({ state }) => state === 'failure').length;
-  lines.push(
-    problems === 0 ? 'no problems.' : problems === 1 ? '1 problem.' : `${problems} problems.`,
-  );
-  return `${lines.join('\n')}\n`;
-}
-
-function linesOf({ state, what, fix }: Finding): readonly string[] {
-  const line = `  ${marks[state]} ${oneLine(what)}`;
-  return fix === '' ? [line] : [line, `      ${oneLine(fix)}`];
+  const { settings, krb5 } = loaded;
+  const state = readState(settings.state, () => undefined);
+  const examined: Examined = { settings, krb5, state, environment, platform: platformOf() };
+  const all = await Promise.all([
+    primaryChecks(examined),
+    ...settings.replicas.map((replica) => replicaChecks(replica, examined)),
+  ]);
+  return all.flat();
 }

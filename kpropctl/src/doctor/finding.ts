@@ -8,7 +8,7 @@ export interface Finding {
   readonly state: 'ok' | 'warning' | 'failure' | 'unknown';
   /** What was found, in one line. */
   readonly what: string;
-  /** What to do about it; empty if nothing. */
+  /** What to do about it, as fix.ts writes it; empty if nothing. */
   readonly fix: string;
 }
 
@@ -32,11 +32,11 @@ export function warning(on: string, check: string, what: string, fix: string): F
   return { on, check, state: 'warning', what, fix };
 }
 
-export function unknown(on: string, check: string, what: string): Finding {
-  return { on, check, state: 'unknown', what, fix: '' };
+export function unknown(on: string, check: string, what: string, fix = ''): Finding {
+  return { on, check, state: 'unknown', what, fix };
 }
 
-/** An error as a finding. */
+/** An error as a finding, with its own remedy. */
 export function failed(on: string, check: string, error: unknown): Finding {
   const { message, remedy } = noteOf(error);
   return failure(on, check, message, remedy);

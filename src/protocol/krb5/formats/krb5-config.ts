@@ -1,6 +1,6 @@
 import { KpropError } from '../../../errors/kprop-error.ts';
 import { parseEnctypeList } from '../crypto/enctype-list.ts';
-import { type ProfileTree, profileValues } from './profile.ts';
+import { type ProfileRelation, type ProfileTree, profileRelations, profileValues } from './profile.ts';
 import { parseBoolean, parseDuration, parseInteger } from './values.ts';
 
 /**
@@ -41,6 +41,11 @@ export class Krb5Config {
   /** All values of a relation, in order of precedence. */
   values(...path: readonly string[]): readonly string[] {
     return profileValues(this.#trees, path);
+  }
+
+  /** The same with the file and the line of each. */
+  relations(...path: readonly string[]): readonly ProfileRelation[] {
+    return profileRelations(this.#trees, path);
   }
 
   first(...path: readonly string[]): string | undefined {

@@ -8,7 +8,9 @@ export interface ProfileRelation {
   readonly name: string;
   readonly value: string;
   readonly final: boolean;
-  /** Where it stands in its file, from 1. */
+  /** The file that it stands in, which may be an included one. */
+  readonly file: string;
+  /** Where it stands in that file, from 1. */
   readonly line: number;
 }
 
@@ -47,7 +49,15 @@ export function profileValues(
   trees: readonly ProfileTree[],
   path: readonly string[],
 ): readonly string[] {
-  const values: string[] = [];
+  return profileRelations(trees, path).map(({ value }) => value);
+}
+
+/** The same with the place of each. */
+export function profileRelations(
+  trees: readonly ProfileTree[],
+  path: readonly string[],
+): readonly ProfileRelation[] {
+  const relations: ProfileRelation[] = [];
   const sectionNames = path.slice(0, -1);
   for (const tree of trees) {
     let section: ProfileSection | undefined = tree;
@@ -60,12 +70,12 @@ export function profileValues(
     }
     for (const node of section?.children ?? []) {
       if (node.kind !== 'relation' || node.name !== path.at(-1)) continue;
-      values.push(node.value);
+      relations.push(node);
       final ||= node.final;
     }
     if (final) break;
   }
-  return values;
+  return relations;
 }
 
 interface OpenSection extends ProfileSection {
@@ -167,8 +177,8 @@ class FileReader {
       this.#open.push(enter(section, { name: tag, final, line: this.#line }));
     } else if (!section.children.some((node) => node.name === tag && node.final)) {
       const text = value.startsWith('"') ? unquote(value) : trimEnd(value);
-      const line = this.#line;
-      section.children.push({ kind: 'relation', name: tag, value: text, final, line });
+      const place = { file: this.#file, line: this.#line };
+      section.children.push({ kind: 'relation', name: tag, value: text, final, ...place });
     }
   }
 

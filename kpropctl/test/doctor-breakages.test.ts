@@ -1,0 +1,64 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+
+import type { Diagnosis, Finding } from '../src/doctor/finding.ts';
+import { breakagesOf } from './breakages.ts';
+import { type Follower, followerOf } from './follow.ts';
+import { ControlRealm, type Replica } from './realm.ts';
+
+// What is broken on purpose is found, and is sound again once the fix was followed to the letter.
+
+let realm: ControlRealm;
+let replicas: { readonly ours: Replica; readonly mit: Replica };
+let follower: Follower;
+beforeAll(async () => {
+  realm = await ControlRealm.create();
+  replicas = { ours: await realm.addReplica('ours'), mit: await realm.addReplica('mit') };
+  realm.configure();
+  await realm.run('run');
+  for (const replica of realm.replicas) await realm.startKdc(replica);
+  follower = followerOf(realm, { units: startUnit });
+});
+afterAll(() => realm.close());
+
+async function startUnit(host: string, unit: string): Promise<unknown> {
+  const replica = realm.replicas.find((one) => one.host === host);
+  if (unit === 'krb5-kdc') {
+    return replica === undefined ? realm.lab.startKdc('primary') : realm.startKdc(replica);
+  }
+  if (unit !== 'krb5-kpropd' || replica === undefined) throw new Error(`${unit} of ${host}`);
+  return realm.startKpropd(replica, replica === replicas.ours ? 'ours' : 'mit');
+}
+
+async function wrong(): Promise<readonly Finding[]> {
+  const { stdout, stderr, status } = await realm.run('doctor', '--json');
+  expect(stderr).toBe('');
+  const { findings, exit }: Diagnosis = JSON.parse(stdout);
+  expect(status).toBe(exit);
+  return findings.filter(({ state }) => state !== 'ok');
+}
+
+/** Names alone: the realm that they are about is made later. */
+const names = Object.keys(
+  breakagesOf({ lab: { primary: { folder: '', keytab: '', krb5Conf: '' } } } as never, {
+    ours: { site: {} } as never,
+    mit: { site: {} } as never,
+  }),
+);
+
+describe('a breakage', () => {
+  test.each(names)('%s', async (name) => {
+    const breakage = breakagesOf(realm, replicas)[name];
+    if (breakage === undefined) throw new Error(name);
+    const { on, check, what, fix, state = 'failure' } = breakage;
+    await breakage.break();
+    const findings = await wrong();
+    const found = findings.find((one) => one.on === on && one.check === check);
+    expect(found, JSON.stringify(findings)).toMatchObject({
+      state,
+      what: expect.stringMatching(what),
+      fix: expect.stringMatching(fix),
+    });
+    await follower.follow(found?.fix ?? '');
+    expect(await wrong()).toEqual([]);
+  });
+});
