@@ -4,6 +4,7 @@ import type { Diagnosis, Finding } from '../src/doctor/finding.ts';
 import { breakagesOf } from './breakages.ts';
 import { type Follower, followerOf } from './follow.ts';
 import { ControlRealm, type Replica } from './realm.ts';
+import { validator } from './schema.ts';
 
 // What is broken on purpose is found, and is sound again once the fix was followed to the letter.
 
@@ -29,10 +30,14 @@ async function startUnit(host: string, unit: string): Promise<unknown> {
   return realm.startKpropd(replica, replica === replicas.ours ? 'ours' : 'mit');
 }
 
+const asPublished = validator('doctor-1');
+
 async function wrong(): Promise<readonly Finding[]> {
   const { stdout, stderr, status } = await realm.run('doctor', '--json');
   expect(stderr).toBe('');
-  const { findings, exit }: Diagnosis = JSON.parse(stdout);
+  const diagnosis: Diagnosis = JSON.parse(stdout);
+  asPublished(diagnosis);
+  const { findings, exit } = diagnosis;
   expect(status).toBe(exit);
   return findings.filter(({ state }) => state !== 'ok');
 }

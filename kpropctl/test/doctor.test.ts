@@ -11,6 +11,7 @@ import { freePort } from '../../test/support/lab/lab-process.ts';
 import type { Diagnosis, Finding } from '../src/doctor/finding.ts';
 import { followerOf } from './follow.ts';
 import { ControlRealm, type Replica } from './realm.ts';
+import { validator } from './schema.ts';
 
 // What is sound is not complained about, nothing is changed by looking, and nothing is waited for in vain.
 
@@ -28,10 +29,13 @@ beforeAll(async () => {
 afterAll(() => realm.close());
 beforeEach(() => realm.configure());
 
+const asPublished = validator('doctor-1');
+
 async function diagnose(...args: readonly string[]): Promise<Diagnosis> {
   const { stdout, stderr, status } = await realm.run('doctor', '--json', ...args);
   expect(stderr).toBe('');
   const diagnosis: Diagnosis = JSON.parse(stdout);
+  asPublished(diagnosis);
   expect(status).toBe(diagnosis.exit);
   return diagnosis;
 }

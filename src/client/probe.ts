@@ -27,7 +27,8 @@ export interface ProbeReport {
 
 /**
  * Does all that a propagation does before the first byte of a dump, and leaves: nothing is sent, nothing
- * changes, but for the replay cache and an empty temporary file of MIT's kpropd. One that refuses this host says so, or, MIT's, closes the connection at once.
+ * changes, but for the replay cache and an empty temporary file of MIT's kpropd. A kpropd that refuses
+ * this host says so, or, MIT's, closes the connection at once.
  * @throws as propagate: config.*, keytab.*, kdc.*, network.*, session.*, peer.refused, peer.hung-up
  */
 export async function probe(options: ProbeOptions): Promise<ProbeReport> {

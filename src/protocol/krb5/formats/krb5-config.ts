@@ -1,6 +1,6 @@
 import { KpropError } from '../../../errors/kprop-error.ts';
 import { parseEnctypeList } from '../crypto/enctype-list.ts';
-import { type ProfileRelation, type ProfileTree, profileRelations, profileValues } from './profile.ts';
+import { type ProfileRelation, type ProfileTree, profileRelations } from './profile.ts';
 import { parseBoolean, parseDuration, parseInteger } from './values.ts';
 
 /**
@@ -40,7 +40,7 @@ export class Krb5Config {
 
   /** All values of a relation, in order of precedence. */
   values(...path: readonly string[]): readonly string[] {
-    return profileValues(this.#trees, path);
+    return this.relations(...path).map(({ value }) => value);
   }
 
   /** The same with the file and the line of each. */
@@ -193,14 +193,10 @@ export class Krb5Config {
   updateLog(realm: string, builtInDatabase: string): { path: string; slots: number } {
     const database = this.databaseName(realm) ?? builtInDatabase;
     const path = this.last('realms', realm, 'iprop_logfile') ?? `${database}.ulog`;
-    return { path, slots: this.#updateLogSlots(realm) };
-  }
-
-  #updateLogSlots(realm: string): number {
     const sizes = ['iprop_ulogsize', 'iprop_master_ulogsize'].map((name) =>
       parseInteger(this.last('realms', realm, name) ?? ''),
     );
-    return sizes.find((size) => size !== undefined && size > 0) ?? 1000;
+    return { path, slots: sizes.find((size) => size !== undefined && size > 0) ?? 1000 };
   }
 
   /** The principal of the entry that holds the master key, with its realm. */

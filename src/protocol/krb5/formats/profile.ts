@@ -44,15 +44,7 @@ export function parseProfile(text: string, file: string, include: Include): Prof
   return root;
 }
 
-/** All values of a relation, file by file in order of appearance, until something final ends it. */
-export function profileValues(
-  trees: readonly ProfileTree[],
-  path: readonly string[],
-): readonly string[] {
-  return profileRelations(trees, path).map(({ value }) => value);
-}
-
-/** The same with the place of each. */
+/** A relation wherever it stands, file by file in order of appearance, until something final ends it. */
 export function profileRelations(
   trees: readonly ProfileTree[],
   path: readonly string[],

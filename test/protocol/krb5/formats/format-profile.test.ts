@@ -7,9 +7,9 @@ import {
   type Include,
   type ProfileTree,
   parseProfile,
-  profileValues,
 } from '../../../../src/protocol/krb5/formats/profile.ts';
 import { nameText } from '../../../../src/protocol/krb5/messages/principal.ts';
+import { profileValues } from '../../../support/profile-values.ts';
 
 const nothing: Include = () => [];
 const read = (bytes: Uint8Array): ProfileTree => parseProfile(nameText(bytes), 'flat', nothing);
@@ -49,7 +49,14 @@ test.each([
   const [section] = tree.children as [
     Extract<ProfileTree['children'][number], { kind: 'section' }>,
   ];
-  const relation = { kind: 'relation', name: 't', value, final: false, line: 2 } as const;
+  const relation = {
+    kind: 'relation',
+    name: 't',
+    value,
+    final: false,
+    file: 'f',
+    line: 2,
+  } as const;
   const given: ProfileTree = { ...tree, children: [{ ...section, children: [relation] }] };
   expect(profileValues([read(formatProfile([given]))], ['s', 't'])).toEqual([value]);
 });

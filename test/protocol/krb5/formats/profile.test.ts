@@ -3,11 +3,8 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 
 import { KpropError } from '../../../../src/errors/kprop-error.ts';
-import {
-  type Include,
-  parseProfile,
-  profileValues,
-} from '../../../../src/protocol/krb5/formats/profile.ts';
+import { type Include, parseProfile } from '../../../../src/protocol/krb5/formats/profile.ts';
+import { profileValues } from '../../../support/profile-values.ts';
 
 interface Vectors {
   readonly included: Readonly<Record<string, string>>;
