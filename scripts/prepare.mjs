@@ -29,6 +29,7 @@ const machineNeeds = [
   { package: 'build-essential', commands: ['g++', 'gcc'] },
   { package: 'make', commands: ['make'] },
   { package: 'python3', commands: ['python3'] },
+  { package: 'chromium', files: ['/usr/bin/chromium'] },
   { package: 'curl', commands: ['curl'] },
   { package: 'iproute2', commands: ['ip'] },
   { package: 'util-linux', commands: ['unshare', 'nsenter', 'setpriv'] },
