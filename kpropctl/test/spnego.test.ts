@@ -135,7 +135,9 @@ describe('refused is', () => {
     const { head, text } = await curl(...negotiating);
     expect(head).toMatch(/^HTTP\/1.1 403 /);
     expect(head).not.toMatch(/www-authenticate/i);
-    expect(text).toBe('nobody@LAB.EXAMPLE is not in page_principals of kpropctl.conf');
+    expect(text).toBe(
+      'your principal, nobody@LAB.EXAMPLE, is not in page_principals of kpropctl.conf',
+    );
     expect(troubles).toEqual([
       'the page refused nobody@LAB.EXAMPLE, which is not in page_principals',
     ]);

@@ -3,7 +3,9 @@ import type { MiddlewareHandler } from 'hono';
 import { isLocalAddress, type Settings } from '../config/settings.ts';
 import type { Guard } from '../serve/guard.ts';
 import type { PageContext, PageEnvironment } from './app.ts';
+import { textOf } from './markup.ts';
 import { isOwnName } from './own-names.ts';
+import { refusalView } from './refusal-view.ts';
 
 type PageMiddleware = MiddlewareHandler<PageEnvironment>;
 
@@ -37,5 +39,8 @@ export async function admit(c: PageContext, guard: Guard): Promise<string | Resp
   }
   const { status, challenge, reason } = admission;
   const headers = challenge === undefined ? {} : { 'www-authenticate': challenge };
-  return c.text(`${reason}\n`, status, headers);
+  if (c.req.header('accept')?.includes('text/html') !== true) {
+    return c.text(`${reason}\n`, status, headers);
+  }
+  return c.html(await textOf(refusalView({ status, reason })), status, headers);
 }

@@ -51,6 +51,10 @@ export function pageApp(o: AppOptions): Hono<PageEnvironment> {
   app.use(withSecurityHeaders);
   app.get('/healthz', (c) => send(c, 'text/plain; charset=utf-8', 'ok\n'));
   app.use(withOwnName(settings));
+  // They are the same everywhere, and a refusal looks like them, too.
+  for (const [path, { type, text }] of Object.entries(assets)) {
+    app.get(path, (c) => send(c, type, text));
+  }
   app.use(withTicket(settings, o.guard));
 
   app.get('/', (c) => {
@@ -76,9 +80,6 @@ export function pageApp(o: AppOptions): Hono<PageEnvironment> {
   );
   app.get('/events', (c) => listen(c, o));
   app.post('/run', (c) => pressRoute(c, o));
-  for (const [path, { type, text }] of Object.entries(assets)) {
-    app.get(path, (c) => send(c, type, text));
-  }
 
   const paths = ['/', '/replicas/:host', '/metrics', '/status.json', '/events', '/healthz'];
   for (const path of [...paths, ...Object.keys(assets)]) app.all(path, methodRefused('GET, HEAD'));

@@ -56,7 +56,10 @@ function admission(answer: Answer | Silence, o: SpnegoOptions): Admission {
         };
       }
       o.onTrouble(`the page refused ${principal}, which is not in page_principals`);
-      return refused(403, `${principal} is not in page_principals of ${fileOf(o.settings)}`);
+      return refused(
+        403,
+        `your principal, ${principal}, is not in page_principals of ${fileOf(o.settings)}`,
+      );
     }
     case 'token': {
       const { reader, administrator } = remedyFor(answer.text, o.keytab);
