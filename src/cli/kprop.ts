@@ -15,6 +15,7 @@ import { getopt } from './getopt.ts';
 import { helpText } from './help.ts';
 import { makeDump } from './kprop/make-dump.ts';
 import { kpropOptions } from './kprop/options.ts';
+import { nameProcess } from './process-name.ts';
 import { mitLines, senderHintLine } from './report.ts';
 import { versionLine } from './version-line.ts';
 
@@ -43,6 +44,7 @@ main(process.argv.slice(2)).then((status) => {
 });
 
 async function main(args: readonly string[]): Promise<number> {
+  nameProcess('kprop', args);
   const { env } = process;
   // Output that nobody reads, or a full disk under a log, must not stop a propagation half-way.
   for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);

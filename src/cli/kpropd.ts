@@ -28,8 +28,10 @@ import { isDaemonChild, startDaemon, tellParent } from './kpropd/daemon.ts';
 import { LineLimit } from './kpropd/line-limit.ts';
 import { KpropdLog } from './kpropd/log.ts';
 import { releaseAtRest } from './kpropd/rest.ts';
+import { StatusText } from './kpropd/status-text.ts';
 import { activatedDescriptor, notify, takeActivation } from './kpropd/systemd.ts';
 import { printUnit } from './kpropd/unit.ts';
+import { nameProcess } from './process-name.ts';
 
 // Output that nobody reads any more must not stop a propagation.
 for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
@@ -42,6 +44,7 @@ main(process.argv.slice(2)).then((status) => {
 
 /** The exit status; undefined while the server runs. */
 async function main(args: readonly string[]): Promise<number | undefined> {
+  nameProcess('kpropd', args);
   const given = readArguments(args);
   if (typeof given === 'number') return given;
   if (given.check !== undefined) return await check(given, given.check);
@@ -217,6 +220,7 @@ async function serveStandalone(
     });
   };
   const rest = releaseAtRest();
+  const status = new StatusText();
   let complaint: string | undefined;
   server = await serveKprop({
     ...options,
@@ -228,6 +232,7 @@ async function serveStandalone(
     },
     onEvent: (event) => {
       options.onEvent?.(event);
+      if (status.event(event)) notify(process.env, undefined, status.text);
       if (event.kind === 'poll' && event.poll.kind === 'done') finish(0);
       if (event.kind !== 'closed') return;
       if (given.once && !polls) finish(0);
@@ -247,7 +252,7 @@ async function serveStandalone(
   } else {
     process.stdout.write('ready\n');
   }
-  notify(process.env, 'READY=1');
+  notify(process.env, 'READY=1', status.text);
   log.waiting();
   return undefined;
 }

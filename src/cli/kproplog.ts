@@ -16,6 +16,7 @@ import { helpText } from './help.ts';
 import { entryJson, headerJson } from './kproplog/entry-json.ts';
 import { entryHead, headerText, updateText, type Verbosity } from './kproplog/entry-text.ts';
 import { kproplogOptions } from './kproplog/options.ts';
+import { nameProcess } from './process-name.ts';
 import { versionLine } from './version-line.ts';
 
 const program = 'kproplog';
@@ -46,6 +47,7 @@ main(process.argv.slice(2)).then((status) => {
 });
 
 async function main(args: readonly string[]): Promise<number> {
+  nameProcess('kproplog', args);
   // Output that nobody reads any more, as with head(1).
   for (const stream of [process.stdout, process.stderr]) stream.on('error', () => process.exit(1));
   const given = readArguments(args);

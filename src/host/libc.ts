@@ -106,13 +106,14 @@ export function serviceByName(name: string): number | undefined {
  * service is ready. A leading @ stands for the abstract namespace. False if it was not delivered.
  * @see sd_notify(3)
  */
-export function sendDatagram(path: string, text: string): boolean {
+export function sendDatagram(path: string, text: string, o = { wait: true }): boolean {
   const { socket, sendto, close } = libc();
   const address = unixAddress(path);
   const fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
   if (fd < 0) return false;
   const message = Buffer.from(text);
-  const sent = sendto(fd, message, message.length, MSG_NOSIGNAL, address, address.length);
+  const flags = MSG_NOSIGNAL | (o.wait ? 0 : MSG_DONTWAIT);
+  const sent = sendto(fd, message, message.length, flags, address, address.length);
   close(fd);
   return sent === message.length;
 }
@@ -271,3 +272,4 @@ export const AF_UNIX = 1;
 export const SOCK_DGRAM = 2;
 export const SOCK_CLOEXEC = 0o2000000;
 export const MSG_NOSIGNAL = 0x4000;
+export const MSG_DONTWAIT = 0x40;

@@ -1,6 +1,14 @@
 import { getSystemErrorName } from 'node:util';
 
-import { AF_UNIX, libc, MSG_NOSIGNAL, SOCK_CLOEXEC, SOCK_DGRAM, unixAddress } from './libc.ts';
+import {
+  AF_UNIX,
+  libc,
+  MSG_DONTWAIT,
+  MSG_NOSIGNAL,
+  SOCK_CLOEXEC,
+  SOCK_DGRAM,
+  unixAddress,
+} from './libc.ts';
 import { type Delivery, Outlet } from './outlet.ts';
 
 export type SyslogPriority = 'err' | 'warning' | 'notice' | 'info';
@@ -111,4 +119,3 @@ const priorities = { err: 3, warning: 4, notice: 5, info: 6 } as const;
 // socket(2), send(2), <sys/socket.h>
 const SOCK_STREAM = 1;
 const SOCK_NONBLOCK = 0o4000;
-const MSG_DONTWAIT = 0x40;

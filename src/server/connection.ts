@@ -70,7 +70,9 @@ async function receiveAndLoad(
   onSession: (session: Session) => void,
 ): Promise<void> {
   const { replica, signal, onEvent, onPermitted } = options;
+  const phase = stopwatch();
   const { session, client, enctype, arrival } = await authenticate(channel, options);
+  const handshake = phase();
   onSession(session);
   onEvent({ kind: 'authenticated', client: `${client}`, enctype: enctypeName(enctype) });
   await inPhase('authorize', undefined, () => replica.acl().require(client, enctype));
@@ -83,18 +85,32 @@ async function receiveAndLoad(
       maxBytes: replica.maxDumpBytes,
     });
     const { bytes } = dump;
+    phase();
     onEvent({ kind: 'receiving', bytes });
     load = replica.loads.begin({ spool, bytes, arrival, signal, onEvent });
     interruptAtFailure(channel, load);
     await spool.fill(dump, load);
     onEvent({ kind: 'received', bytes });
-    await load.commit();
-    onEvent({ kind: 'loaded', bytes, client: `${client}` });
+    const receive = phase();
+    const records = await load.commit();
+    const millis = { authenticate: handshake, receive, load: phase() };
+    onEvent({ kind: 'loaded', bytes, client: `${client}`, records, millis });
     await confirmDump(channel, session, bytes);
   } finally {
     await load?.abandon();
     await spool.close();
   }
+}
+
+/** Gives the whole milliseconds since it was made or last called. */
+function stopwatch(): () => number {
+  let since = performance.now();
+  return () => {
+    const now = performance.now();
+    const millis = Math.round(now - since);
+    since = now;
+    return millis;
+  };
 }
 
 /** The sender may pause for a long time, and must be told the reason before it goes on. */

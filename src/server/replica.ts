@@ -1,3 +1,5 @@
+import { basename } from 'node:path';
+
 import { inPhase, KpropError } from '../errors/kprop-error.ts';
 import { loadKrb5Config } from '../host/config-files.ts';
 import { defaultKeytabName, keytabReader } from '../host/keytab-file.ts';
@@ -66,6 +68,7 @@ export async function describeReplica(options: ServeOptions): Promise<Replica> {
       masterKey: new MasterKeyCheck({
         stash: config.stashFile(realm, options.builtInStash),
         masterKey: config.masterKeyName(realm),
+        needsEntry: isKdb5Util(options),
         any: options.anyMasterKey ?? false,
       }),
       order: new LoadOrder({
@@ -84,6 +87,13 @@ export async function describeReplica(options: ServeOptions): Promise<Replica> {
     },
     maxDumpBytes: options.maxDumpBytes,
   };
+}
+
+/** Another loader may make of a dump what it likes. */
+function isKdb5Util({ loader, load }: ServeOptions): boolean {
+  return (
+    load === 'native' || (typeof loader !== 'function' && basename(loader.path) === 'kdb5_util')
+  );
 }
 
 /** @throws crypto.no-enctypes */

@@ -5,6 +5,7 @@ import type { Syslog } from '../../host/syslog.ts';
 import type { DroppedEvent } from '../../server/listen/drop-tally.ts';
 import type { ServerEvent } from '../../server/serve.ts';
 import { asLine, hintLine, mitLines, mitText, strangerLine } from '../report.ts';
+import { loadedText } from './amounts.ts';
 import type { LineKind, LineLimit } from './line-limit.ts';
 import { PollLog } from './poll-log.ts';
 
@@ -78,6 +79,9 @@ export class KpropdLog {
         break;
       case 'failed':
         this.#failure(event.error, permitted ? undefined : kindOf(event.error));
+        break;
+      case 'loaded':
+        this.#options.syslog.log('info', asLine(loadedText(event)));
         break;
       case 'notice':
         this.note(asLine(event.text));

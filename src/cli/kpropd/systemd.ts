@@ -1,4 +1,5 @@
 import { sendDatagram } from '../../host/libc.ts';
+import { asLine } from '../report.ts';
 
 /** The first descriptor that systemd hands over (sd_listen_fds(3)). */
 const firstDescriptor = 3;
@@ -20,8 +21,16 @@ export function takeActivation(environment: NodeJS.ProcessEnv): Activation {
 
 export const activatedDescriptor = firstDescriptor;
 
-/** Tells systemd the state of the service, if it has asked for that (Type=notify). */
-export function notify(environment: NodeJS.ProcessEnv, state: 'READY=1' | 'STOPPING=1'): void {
+/** Tells systemd the state of the service, if it has asked for that (Type=notify), and what it does. */
+export function notify(
+  environment: NodeJS.ProcessEnv,
+  state: 'READY=1' | 'STOPPING=1' | undefined,
+  status?: string,
+): void {
   const path = environment.NOTIFY_SOCKET;
-  if (path !== undefined && path !== '') sendDatagram(path, state);
+  if (path === undefined || path === '') return;
+  const lines = [state, status === undefined ? undefined : `STATUS=${asLine(status)}`];
+  const text = lines.filter((line) => line !== undefined).join('\n');
+  // A status that nobody reads must not hold anything up.
+  sendDatagram(path, text, { wait: state !== undefined });
 }

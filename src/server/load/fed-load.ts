@@ -2,6 +2,7 @@ import { closeSync } from 'node:fs';
 
 import { KpropError } from '../../errors/kprop-error.ts';
 import { openPipe } from '../../host/pipe.ts';
+import type { DumpRecords } from '../../kdb/dump/record-count.ts';
 import { Feeder } from './feeder.ts';
 import type { LoadGuard } from './load-guard.ts';
 import type { CompleteDump, EarlyLoad, LoadJob, LoadWay } from './load-way.ts';
@@ -29,7 +30,7 @@ type State =
   | { readonly at: 'given-up'; readonly path?: string }
   /** The loader has ended by itself, and the database is being looked after. */
   | { readonly at: 'ended' }
-  | { readonly at: 'loaded' }
+  | { readonly at: 'loaded'; readonly records: DumpRecords | undefined }
   | { readonly at: 'failed'; readonly error: unknown };
 
 /**
@@ -83,7 +84,7 @@ export class FedLoad implements EarlyLoad {
     this.#state = this.#feeding();
   }
 
-  async commit(dump: CompleteDump): Promise<void> {
+  async commit(dump: CompleteDump): Promise<DumpRecords | undefined> {
     if (this.#state.at === 'feeding') {
       clearTimeout(this.#state.patience);
       this.#state = { at: 'committing', path: dump.path };
@@ -95,7 +96,8 @@ export class FedLoad implements EarlyLoad {
     await this.over;
     const outcome = this.#now();
     if (outcome.at === 'failed') throw outcome.error;
-    if (outcome.at !== 'loaded') await this.#o.fromFile.commit(dump);
+    if (outcome.at !== 'loaded') return this.#o.fromFile.commit(dump);
+    return outcome.records;
   }
 
   giveWay(): Promise<void> {
@@ -136,17 +138,21 @@ export class FedLoad implements EarlyLoad {
     if (before.at !== 'given-up') this.#state = { at: 'ended' };
     const path = 'path' in before ? before.path : undefined;
     let bad = failure;
+    let records: DumpRecords | undefined;
     if (bad !== undefined) await guard.recover();
-    else if (path !== undefined) bad = await guard.confirm(path).then(() => undefined, asFailure);
+    else if (path !== undefined) {
+      records = await guard.confirm(path).catch((error: unknown) => {
+        bad = { error };
+        return undefined;
+      });
+    }
     if (before.at === 'given-up') return;
     if (bad !== undefined) {
       const error = bad.error instanceof KpropError ? bad.error.during('load') : bad.error;
       this.#state = { at: 'failed', error };
       if (before.at === 'feeding') failing.abort(error);
-    } else if (path !== undefined) this.#state = { at: 'loaded' };
+    } else if (path !== undefined) this.#state = { at: 'loaded', records };
     // Before the commit it cannot have read the whole dump. Loading the file shows what is wrong.
     else this.#state = { at: 'given-up' };
   }
 }
-
-const asFailure = (error: unknown) => ({ error });

@@ -34,7 +34,7 @@ export function fileLoad(
         await guard.recover();
         throw error;
       }
-      await guard.confirm(path);
+      return guard.confirm(path);
     },
     abandon: async () => undefined,
   };

@@ -82,7 +82,7 @@ export class Db2Files implements LoadGuard {
     );
   }
 
-  confirm(dump: string): Promise<void> {
+  confirm(dump: string): Promise<DumpRecords | undefined> {
     return this.#queue.run(() => this.#confirm(dump));
   }
 
@@ -123,7 +123,7 @@ export class Db2Files implements LoadGuard {
     this.#counted.records.catch(() => undefined);
   }
 
-  async #confirm(dump: string): Promise<void> {
+  async #confirm(dump: string): Promise<DumpRecords | undefined> {
     const live = await statOf(this.#live);
     const replaced = live !== undefined && !isSameFile(live, this.#before);
     const elsewhere = !replaced && isNothingLost(live, this.#before) && !this.#options.certain;
@@ -131,15 +131,16 @@ export class Db2Files implements LoadGuard {
       this.#notice(
         `${this.#live} was not replaced by the load, so what was loaded could not be checked: name the database with -F, or with database_name in kdc.conf`,
       );
-      return this.#old.release();
+      await this.#old.release();
+      return undefined;
     }
+    const counted = this.#counted?.dump === dump ? this.#counted.records : undefined;
     let fault: string | undefined =
       live === undefined
         ? 'it is not there after the load'
         : 'it is still the one from before the load';
     if (replaced) {
       const looked = await this.#locked('shared', lockMillis, async () => {
-        const counted = this.#counted?.dump === dump ? this.#counted.records : undefined;
         fault = await faultOfDatabase(this.#live, dump, counted).catch(
           (error: unknown) => `it cannot be compared with its dump: ${errnoText(errnoOf(error))}`,
         );
@@ -152,6 +153,7 @@ export class Db2Files implements LoadGuard {
     for (const part of databaseParts) await unlink(this.#aside(part)).catch(() => undefined);
     // It is no longer the one before.
     await dropPrevious(this.#live);
+    return counted;
   }
 
   async #reject(reason: string): Promise<never> {

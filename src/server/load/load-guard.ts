@@ -1,3 +1,5 @@
+import type { DumpRecords } from '../../kdb/dump/record-count.ts';
+
 /** Protects the live database around a load by kdb5_util. */
 export interface LoadGuard {
   /** At the start of a server: repairs what an earlier one left, and reports what it cannot. */
@@ -12,9 +14,10 @@ export interface LoadGuard {
   protect(dump: string): Promise<void>;
   /**
    * Called after the loader's success: resolves when the live database is known to be the whole dump
-   * and to survive a power cut. @throws loader.unsound; then the old database is back
+   * and to survive a power cut. Gives what it holds, if that was counted.
+   * @throws loader.unsound; then the old database is back
    */
-  confirm(dump: string): Promise<void>;
+  confirm(dump: string): Promise<DumpRecords | undefined>;
   /** Called after any other end of a load, perhaps long ago: repairs the database and cleans up. */
   recover(): Promise<void>;
 }

@@ -1,4 +1,5 @@
 import type { DumpKind } from '../../kdb/dump/header.ts';
+import type { DumpRecords } from '../../kdb/dump/record-count.ts';
 import type { LoadEvent } from '../events.ts';
 
 /** A dump that has arrived, is complete, and lies in its place. */
@@ -19,8 +20,11 @@ export interface LoadWay {
   grow(bytes: number): void;
   /** Stops and cleans up, so that somebody else can load. A commit after that begins anew. */
   giveWay(): Promise<void>;
-  /** Resolves when the dump is the live database, whole and on the disk. @throws loader.*, aborted */
-  commit(dump: CompleteDump): Promise<void>;
+  /**
+   * Resolves when the dump is the live database, whole and on the disk. Gives what that holds, if it
+   * was counted. @throws loader.*, aborted
+   */
+  commit(dump: CompleteDump): Promise<DumpRecords | undefined>;
   /** Stops and cleans up; nothing becomes live any more. Does nothing after a commit. */
   abandon(): Promise<void>;
 }

@@ -1,5 +1,6 @@
 import { inPhase } from '../../errors/kprop-error.ts';
 import { checkDump, headKind } from '../../kdb/dump/completeness.ts';
+import type { DumpRecords } from '../../kdb/dump/record-count.ts';
 import type { LoadEvent } from '../events.ts';
 import type { Follower, Spool } from '../spool/spool.ts';
 import type { LoadGuard } from './load-guard.ts';
@@ -33,6 +34,7 @@ type State =
   | { readonly at: 'arriving'; readonly way: LoadWay }
   | { readonly at: 'over' };
 
+const progressMillis = 1_000;
 /** No header is longer than this. */
 const headBytes = 256;
 
@@ -46,6 +48,8 @@ export class Load implements Follower {
   readonly #o: LoadOptions;
   readonly #job: LoadJob;
   #state: State = { at: 'header', head: new Uint8Array(0) };
+  /** When the last progress was told; the first one is told after a while. */
+  #toldAt = performance.now();
 
   constructor(room: LoadRoom, o: LoadOptions) {
     this.#room = room;
@@ -77,23 +81,25 @@ export class Load implements Follower {
   }
 
   grow(bytes: number): void {
+    this.#tellProgress(bytes);
     if (this.#state.at === 'arriving') this.#state.way.grow(bytes);
   }
 
   /**
-   * Resolves when the dump, all of which is in its spool, is the live database.
+   * Resolves when the dump, all of which is in its spool, is the live database. Gives what that holds,
+   * if it was counted.
    * @throws spool.superseded, spool.*, loader.*, the signal's reason
    */
-  async commit(): Promise<void> {
+  async commit(): Promise<DumpRecords | undefined> {
     const way =
       this.#state.at === 'arriving' ? this.#state.way : this.#room.ways.fromFile(this.#job);
     const { guard, queue } = this.#room;
     const { signal } = this.#o;
-    await queue.run(async () => {
+    return queue.run(async () => {
       const onWait = () => way.giveWay();
       await inPhase('load', undefined, () => guard.enter({ signal, onWait }));
       try {
-        await this.#commitAlone(way);
+        return await this.#commitAlone(way);
       } finally {
         await guard.leave();
       }
@@ -106,8 +112,16 @@ export class Load implements Follower {
     if (state.at === 'arriving') await state.way.abandon();
   }
 
+  /** Not for every batch: a fast sender has hundreds of them a second. */
+  #tellProgress(bytes: number): void {
+    const now = performance.now();
+    if (now - this.#toldAt < progressMillis) return;
+    this.#toldAt = now;
+    this.#o.onEvent({ kind: 'progress', bytes, total: this.#o.bytes });
+  }
+
   /** While no other load of this host is under way. */
-  async #commitAlone(way: LoadWay): Promise<void> {
+  async #commitAlone(way: LoadWay): Promise<DumpRecords | undefined> {
     const { spool, bytes, arrival, signal, onEvent } = this.#o;
     const { order, masterKey } = this.#room;
     // Its time may have run out while others loaded.
@@ -121,7 +135,8 @@ export class Load implements Follower {
     await spool.publish();
     const { path } = spool;
     onEvent({ kind: 'loading', path, natively: way.natively });
-    await inPhase('load', undefined, () => way.commit({ path, kind, bytes }));
+    const records = await inPhase('load', undefined, () => way.commit({ path, kind, bytes }));
     await order.noteLoaded(arrival, bytes);
+    return records;
   }
 }

@@ -10,6 +10,8 @@ export interface MasterKeyCheckOptions {
   readonly stash: string | undefined;
   /** The canonical name of the master key's entry. */
   readonly masterKey: string;
+  /** Whether a dump without the entry is refused, too. */
+  readonly needsEntry: boolean;
   /** Loads a dump of whatever master key. */
   readonly any: boolean;
 }
@@ -40,6 +42,7 @@ export class MasterKeyCheck {
     }
     const found = await masterEntryOfDump(dump, masterKey);
     if (found.is === 'missing') {
+      if (!this.#o.needsEntry) return;
       const error = new KpropError('loader.no-master-key', { path: dump, masterKey, stash: path });
       return this.#refuse(error, onNotice);
     }

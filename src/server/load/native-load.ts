@@ -4,10 +4,16 @@ import { type FileHandle, open } from 'node:fs/promises';
 import { errnoOf } from '../../errors/com-err.ts';
 import { KpropError } from '../../errors/kprop-error.ts';
 import { withDb2Lock } from '../../kdb/db2/lock.ts';
+import type { DumpRecords } from '../../kdb/dump/record-count.ts';
 import { NativeThread } from '../native-thread.ts';
 import type { Judge } from './judge.ts';
 import type { CompleteDump, EarlyLoad, LoadJob, LoadWay } from './load-way.ts';
-import { type BuildFailure, type BuiltDatabase, NativeBuild } from './native-build.ts';
+import {
+  type BuildFailure,
+  type BuildResult,
+  type BuiltDatabase,
+  NativeBuild,
+} from './native-build.ts';
 import { NewFiles } from './new-files.ts';
 import { dropPrevious, publish } from './publication.ts';
 import type { ReplicaLog } from './replica-log.ts';
@@ -74,15 +80,15 @@ export class NativeLoad implements EarlyLoad {
   /** Files of other names disturb nobody who loads now. */
   async giveWay(): Promise<void> {}
 
-  async commit(dump: CompleteDump): Promise<void> {
+  async commit(dump: CompleteDump): Promise<DumpRecords | undefined> {
     try {
       const fit = dump.kind === 'plain' || this.#o.log !== undefined;
-      let failure = fit ? await this.#load(dump) : noLog;
-      if (isNoRoom(failure) && (await dropPrevious(this.#o.database))) {
+      let result = fit ? await this.#load(dump) : noLog;
+      if (isNoRoom(result) && (await dropPrevious(this.#o.database))) {
         await this.#clear();
-        failure = await this.#load(dump);
+        result = await this.#load(dump);
       }
-      if (failure !== undefined) await this.#instead(failure, dump);
+      return 'failure' in result ? await this.#instead(result.failure, dump) : result.done;
     } finally {
       await this.abandon();
     }
@@ -119,21 +125,23 @@ export class NativeLoad implements EarlyLoad {
     this.#o.failing.abort(refused(this.#o.spool, failure));
   }
 
-  /** Makes the dump live, or gives why that is not possible. @throws the signal's reason */
-  async #load(dump: CompleteDump): Promise<BuildFailure | undefined> {
+  /** Makes the dump live and gives what it holds, or why that is not possible. @throws the signal's reason */
+  async #load(dump: CompleteDump): Promise<BuildResult<DumpRecords>> {
     const { signal } = this.#o;
     try {
       this.#work ??= this.#begin(dump.path, { inThread: dump.bytes >= threadFromBytes });
       const { files, build } = await this.#work;
       const built = await build.finish(dump.bytes);
       signal.throwIfAborted();
-      if ('failure' in built) return built.failure;
-      return await this.#makeLive(files, build, built.done, dump);
+      if ('failure' in built) return built;
+      const failure = await this.#makeLive(files, build, built.done, dump);
+      const { principals, policies } = built.done;
+      return failure === undefined ? { done: { principals, policies } } : { failure };
     } catch (error) {
       signal.throwIfAborted();
       const errno = errnoOf(error);
       if (errno === '') throw error;
-      return { kind: 'errno', errno };
+      return { failure: { kind: 'errno', errno } };
     }
   }
 
@@ -185,7 +193,7 @@ export class NativeLoad implements EarlyLoad {
   }
 
   /** What is done if the dump was not loaded natively. @throws loader.* */
-  async #instead(failure: BuildFailure, dump: CompleteDump): Promise<void> {
+  async #instead(failure: BuildFailure, dump: CompleteDump): Promise<DumpRecords | undefined> {
     const { database, fromFile, onEvent } = this.#o;
     if (failure.kind === 'errno') {
       throw new KpropError('loader.unwritten', { path: database, errno: failure.errno });
@@ -212,7 +220,7 @@ export class NativeLoad implements EarlyLoad {
     }
     onEvent({ kind: 'loading', path: dump.path, natively: false });
     await this.#clear();
-    await fromFile.commit(dump);
+    return fromFile.commit(dump);
   }
 
   async #clear(): Promise<void> {
@@ -230,11 +238,13 @@ export class NativeLoad implements EarlyLoad {
 }
 
 /** What kdb5_util would say of it: Iprop not enabled. */
-const noLog: BuildFailure = {
-  kind: 'refusal',
-  verdict: 'hand-over',
-  line: 1,
-  reason: 'it is a resync dump, and iprop_enable is not set',
+const noLog: BuildResult<never> = {
+  failure: {
+    kind: 'refusal',
+    verdict: 'hand-over',
+    line: 1,
+    reason: 'it is a resync dump, and iprop_enable is not set',
+  },
 };
 
 type Refusal = Extract<BuildFailure, { kind: 'refusal' }>;
@@ -243,8 +253,10 @@ function refused(path: string, { line, reason }: Refusal): KpropError {
   return new KpropError('loader.refused', { path, line, reason }).during('load');
 }
 
-function isNoRoom(failure: BuildFailure | undefined): boolean {
-  return failure?.kind === 'errno' && ['ENOSPC', 'EDQUOT'].includes(failure.errno);
+function isNoRoom(result: BuildResult<unknown>): boolean {
+  if (!('failure' in result)) return false;
+  const { failure } = result;
+  return failure.kind === 'errno' && ['ENOSPC', 'EDQUOT'].includes(failure.errno);
 }
 
 /** Does the work with the live database under the locks of those who read it, if there is one. */

@@ -1,4 +1,4 @@
-import { closeSync, openSync } from 'node:fs';
+import { closeSync, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -148,5 +148,25 @@ describe('a limit', () => {
   test('of 0 means no limit', () => {
     const limit = new LineLimit(0, () => 0);
     for (let i = 0; i < 1_000; i++) expect(limit.allows('refusal', 2)).toBe(true);
+  });
+});
+
+describe.each([
+  ['ours', (port: number) => lab.ourKprop({ port })],
+  ['MIT', (port: number) => lab.mitKprop({ port })],
+] as const)('a propagation of %s', (_, send) => {
+  test.each(['native', 'kdb5_util'])('has a line of its own, loaded with %s', async (load) => {
+    const { port, process, log } = await started(['-D', `--load=${load}`]);
+    log.read();
+    expect(await send(port)).toMatchObject({ status: 0 });
+    const loaded = () => log.lines().filter((line) => / loaded /.test(line));
+    await expect.poll(loaded, { timeout: 20_000 }).toHaveLength(1);
+    const records = readFileSync(lab.dumpFile, 'latin1').match(/^princ/gm)?.length;
+    expect(loaded()[0]).toMatch(
+      new RegExp(
+        `^<30>.* kpropd\\[\\d+\\]: loaded \\d\\.\\d kB, ${records} principals from ${lab.client} in \\d+(\\.\\d)? s$`,
+      ),
+    );
+    await process.stop();
   });
 });

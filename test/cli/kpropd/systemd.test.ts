@@ -15,7 +15,7 @@ import { freePort, listens } from '../../support/lab/lab-process.ts';
  * the port, and what arrives on NOTIFY_SOCKET.
  */
 const superServer = `
-import json, os, socket, sys
+import os, socket, sys, threading
 how, command = sys.argv[1], sys.argv[2:]
 listener = socket.socket(); listener.bind(('127.0.0.1', 0)); listener.listen(5)
 notified = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
@@ -32,7 +32,9 @@ if child == 0:
     os.set_inheritable(3, True) if how != 'stdin' else None
     os.execv(command[0], command)
 handed.close()
-if how == 'listen': print('notify ' + notified.recv(100).decode(), flush=True)
+def notes():
+    while True: print('notify ' + notified.recv(1000).decode().replace('\\n', ' '), flush=True)
+if how == 'listen': threading.Thread(target=notes, daemon=True).start()
 print('status %d' % os.waitpid(child, 0)[1], flush=True)
 `;
 
@@ -64,7 +66,16 @@ test.each(['listen', 'accept', 'stdin'] as const)(
     if (how === 'listen') await server.until(() => server.stdout.includes('READY'), 'readiness');
     const sent = await lab.mitKprop({ port });
     expect(sent).toMatchObject({ status: 0, stderr: '' });
-    expect((await server.ended).stdout).toContain('status 0');
+    const { stdout } = await server.ended;
+    expect(stdout).toContain('status 0');
+    if (how !== 'listen') return;
+    // What systemctl status shows.
+    expect(stdout).toContain('notify READY=1 STATUS=waiting for the first propagation\n');
+    const statuses = stdout.match(/(?<=^notify STATUS=).*/gm) ?? [];
+    expect(statuses).toHaveLength(3);
+    expect(statuses[0]).toMatch(/^receiving \d\.\d kB from host\/.*@LAB\.EXAMPLE$/);
+    expect(statuses[1]).toMatch(/^loading \d\.\d kB from host\/.*@LAB\.EXAMPLE$/);
+    expect(statuses[2]).toMatch(/^\d{4}-.* UTC: loaded \d\.\d kB, \d+ principals from host\/.* s$/);
   },
 );
 
