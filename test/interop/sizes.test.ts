@@ -93,7 +93,9 @@ describe.each(pairings)('kprop (%s) to kpropd (%s)', (kprop, kpropd) => {
     if (kpropd === 'ours') {
       // No KDC can open such a database.
       expect(sent).toMatchObject({ status: 1, stdout: '' });
-      expect(sent.stderr).toContain('Generic remote error: the dump has no entry of the master key');
+      expect(sent.stderr).toContain(
+        'Generic remote error: the dump has no entry of the master key',
+      );
       // The database is the one from before.
       expect(await lab.replicaDump()).toMatch(/^kdb5_util/);
       return;
