@@ -6,6 +6,7 @@ import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, readdirSync, rmSync } 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
+import { stageControl } from './control.mjs';
 import { fail, needs, rootPrefix, runs, say, works } from './machine.mjs';
 
 const nodeRelease = 22; // as in packaging/containers/Dockerfile
@@ -17,6 +18,7 @@ const built = [
   { name: 'kprop/mit-kdc', file: 'packaging/containers/Dockerfile', target: 'mit' },
   { name: 'kprop/kprop', file: 'packaging/containers/Dockerfile', target: 'kprop' },
   { name: 'kprop/lab', file: 'test/containers/Dockerfile', target: 'lab' },
+  { name: 'kprop/control', file: 'test/containers/Dockerfile', target: 'control' },
 ];
 // What the Dockerfiles install: with these in the base image, their build needs no network.
 const packages =
@@ -36,6 +38,7 @@ export async function prepareImages(root, isolated) {
       await inFolder((folder) => make(name, folder, root));
       made.push(name);
     }
+    stageControl(root, join(root, 'node_modules/.cache/kprop/control'));
     for (const image of built) build(image, root);
   } catch (error) {
     release();

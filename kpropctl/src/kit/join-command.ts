@@ -6,7 +6,7 @@ import type { GlobalOptions, Surroundings } from '../commands.ts';
 import { runsHere } from '../run/primary.ts';
 import { oneLine } from '../show/words.ts';
 import { startAfterFirst } from './first-propagation.ts';
-import { nextSteps, planText } from './join-text.ts';
+import { type NextOptions, nextSteps, planText, primaryOf } from './join-text.ts';
 import { requireOwnKeys } from './keytab-with.ts';
 import { decodeKit, type Kit } from './kit.ts';
 import { ask, askPassphrase, passphraseFrom } from './passphrase.ts';
@@ -14,7 +14,7 @@ import { databasePaths } from './places.ts';
 import { type Plan, planJoin, type Step } from './plan.ts';
 import { type KitExit, kitExits, Refused, refused } from './refused.ts';
 import { readSealed, unseal } from './seal.ts';
-import { runStart, startOf, startText } from './services.ts';
+import { runStart, type Start, startOf, startText } from './services.ts';
 import { writeAll } from './write-all.ts';
 
 export interface JoinFlags extends GlobalOptions {
@@ -115,56 +115,55 @@ async function startAndTell(
   plan: Plan,
   { flags, waitMillis, around }: StartOptions,
 ): Promise<KitExit> {
-  const { out, signal } = around;
+  const { out, signal, environment } = around;
   const say = (text: string) => out.write(`${oneLine(text)}\n`);
-  const databases = databasePaths(plan.krb5, kit.realm);
-  const [kpropd, kdc] = [await startOf('kpropd'), await startOf('krb5kdc')];
+  const path = environment.PATH ?? '';
+  const kpropd = await startOf('kpropd', path);
+  const kdc = await startOf('krb5kdc', path);
+  const mayStart = flags.start !== false;
+  const troubles: string[] = [];
   const started = { kpropd: false, kdc: false };
-  let hasFailed = false;
-  if (flags.start !== false && !kpropd.byHand && !signal.aborted) {
-    const trouble = await runStart(kpropd);
-    started.kpropd = trouble === undefined;
-    hasFailed = !started.kpropd;
-    say(
-      trouble === undefined
-        ? `kpropd runs (${startText(kpropd)})`
-        : `kpropd does not start: ${trouble}`,
-    );
-  }
+  const start = async (each: Start) => {
+    const trouble = await runStart(each);
+    if (trouble === undefined) say(`${each.daemon} runs (${startText(each)})`);
+    else troubles.push(`${each.daemon} does not start: ${trouble}`);
+    return trouble === undefined;
+  };
+  if (mayStart && kpropd.by !== 'hand' && !signal.aborted) started.kpropd = await start(kpropd);
+  const databases = databasePaths(plan.krb5, kit.realm);
+  const hasDatabase = () => databases.some((each) => existsSync(each));
   const hasStash = existsSync(plan.stash);
-  const hasDatabase = () => databases.some((path) => existsSync(path));
-  if (started.kpropd && hasStash && !kdc.byHand && (waitMillis > 0 || hasDatabase())) {
+  const canStartKdc = mayStart && hasStash && kdc.by !== 'hand' && troubles.length === 0;
+  if (canStartKdc && (waitMillis > 0 || hasDatabase())) {
+    if (!started.kpropd) say(`start kpropd: ${startText(kpropd)}`);
     if (!hasDatabase()) {
-      const primary = kit.primary.replace(/^host\/|@.*$/g, '');
-      say(`waiting for the first propagation; on ${primary}: kpropctl run ${kit.host}`);
+      say(`waiting for the first propagation; on ${primaryOf(kit)}: kpropctl run ${kit.host}`);
     }
     const ended = await startAfterFirst(databases, kdc, { waitMillis, signal });
     started.kdc = ended === true;
-    hasFailed = !started.kdc;
-    say(ended === true ? `krb5kdc runs (${startText(kdc)})` : ended);
+    if (ended === true) say(`krb5kdc runs (${startText(kdc)})`);
+    else troubles.push(ended);
   }
-  const next = nextSteps({
-    ...{ kit, hasStash, hasDatabase: hasDatabase() },
-    kpropd: { start: kpropd, isStarted: started.kpropd },
-    kdc: { start: kdc, isStarted: started.kdc },
-  });
-  if (next.length === 0) {
-    say(`${kit.host} is a replica.`);
-    return kitExits.done;
-  }
-  say('next:');
+  for (const trouble of troubles) say(trouble);
+  tellNext({ kit, kpropd, kdc, started, hasStash, hasDatabase: hasDatabase() }, say);
+  return troubles.length > 0 ? kitExits.unfinished : kitExits.done;
+}
+
+function tellNext(o: NextOptions, say: (text: string) => void): void {
+  const next = nextSteps(o);
+  if (next.length === 0) say(`${o.kit.host} is a replica.`);
+  else say('next:');
   for (const [at, step] of next.entries()) say(`  ${at + 1}. ${step}`);
-  return hasFailed ? kitExits.unfinished : kitExits.done;
 }
 
 /** Somebody who sits there can wait; a script waits if it says so. */
 function waitMillisOf({ wait, yes, start }: JoinFlags): number {
-  if (start === false || wait === false) return 0;
+  if (wait === false) return 0;
   if (wait === undefined) return yes === true ? 0 : Number.POSITIVE_INFINITY;
   if (wait === true) return Number.POSITIVE_INFINITY;
   const seconds = parseDuration(wait);
   if (seconds === undefined || seconds < 0) {
     throw new Refused(kitExits.usage, `--wait=${wait} is not a duration`, 'such as --wait=10m');
   }
-  return seconds * 1000;
+  return start === false ? 0 : seconds * 1000;
 }

@@ -39,23 +39,29 @@ export interface NextOptions {
   readonly kit: Kit;
   readonly hasStash: boolean;
   readonly hasDatabase: boolean;
-  readonly kpropd: { readonly start: Start; readonly isStarted: boolean };
-  readonly kdc: { readonly start: Start; readonly isStarted: boolean };
+  readonly kpropd: Start;
+  readonly kdc: Start;
+  readonly started: { readonly kpropd: boolean; readonly kdc: boolean };
 }
 
 /** What is left to do, in order, with the commands. */
-export function nextSteps(o: NextOptions): readonly string[] {
-  const { kit, kpropd, kdc } = o;
-  const primary = kit.primary.replace(/^host\/|@.*$/g, '');
+export function nextSteps({ kit, started, ...o }: NextOptions): readonly string[] {
+  const run = `on ${primaryOf(kit)}: kpropctl run ${kit.host}`;
   const steps: string[] = [];
-  if (!kpropd.isStarted) steps.push(`here, start kpropd: ${startText(kpropd.start)}`);
-  if (!o.hasDatabase) steps.push(`on ${primary}: kpropctl run ${kit.host}`);
+  if (!started.kpropd && !o.hasDatabase) steps.push(`here, start kpropd: ${startText(o.kpropd)}`);
+  if (!o.hasDatabase) steps.push(run);
   if (!o.hasStash) {
     steps.push(
-      'here, with the master password: kdb5_util stash   (krb5kdc cannot start without it)',
+      'here, with the master password: kdb5_util stash    (without it krb5kdc cannot start)',
     );
   }
-  if (!kdc.isStarted) steps.push(`here, when there is a database: ${startText(kdc.start)}`);
-  if (!kdc.isStarted) steps.push(`on ${primary}, the proof: kpropctl run ${kit.host}`);
+  if (!started.kdc) {
+    steps.push(`here, when there is a database: ${startText(o.kdc)}`);
+    steps.push(`${run}    (it ends with "live")`);
+  }
   return steps;
+}
+
+export function primaryOf({ primary }: Kit): string {
+  return primary.replace(/^host\/|@.*$/g, '');
 }

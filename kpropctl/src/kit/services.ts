@@ -1,6 +1,10 @@
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
+
+import { runsHere } from '../run/primary.ts';
 
 export type Daemon = 'kpropd' | 'krb5kdc';
 
@@ -15,38 +19,54 @@ const scripts: Readonly<Record<Daemon, string>> = {
 };
 const startMillis = 90_000;
 
-/** Commands that start a daemon for good, one after the other; `byHand` if nothing here knows how. */
+/** How a daemon is started here for good. */
 export interface Start {
+  readonly daemon: Daemon;
+  /** One after the other. */
   readonly commands: readonly (readonly [string, ...string[]])[];
-  readonly byHand: boolean;
+  /** `hand`: nothing here knows how, so that it is left to the administrator. */
+  readonly by: 'systemd' | 'script' | 'hand';
 }
 
-/** How a daemon is started, or started again, on this host. */
-export async function startOf(daemon: Daemon): Promise<Start> {
+/** How a daemon is started, or started again, on this host. `path` is the PATH of this process. */
+export async function startOf(daemon: Daemon, path: string): Promise<Start> {
   if (existsSync('/run/systemd/system')) {
-    const known: string[] = [];
-    for (const unit of units[daemon])
-      if (await succeeds('systemctl', 'cat', unit)) known.push(unit);
-    const active: string[] = [];
-    for (const unit of known) if (await succeeds('systemctl', 'is-active', unit)) active.push(unit);
-    const unit = active[0] ?? known[0];
+    const unit = await unitOf(daemon);
     if (unit !== undefined) {
-      return {
-        commands: [
-          ['systemctl', 'enable', unit],
-          ['systemctl', 'restart', unit],
-        ],
-        byHand: false,
-      };
+      const commands = (['enable', 'restart'] as const).map(
+        (verb) => ['systemctl', verb, unit] as const,
+      );
+      return { daemon, commands, by: 'systemd' };
     }
   }
   const script = scripts[daemon];
-  if (existsSync(script)) return { commands: [[script, 'restart']], byHand: false };
-  return { commands: [[daemon]], byHand: true };
+  const program = programOf(daemon, path);
+  // The script of the package starts MIT's program, whatever comes first in the PATH.
+  if (existsSync(script) && program === `/usr/sbin/${daemon}`) {
+    return { daemon, commands: [[script, 'restart']], by: 'script' };
+  }
+  return { daemon, commands: [[program]], by: 'hand' };
 }
 
-/** Runs them; what the first that failed said, in one line, or undefined. */
-export async function runStart({ commands }: Start): Promise<string | undefined> {
+/** The unit that runs already, or the first that there is. */
+async function unitOf(daemon: Daemon): Promise<string | undefined> {
+  const known: string[] = [];
+  for (const unit of units[daemon]) {
+    if (!(await succeeds('systemctl', 'cat', unit))) continue;
+    if (await succeeds('systemctl', 'is-active', unit)) return unit;
+    known.push(unit);
+  }
+  return known[0];
+}
+
+function programOf(daemon: Daemon, path: string): string {
+  const folders = [...path.split(':').filter((folder) => folder !== ''), '/usr/sbin'];
+  const folder = folders.find((each) => existsSync(join(each, daemon)));
+  return folder === undefined ? daemon : join(folder, daemon);
+}
+
+/** Runs the commands. What the first one that failed said, in one line; undefined if it runs. */
+export async function runStart({ daemon, commands, by }: Start): Promise<string | undefined> {
   for (const [program, ...args] of commands) {
     try {
       await promisify(execFile)(program, args, { timeout: startMillis });
@@ -55,10 +75,16 @@ export async function runStart({ commands }: Start): Promise<string | undefined>
       return (stderr?.trim() || message).split('\n')[0] ?? '';
     }
   }
-  return undefined;
+  if (by === 'systemd') return undefined;
+  // A script of sysvinit ends with 0 even if its daemon does not start.
+  for (let waited = 0; waited < settleMillis; waited += lookMillis) {
+    if (runsHere(daemon)) return undefined;
+    await sleep(lookMillis);
+  }
+  return `${startText({ commands })} ended well, and no ${daemon} runs: see its log`;
 }
 
-export function startText({ commands }: Start): string {
+export function startText({ commands }: Pick<Start, 'commands'>): string {
   return commands.map((command) => command.join(' ')).join(' && ');
 }
 
@@ -68,3 +94,6 @@ async function succeeds(program: string, ...args: readonly string[]): Promise<bo
     () => false,
   );
 }
+
+const settleMillis = 3_000;
+const lookMillis = 100;

@@ -88,8 +88,9 @@ function takeBack(done: readonly Written[], cause: unknown): void {
   const stuck: string[] = [];
   for (const { path, backup } of [...done].reverse()) {
     try {
-      if (backup === undefined) rmSync(path, { force: true });
-      else renameSync(backup, path);
+      if (backup !== undefined) renameSync(backup, path);
+      // A rename between two names of one file does nothing: then the file was not replaced yet.
+      rmSync(backup ?? path, { force: true });
     } catch {
       stuck.push(backup === undefined ? `rm ${path}` : `mv ${backup} ${path}`);
     }
