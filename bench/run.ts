@@ -24,6 +24,8 @@ import { limits, sink } from './limits.ts';
 import { load } from './load.ts';
 import { logins } from './logins.ts';
 import { memory } from './memory.ts';
+import { page } from './page.ts';
+import { watchers } from './page-roles.ts';
 import type { Bench, Figure, Part } from './part.ts';
 import { scale } from './scale.ts';
 import { seal } from './seal.ts';
@@ -42,6 +44,7 @@ const parts: readonly Part[] = [
   dump,
   incremental,
   control,
+  page,
   small,
   stranger,
   atRest,
@@ -58,6 +61,7 @@ const roles: Readonly<Record<string, (settings: never) => Promise<void>>> = {
   senders,
   attackers,
   farAway,
+  watchers,
 };
 
 const { values, positionals } = parseArgs({

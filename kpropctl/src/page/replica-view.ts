@@ -22,7 +22,7 @@ export function replicaView(view: View, replica: ReplicaStatus, now: Date): Mark
   const table =
     rows.length === 0
       ? ''
-      : html`<table role="table" class="past"><thead role="rowgroup"><tr role="row">${['When', 'Generation', 'Outcome', 'Sent', 'Took', 'Attempts'].map((name) => html`<th role="columnheader" scope="col">${name}</th>`)}</tr></thead><tbody role="rowgroup">${rows.map((run) => rowView(run, now))}</tbody></table>`;
+      : html`<table role="table" class="past"><thead role="rowgroup"><tr role="row">${['When', 'Generation', 'Outcome', 'Sent', 'Took', 'Attempts'].map((name) => html`<th role="columnheader" scope="col">${name}</th>`)}</tr></thead><tbody role="rowgroup">${rows.map((run, at) => rowView(run, rows[at - 1], now))}</tbody></table>`;
   return frame(
     { title: `${host} · ${view.status.realm}`, since: undefined, edition: '' },
     html`<header class="top"><div><p><a href="/">All replicas of ${shown(view.status.realm)}</a></p><h1>${shown(host)}</h1></div></header>
@@ -38,10 +38,12 @@ ${table}
   );
 }
 
-function rowView(run: PastRun, now: Date): Markup {
+/** An error that the newer run above has as well is not told again. */
+function rowView(run: PastRun, newer: PastRun | undefined, now: Date): Markup {
   const shape = shapes[run.state];
+  const message = run.error?.message ?? '';
   const error =
-    run.error === null || run.error.message === ''
+    run.error === null || message === '' || message === newer?.error?.message
       ? ''
       : html`<tr role="row" class="why"><td role="cell" colspan="6"><p>${shown(run.error.message)}</p>${run.error.remedy === '' ? '' : html`<p class="remedy"><b>Remedy</b> ${shown(run.error.remedy)}</p>`}</td></tr>`;
   return html`<tr role="row" class="${run.state}">
