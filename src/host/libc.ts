@@ -1,11 +1,11 @@
 import { closeSync, fstatSync, openSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { getSystemErrorName, promisify } from 'node:util';
 
 import type * as Koffi from 'koffi';
 
 import { KpropError } from '../errors/kprop-error.ts';
+import { requireKoffi } from './koffi.ts';
 
 // Numbers and layouts of 64-bit Linux (x64, arm64), the same in glibc and musl.
 
@@ -171,7 +171,7 @@ export function libc(): Libc {
 
 function loadKoffi(): typeof Koffi {
   try {
-    return createRequire(import.meta.url)('koffi') as typeof Koffi;
+    return requireKoffi();
   } catch (cause) {
     const [reason = ''] = String((cause as Error).message).split('\n');
     throw new KpropError('host.no-koffi', { reason }, { cause });

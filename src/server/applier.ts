@@ -1,10 +1,9 @@
-import { type ChildProcess, fork } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
+import type { ChildProcess } from 'node:child_process';
 
 import { KpropError } from '../errors/kprop-error.ts';
-import { withoutInspector } from '../host/inspector.ts';
 import type { ReplicaDatabaseOptions } from '../host/libkdb5.ts';
 import type { Environment } from './load/loader-environment.ts';
+import { startProcess } from './own-code.ts';
 
 export type ApplierRequest =
   | { readonly ask: 'open'; readonly options: ReplicaDatabaseOptions }
@@ -110,12 +109,9 @@ class ApplierChild {
   #end: KpropError | undefined;
 
   constructor(environment: Environment, onEnd: () => void) {
-    // This path leads to it from the bundled program in dist/bin, too.
-    const program = fileURLToPath(new URL('../server/applier-process.js', import.meta.url));
-    this.#child = fork(program, {
+    this.#child = startProcess('applier-process', {
       // IPC that carries bytes as bytes.
       serialization: 'advanced',
-      execArgv: [...withoutInspector],
       env: { ...environment },
       // What the library prints (an assertion that failed) belongs to nobody's peer.
       stdio: ['ignore', 'ignore', 'ignore', 'ipc'],

@@ -1,6 +1,7 @@
-import { Worker } from 'node:worker_threads';
+import type { Worker } from 'node:worker_threads';
 
 import type { BuildFailure, BuildOrder, BuildResult, BuiltDatabase } from './load/native-build.ts';
+import { startThread } from './own-code.ts';
 
 export type WorkerRequest =
   | { readonly ask: 'grow'; readonly bytes: number }
@@ -24,11 +25,8 @@ export class NativeThread {
   /** @param onFailure called if the dump turns out to be unfit while it grows */
   constructor(order: BuildOrder, onFailure: (failure: BuildFailure) => void) {
     this.#onFailure = onFailure;
-    // This path leads to it from the bundled program in dist/bin, too.
-    this.#worker = new Worker(new URL('../server/native-worker.js', import.meta.url), {
+    this.#worker = startThread('native-worker', {
       workerData: order,
-      // Flags of the program that uses the library are not for this thread.
-      execArgv: [],
       // It makes few objects; by default V8 would let 48 MB of them pile up.
       resourceLimits: { maxYoungGenerationSizeMb: 8 },
     });

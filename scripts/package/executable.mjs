@@ -1,0 +1,56 @@
+// The executable with our programs inside: Node's own single executable application, made by the Node
+// that it will contain, or for another architecture by the one for this machine.
+
+import { spawnSync } from 'node:child_process';
+import { chmodSync, copyFileSync, mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+import { bundlePrograms } from './bundle.mjs';
+import { koffiFor, nodeFor } from './parts.mjs';
+import { architectures } from './release.mjs';
+
+const here = process.arch === 'arm64' ? 'arm64' : 'amd64';
+
+/** Writes `kprop` and `koffi.node` into `folder`; returns the source files that are inside. */
+export async function makeExecutable(folder, { arch, version }) {
+  const work = join(folder, 'work');
+  const inputs = await bundlePrograms(work, { version });
+  const node = join(work, 'node');
+  strip(join(nodeFor(arch), 'bin/node'), node, arch);
+  const config = {
+    main: join(work, 'main.js'),
+    executable: node,
+    output: join(folder, 'kprop'),
+    assets: { 'native-worker.js': join(work, 'native-worker.js') },
+    disableExperimentalSEAWarning: true,
+    // V8 does not write the same bytes twice, and it saves nothing (docs/performance.md).
+    useCodeCache: false,
+    // As scripts/build.mjs starts Node: so its debugger can never open (src/host/inspector.ts).
+    execArgv: ['--inspect-port=[ff00::]:9229'],
+    // Nor does the environment (NODE_OPTIONS) change what a daemon of root does.
+    execArgvExtension: 'none',
+  };
+  writeFileSync(join(work, 'config.json'), JSON.stringify(config));
+  run(join(nodeFor(here), 'bin/node'), ['--build-sea', join(work, 'config.json')]);
+  chmodSync(config.output, 0o755);
+  const addon = join(koffiFor(arch), `linux_${architectures[arch].npm}`, 'koffi.node');
+  strip(addon, join(folder, 'koffi.node'), arch);
+  chmodSync(join(folder, 'koffi.node'), 0o644);
+  return inputs;
+}
+
+/** A copy without the symbols that only a debugger needs. */
+function strip(from, to, arch) {
+  mkdirSync(join(to, '..'), { recursive: true });
+  copyFileSync(from, to);
+  run(`${architectures[arch].triplet}-strip`, [
+    '--strip-unneeded',
+    '--remove-section=.comment',
+    to,
+  ]);
+}
+
+function run(command, args) {
+  const { status, stdout, stderr, error } = spawnSync(command, args, { encoding: 'utf8' });
+  if (status !== 0) throw new Error(`${command} ${args.join(' ')}: ${error ?? stdout + stderr}`);
+}
