@@ -82,6 +82,8 @@ export {
   type ServerEvent,
   serveKprop,
 } from './server/serve.ts';
+export type { FullStatus } from './server/status/full-status.ts';
+export type { ReplicaStatus } from './server/status/status-file.ts';
 export type { CredentialSource } from './ticket/credentials.ts';
 export { type KdcClock, type KdcClockOptions, kdcClock } from './ticket/kdc-clock.ts';
 export { ownPrincipals, servicePrincipals } from './ticket/own-principals.ts';

@@ -82,6 +82,7 @@ describe('the tarball', () => {
         'docs',
         'package.json',
         'packaging',
+        'schemas',
       ].sort(),
     );
     expect(paths.filter((path) => /\.(test|spec)\.|(?<!\.d)\.ts$|\.map$/.test(path))).toEqual([]);

@@ -28,6 +28,7 @@ import { isDaemonChild, startDaemon, tellParent } from './kpropd/daemon.ts';
 import { LineLimit } from './kpropd/line-limit.ts';
 import { KpropdLog } from './kpropd/log.ts';
 import { releaseAtRest } from './kpropd/rest.ts';
+import { dieOf, handleSignals } from './kpropd/signals.ts';
 import { StatusText } from './kpropd/status-text.ts';
 import { activatedDescriptor, notify, takeActivation } from './kpropd/systemd.ts';
 import { printUnit } from './kpropd/unit.ts';
@@ -255,36 +256,6 @@ async function serveStandalone(
   notify(process.env, 'READY=1', status.text);
   log.waiting();
   return undefined;
-}
-
-function handleSignals(server: KpropServer, log: KpropdLog, polls: boolean): void {
-  let asked = false;
-  for (const name of ['SIGTERM', 'SIGINT'] as const) {
-    process.on(name, () => {
-      notify(process.env, 'STOPPING=1');
-      // The first signal lets a propagation under way end; the second one aborts it.
-      void server.close({ abort: asked }).then(() => {
-        log.tellSuppressed();
-        dieOf(name);
-      });
-      asked = true;
-    });
-  }
-  // MIT's kpropd dies of SIGHUP, which Debian's unit sends as "reload". ACL and keytab are read for
-  // every connection anyway.
-  process.on('SIGHUP', () =>
-    log.note('SIGHUP: the ACL and the keytab are read for every connection'),
-  );
-  process.on('SIGUSR1', () => {
-    if (polls) server.pollNow();
-    else log.note('SIGUSR1: there is no primary to poll');
-  });
-}
-
-/** Ends this process by the signal itself, so that its parent sees which one it was. */
-function dieOf(name: 'SIGTERM' | 'SIGINT'): void {
-  process.removeAllListeners(name);
-  process.kill(process.pid, name);
 }
 
 /** Writes the pid file; returns the message if that fails. */

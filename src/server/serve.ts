@@ -6,6 +6,8 @@ import { readInto } from './listen/read-into.ts';
 import { type ServeOptions, type ServerEvent, tell } from './options.ts';
 import { Resyncs, startPoller } from './poll/start-poller.ts';
 import { describeReplica, type Replica } from './replica.ts';
+import { FullStatusNotes } from './status/full-status-notes.ts';
+import { StatusFile } from './status/status-file.ts';
 
 export type { ServeOptions, ServerEvent };
 
@@ -29,12 +31,15 @@ export interface KpropServer {
 /** Runs a replica: listens, and loads what its primary sends. @throws config.*, server.listen */
 export async function serveKprop(options: ServeOptions): Promise<KpropServer> {
   const replica = await describeReplica(options);
+  const status = statusFile(replica, options);
+  const full = new FullStatusNotes(status, replica.ambient);
   const resyncs = new Resyncs((resync) => poller?.resyncEnded(resync));
   const connections = new ConnectionRegistry(replica, {
     ...options,
     onEvent: (event) => {
-      options.onEvent?.(event);
+      tell(options, event);
       resyncs.note(event);
+      full.event(event);
     },
   });
   const listeners = await Listeners.open(
@@ -48,7 +53,7 @@ export async function serveKprop(options: ServeOptions): Promise<KpropServer> {
   );
   connections.watchAcl();
   await sweep(replica, options);
-  const poller = startPoller(replica, options, resyncs);
+  const poller = startPoller(replica, options, { resyncs, status });
   return {
     pollNow: () => poller?.pollNow(),
     address: listeners.addresses[0] ?? '',
@@ -59,6 +64,7 @@ export async function serveKprop(options: ServeOptions): Promise<KpropServer> {
       const closed = listeners.close();
       connections.end(abort ? 'all' : 'unhurried');
       await Promise.all([connections.idle(), poller?.close(), closed]);
+      await status.settled();
     },
   };
 }
@@ -78,13 +84,34 @@ export async function serveSocket(
   socket.setNoDelay(true);
   socket.setKeepAlive(true);
   const replica = await describeReplica(options);
-  const connections = new ConnectionRegistry(replica, options);
+  const status = statusFile(replica, options);
+  const full = new FullStatusNotes(status, replica.ambient);
+  const connections = new ConnectionRegistry(replica, {
+    ...options,
+    onEvent: (event) => {
+      tell(options, event);
+      full.event(event);
+    },
+  });
   await replica.loads.recover();
   connections.accept(socket);
   const abort = () => connections.end('all');
   if (signal?.aborted) abort();
   else signal?.addEventListener('abort', abort, { once: true });
   await connections.idle();
+  await status.settled();
+}
+
+function statusFile({ ambient }: Replica, options: ServeOptions): StatusFile {
+  const path = `${options.file}.status`;
+  return new StatusFile({
+    path,
+    ambient,
+    onTrouble: (error) => {
+      const text = `cannot write ${path}: ${error instanceof Error ? error.message : error}`;
+      tell(options, { kind: 'notice', text, connection: 0 });
+    },
+  });
 }
 
 /** Removes what a killed predecessor left beside the dump, and repairs its database. */

@@ -239,9 +239,9 @@ describe('a status', () => {
     events.length = 0;
     server.pollNow();
     await until('waiting');
-    const path = `${replica.site.fromMaster}.iprop`;
+    const path = `${replica.site.fromMaster}.status`;
     await vi.waitFor(() => {
-      const { lastError } = JSON.parse(readFileSync(path, 'utf8'));
+      const { lastError } = JSON.parse(readFileSync(path, 'utf8')).incremental;
       expect(lastError).toMatchObject({
         code: 'iprop.denied',
         remedy: expect.stringContaining('kadm5.acl'),
@@ -251,7 +251,7 @@ describe('a status', () => {
     server.pollNow();
     await until('synchronized');
     await vi.waitFor(() =>
-      expect(JSON.parse(readFileSync(path, 'utf8'))).not.toHaveProperty('lastError'),
+      expect(JSON.parse(readFileSync(path, 'utf8')).incremental).not.toHaveProperty('lastError'),
     );
   });
 

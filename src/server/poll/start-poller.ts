@@ -1,6 +1,7 @@
 import { Applier } from '../applier.ts';
 import { type ServeOptions, type ServerEvent, tell } from '../options.ts';
 import type { Replica } from '../replica.ts';
+import type { StatusFile } from '../status/status-file.ts';
 import { PollStateFile } from './poll-state.ts';
 import { Poller } from './poller.ts';
 
@@ -32,7 +33,7 @@ export class Resyncs {
 export function startPoller(
   replica: Replica,
   options: ServeOptions,
-  resyncs: Resyncs,
+  { resyncs, status }: { readonly resyncs: Resyncs; readonly status: StatusFile },
 ): Poller | undefined {
   const { incremental } = options;
   const { realm, config, ambient, loads } = replica;
@@ -50,16 +51,10 @@ export function startPoller(
     keytab: options.keytab,
     firstPollMillis: once ? 0 : spreadMillis(pollSeconds, ambient.random(1)),
     state: new PollStateFile({
-      path: `${options.file}.iprop`,
+      write: (incremental) => status.note(() => ({ incremental })),
       primary: adminServer ?? config.adminServer(realm) ?? '',
       pollSeconds,
       ambient,
-      onTrouble: (error) =>
-        tell(options, {
-          kind: 'notice',
-          text: `cannot write ${options.file}.iprop: ${error instanceof Error ? error.message : error}`,
-          connection: 0,
-        }),
     }),
     exclusively: (work, signal) => loads.between(work, signal),
     isResyncing: () => resyncs.areUnderWay,

@@ -44,7 +44,7 @@ const seen = (kpropd: LabProcess, pattern: RegExp, times = 1) =>
     `${pattern} × ${times}`,
   );
 const stateOf = ({ site }: IpropReplica) =>
-  JSON.parse(readFileSync(`${site.fromMaster}.iprop`, 'utf8'));
+  JSON.parse(readFileSync(`${site.fromMaster}.status`, 'utf8')).incremental;
 
 test('a numeric IPv6 address of the primary works, with a port or without', async () => {
   const replica = await replicaInStep();
@@ -78,11 +78,11 @@ test('its state file: owner only, replaced as a whole, with what is wrong and wh
   await vi.waitFor(() => {
     const state = stateOf(replica);
     expect(state).not.toHaveProperty('lastError');
-    expect(state).toMatchObject({ version: 1, applied: 1, lagSeconds: 0, resyncing: false });
+    expect(state).toMatchObject({ applied: 1, lagSeconds: 0, resyncing: false });
     expect(Date.parse(state.inStep)).toBeGreaterThan(Date.now() - 10_000);
   });
   expect(stateOf(replica).serial).toBe(await iprop.lastSerial('primary'));
-  expect(statSync(`${replica.site.fromMaster}.iprop`).mode & 0o777).toBe(0o600);
+  expect(statSync(`${replica.site.fromMaster}.status`).mode & 0o777).toBe(0o600);
 });
 
 test.each([

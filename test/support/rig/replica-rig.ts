@@ -173,7 +173,7 @@ export class ReplicaRig {
     const { fromMaster } = this.lab.replica;
     const start = `${basename(fromMaster)}.`;
     return readdirSync(dirname(fromMaster)).filter(
-      (name) => name.startsWith(start) && name !== `${start}state`,
+      (name) => name.startsWith(start) && ![`${start}state`, `${start}status`].includes(name),
     );
   }
 
