@@ -34,6 +34,7 @@ const machineNeeds = [
   { package: 'iproute2', commands: ['ip'] },
   { package: 'util-linux', commands: ['unshare', 'nsenter', 'setpriv'] },
   { package: 'strace', commands: ['strace'] },
+  { package: 'age', commands: ['age'] },
   { package: 'mount', commands: ['mount', 'umount'] },
   { package: 'mandoc', commands: ['mandoc'] },
   { package: 'zsh', commands: ['zsh'] },

@@ -93,10 +93,10 @@ async function onTerminal(
       'for scripts: kpropctl join KIT --passphrase-file FILE --yes',
     );
   }
-  writeSync(fd, question);
   const stream = new ReadStream(fd);
-  // The terminal echoes whole lines unless it is raw; then each key comes by itself.
+  // A raw terminal echoes nothing; each key comes by itself. First that, then the question.
   stream.setRawMode(!o.echo);
+  writeSync(fd, question);
   try {
     return await readLine(stream, signal);
   } finally {
