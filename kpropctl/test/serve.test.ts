@@ -61,6 +61,18 @@ test('on a schedule, and now at SIGUSR1', async () => {
   expect(slow.stdout).toContain('1 of 1 replicas are up to date. (SIGUSR1,');
 });
 
+test('what asks for a run while one is under way gets one of its own', async () => {
+  await realm.lab.addPrincipals(['before-it']);
+  realm.configure({ every: '1h', on_success: 'sleep 3' });
+  const started = realm.start('serve');
+  daemon = started;
+  // The hooks belong to the run.
+  await started.until(() => / live /.test(started.stdout), 'the replica');
+  started.signal('SIGUSR1');
+  await started.until(() => started.stdout.includes('(SIGUSR1,'), 'the second run');
+  expect(started.stdout).toContain('1 of 1 replicas are up to date. (SIGUSR1,');
+});
+
 test('by a cron expression', async () => {
   const started = await serve({ cron: '* * * * * *' });
   await started.until(() => times(started.stdout, /\(schedule,/) >= 2, 'two runs');
@@ -93,6 +105,20 @@ test('SIGHUP: a configuration is read again, or kept with the error said', async
   started.signal('SIGHUP');
   await started.until(() => started.stdout.includes('was read again: 1 replicas'), 'the new one');
   expect(started.running).toBe(true);
+});
+
+test('SIGHUP: the page moves to its new address, and a page that was killed comes with it', async () => {
+  const [first, second] = [await freePort(), await freePort()];
+  const started = await serve({ every: '1h', listen: `127.0.0.1:${first}` });
+  const health = (port: number) => fetch(`http://127.0.0.1:${port}/healthz`);
+  await health(first);
+  const children = readFileSync(`/proc/${started.pid}/task/${started.pid}/children`, 'utf8');
+  process.kill(Number(children.split(' ')[0]), 'SIGKILL');
+  await started.until(() => started.stdout.includes('the process of the page ended'), 'its end');
+  realm.configure({ every: '1h', listen: `127.0.0.1:${second}` });
+  started.signal('SIGHUP');
+  await vi.waitFor(async () => expect((await health(second)).status).toBe(200), 20_000);
+  await expect(health(first)).rejects.toThrow();
 });
 
 test('metrics, status and health over HTTP', async () => {

@@ -35,7 +35,8 @@ export class PageKeeper {
   /** Starts it, if there is something to listen on. @throws BadSettings: the address cannot be opened */
   async open(settings: Settings): Promise<void> {
     const old = this.#child;
-    const ended = old?.exitCode === null ? once(old, 'exit') : undefined;
+    const isAlive = old?.exitCode === null && old.signalCode === null;
+    const ended = isAlive ? once(old, 'exit') : undefined;
     this.close();
     // It has the address that the new one needs.
     await ended;
@@ -55,7 +56,7 @@ export class PageKeeper {
     clearTimeout(this.#again);
     clearTimeout(this.#timer);
     this.#timer = undefined;
-    this.#child?.kill('SIGTERM');
+    if (this.#child !== undefined) end(this.#child);
     this.#child = undefined;
   }
 
@@ -124,6 +125,14 @@ export class PageKeeper {
   }
 }
 
+/** One that no longer listens to anybody is ended all the same. */
+function end(child: ChildProcess): void {
+  child.kill('SIGTERM');
+  const timer = setTimeout(() => child.kill('SIGKILL'), patienceMillis).unref();
+  child.once('exit', () => clearTimeout(timer));
+}
+
+const patienceMillis = 2_000;
 const tellMillis = 200;
 const firstPauseMillis = 1_000;
 const longestPauseMillis = 60_000;
