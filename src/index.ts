@@ -27,6 +27,7 @@ export { type DefaultPaths, readDefaultPaths } from './host/default-paths.ts';
 export { withoutInspector } from './host/inspector.ts';
 export { defaultKeytabName } from './host/keytab-file.ts';
 export { type LockKind, lockFile, sendDatagram } from './host/libc.ts';
+export { openFiles, runningProcesses, type SeenProcess } from './host/listening-processes.ts';
 export { canonicalNames } from './host/names.ts';
 export { replaceOwnFile } from './host/own-file.ts';
 export { propagationPort } from './host/port.ts';

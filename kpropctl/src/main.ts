@@ -111,6 +111,8 @@ function commands(around: Surroundings, onEnd: (status: number) => void): Comman
   command('doctor', 'look for what is wrong, here and at the replicas, or at these')
     .argument('[replica...]')
     .option('--json')
+    .option('--here', 'look at this host as a replica')
+    .option('--kpropd <options>', 'what kpropd is started with; with --here')
     .action(async (hosts: string[], flags) => onEnd(await doctorCommand(hosts, flags, around)));
   command('history', 'what was sent, to all or to one')
     .argument('[replica]')

@@ -5,12 +5,17 @@ import { configurationFindings } from './configuration-check.ts';
 import { diagnosisText } from './doctor-text.ts';
 import type { Examined } from './examined.ts';
 import { diagnosisOf, type Finding } from './finding.ts';
+import { hereFindings } from './here.ts';
 import { platformOf } from './platform.ts';
 import { primaryChecks } from './primary-checks.ts';
 import { replicaChecks } from './replica-checks.ts';
 
 export interface DoctorFlags extends GlobalOptions {
   readonly json?: boolean;
+  /** This host as a replica, instead of as the primary. */
+  readonly here?: boolean;
+  /** What kpropd of this host is started with. */
+  readonly kpropd?: string;
 }
 
 /** Looks for what is wrong, from the primary; changes nothing. Exit 0 sound, 1 something is doubtful, 2 wrong. */
@@ -19,7 +24,11 @@ export async function doctorCommand(
   flags: DoctorFlags,
   around: Surroundings,
 ): Promise<number> {
-  const diagnosis = diagnosisOf(await findingsOf(hosts, flags, around));
+  const findings =
+    flags.here === true
+      ? await hereFindings(flags.kpropd, around.environment)
+      : await findingsOf(hosts, flags, around);
+  const diagnosis = diagnosisOf(findings);
   around.out.write(
     flags.json === true ? `${JSON.stringify(diagnosis)}\n` : diagnosisText(diagnosis),
   );

@@ -1,0 +1,131 @@
+import { accessSync, constants, realpathSync } from 'node:fs';
+import { connect } from 'node:net';
+import { join } from 'node:path';
+
+import {
+  type CheckReplicaOptions,
+  checkReplica,
+  defaultKeytabName,
+  type Krb5Config,
+  loadKrb5Config,
+  readDefaultPaths,
+} from 'kprop';
+
+import { type Finding, failed, failure, ok } from './finding.ts';
+import { kdcFindings, ownKeyFindings } from './here-kdc.ts';
+import { checkOptionsOf, kpropdWords } from './kpropd-words.ts';
+
+const connectMillis = 3_000;
+
+/**
+ * What is right and wrong with this host as a replica: all that `kpropd --check` looks at, and what is
+ * found out by asking: KDCs, the port, the primary. It changes nothing.
+ */
+export async function hereFindings(
+  given: string | undefined,
+  environment: NodeJS.ProcessEnv,
+): Promise<readonly Finding[]> {
+  try {
+    const paths = readDefaultPaths();
+    const krb5 = loadKrb5Config({
+      krb5ConfFiles: environment.KRB5_CONFIG ?? paths.krb5Conf,
+      kdcConfFile: environment.KRB5_KDC_PROFILE ?? paths.kdcConf,
+    });
+    const { words, from } = kpropdWords(given);
+    const options = { ...checkOptionsOf(words, paths, environment), config: krb5 };
+    const realm = options.realm ?? krb5.defaultRealm;
+    const keytab = options.keytab ?? defaultKeytabName(krb5);
+    const database = databaseOf(options, krb5, realm) ?? paths.database;
+    const place = { krb5, realm, keytab, database };
+    // Before the check of the port, which would listen there for a moment if nobody does.
+    const listening = await listeningFindings(options, words);
+    const [checked, ...asked] = await Promise.all([
+      checkReplica(options),
+      ownKeyFindings(place),
+      kdcFindings(place),
+      pollFindings(options, krb5, realm),
+    ]);
+    const found = checked.map((finding): Finding => ({ on: 'here', ...finding }));
+    // Whether it could listen is of no interest if it has to listen.
+    const rest = found.filter(({ check, state }) => check !== 'port' || state !== 'ok');
+    const portIsTaken = rest.some(({ check }) => check === 'port');
+    const shown = ok('here', 'options', `kpropd's options: ${words.join(' ') || 'none'} (${from})`);
+    return [shown, ...rest, ...(portIsTaken ? [] : listening), ...asked.flat(), programsFinding()];
+  } catch (error) {
+    return [failed('here', 'configuration', error)];
+  }
+}
+
+function databaseOf({ loader }: CheckReplicaOptions, krb5: Krb5Config, realm: string) {
+  return (typeof loader === 'function' ? undefined : loader.database) ?? krb5.databasePath(realm);
+}
+
+/** Whether kpropd listens; that it is kpropd, the check of the port has seen. */
+async function listeningFindings(
+  options: CheckReplicaOptions,
+  words: readonly string[],
+): Promise<readonly Finding[]> {
+  const port = Number(options.port ?? 754);
+  const [host] = [options.address ?? '127.0.0.1'].flat();
+  const errno = await errnoOfConnecting(host ?? '127.0.0.1', port);
+  if (errno === undefined) return [ok('here', 'port', `kpropd listens on port ${port}`)];
+  const what = `nothing listens on port ${port} (${errno}): kpropd does not run`;
+  return [failure('here', 'port', what, ['kpropd', ...words].join(' '))];
+}
+
+/** Whether the primary can be polled, as far as its port tells. */
+async function pollFindings(
+  { incremental }: CheckReplicaOptions,
+  krb5: Krb5Config,
+  realm: string,
+): Promise<readonly Finding[]> {
+  const server = incremental?.adminServer ?? krb5.adminServer(realm);
+  const port = krb5.ipropPort(realm);
+  // What is missing, the check of iprop says.
+  if (!krb5.ipropEnable(realm) || server === undefined || port === undefined) return [];
+  const host = server.replace(/:\d+$/, '');
+  const errno = await errnoOfConnecting(host, port);
+  if (errno === undefined) {
+    return [ok('here', 'polling', `kadmind of ${host} can be reached on port ${port}`)];
+  }
+  const what = `kadmind of ${host} cannot be polled on port ${port} (${errno})`;
+  const fix = `on ${host}: iprop_enable = true and iprop_port = ${port} in kdc.conf, then systemctl restart krb5-admin-server`;
+  return [failure('here', 'polling', what, fix)];
+}
+
+function errnoOfConnecting(host: string, port: number): Promise<string | undefined> {
+  return new Promise((resolve) => {
+    const socket = connect({ host, port });
+    const timer = setTimeout(() => end('ETIMEDOUT'), connectMillis);
+    const end = (errno: string | undefined) => {
+      clearTimeout(timer);
+      socket.destroy();
+      resolve(errno);
+    };
+    socket.once('connect', () => end(undefined));
+    socket.once('error', ({ code }: NodeJS.ErrnoException) => end(code ?? 'an error'));
+  });
+}
+
+/** Which programs a root shell finds first. */
+function programsFinding(): Finding {
+  const found = ['kprop', 'kpropd'].map((name) => {
+    const path = rootPath.map((folder) => join(folder, name)).find(isProgram);
+    if (path === undefined) return `no ${name}`;
+    const real = realpathSync(path);
+    return real === path ? path : `${path} (${real})`;
+  });
+  return ok('here', 'programs', `a root shell finds ${found.join(' and ')}`);
+}
+
+function isProgram(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** ENV_SUPATH of login.defs(5). */
+const rootPath = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin'];
