@@ -4,8 +4,8 @@ import { join } from 'node:path';
 
 /**
  * Shows that the button was pressed on a page of ours: the form carries a token that belongs to the
- * cookie, and no other site can read either. It is the second of two; where a browser says from where a request comes,
- * that has been looked at already.
+ * cookie, and no other site can read either. This is the second check: what the browser says about
+ * the origin of the request is looked at first.
  */
 export class PressToken {
   readonly #key: Uint8Array;
