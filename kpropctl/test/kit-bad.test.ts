@@ -1,9 +1,12 @@
 import { createHash } from 'node:crypto';
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
+import { Ajv2020 } from 'ajv/dist/2020.js';
+import formats from 'ajv-formats';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
+import { packageRoot } from '../../test/support/lab/lab.ts';
 import { decodeKit, encodeKit, type Kit } from '../src/kit/kit.ts';
 import { Refused } from '../src/kit/refused.ts';
 import { readSealed, requireSealed, seal, unseal } from '../src/kit/seal.ts';
@@ -265,6 +268,15 @@ async function open(sealed: Uint8Array): Promise<Kit> {
   requireSealed(sealed, 'kit');
   return decodeKit(await unseal(sealed, passphrase));
 }
+
+test('what is in a kit is as its schema says', () => {
+  const ajv = new Ajv2020({ strict: false });
+  (formats as unknown as (one: Ajv2020) => void)(ajv);
+  const path = join(packageRoot, 'kpropctl/schemas/kit-1.json');
+  const validate = ajv.compile(JSON.parse(readFileSync(path, 'utf8')));
+  validate(JSON.parse(new TextDecoder().decode(encodeKit(kit))));
+  expect(validate.errors ?? []).toEqual([]);
+});
 
 test('what is no file at all', () => {
   expect(() => readSealed('/proc/none')).toThrow(/cannot be read \(ENOENT\)/);
