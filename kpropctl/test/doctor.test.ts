@@ -82,10 +82,10 @@ describe('a sound realm', () => {
   });
 });
 
-/** Every file with its size and time, but for logs, replay caches and empty temporary files of kpropd. */
+/** Every file with its size and time, but for logs, replay caches, and what kpropd notes of each connection. */
 function listing(folder: string): readonly string[] {
   return readdirSync(folder, { recursive: true, encoding: 'utf8' })
-    .filter((name) => !/\.log$|\.rcache2$|^tmp$|^from_master\.temp$/.test(name))
+    .filter((name) => !/\.log$|\.rcache2$|^tmp$|^from_master\.(?:temp|status)$/.test(name))
     .map((name) => {
       const { size, mtimeMs } = statSync(join(folder, name));
       return `${name} ${size} ${mtimeMs}`;
