@@ -15,7 +15,6 @@ import { moveOffStdio } from '../host/libc.ts';
 import { keepFreedMemory } from '../host/memory.ts';
 import { writeOwnFile } from '../host/own-file.ts';
 import { chooseReplayCache } from '../host/replay-choice.ts';
-import { openSyslog } from '../host/syslog.ts';
 import type { Krb5Config } from '../protocol/krb5/formats/krb5-config.ts';
 import { checkReplica } from '../server/check/check-replica.ts';
 import { loaderEnvironment } from '../server/load/loader-environment.ts';
@@ -27,6 +26,7 @@ import { readConfiguration } from './kpropd/configuration.ts';
 import { isDaemonChild, startDaemon, tellParent } from './kpropd/daemon.ts';
 import { LineLimit } from './kpropd/line-limit.ts';
 import { KpropdLog } from './kpropd/log.ts';
+import { openLogSink } from './kpropd/log-sink.ts';
 import { releaseAtRest } from './kpropd/rest.ts';
 import { dieOf, handleSignals } from './kpropd/signals.ts';
 import { StatusText } from './kpropd/status-text.ts';
@@ -68,6 +68,7 @@ async function main(args: readonly string[]): Promise<number | undefined> {
       return await serveInherited(connection, options);
     }
     const foreground = given.debug || given.foreground || activation !== undefined;
+    if (!foreground && given.log !== 'syslog') return refuseDaemon(given.log);
     if (!foreground && !isDaemonChild()) return await startDaemon();
     const listener = activation === undefined ? {} : { descriptor: activatedDescriptor };
     const polls = config.ipropEnable(realm);
@@ -90,23 +91,30 @@ async function check(given: Arguments, form: CheckForm): Promise<number> {
   process.exit(status);
 }
 
-function openLog({ debug, once, logRate }: Arguments): KpropdLog {
+function openLog({ debug, once, logRate, log: kind }: Arguments): KpropdLog {
   const lossLine = (count: number) => `${program}: ${count} lines of this output were lost\n`;
   return new KpropdLog({
     program,
     debug,
     once,
-    syslog: openSyslog(program, 'daemon'),
+    kind,
+    sink: openLogSink(kind, program),
     stdout: openDescriptorOutlet(1, lossLine),
     stderr: openDescriptorOutlet(2, lossLine),
     limit: new LineLimit(logRate),
   });
 }
 
+/** A daemon has no output. */
+function refuseDaemon(kind: string): number {
+  process.stderr.write(`${program}: --log=${kind} needs -D (or -d): a daemon has no output\n`);
+  return 1;
+}
+
 /** Tells the starter why kpropd does not start. The log has it already, and so has stderr with -d. */
-function tellStarter(lines: readonly string[], { debug }: Arguments): void {
+function tellStarter(lines: readonly string[], { debug, log }: Arguments): void {
   if (isDaemonChild()) tellParent({ failed: lines });
-  else if (!debug) process.stderr.write(`${lines.join('\n')}\n`);
+  else if (!debug && log !== 'stderr') process.stderr.write(`${lines.join('\n')}\n`);
 }
 
 function serveOptions(
@@ -250,9 +258,8 @@ async function serveStandalone(
   if (isDaemonChild()) {
     process.chdir('/');
     tellParent('ready');
-  } else {
-    process.stdout.write('ready\n');
-  }
+  } else if (given.log === 'json') log.ready();
+  else process.stdout.write('ready\n');
   notify(process.env, 'READY=1', status.text);
   log.waiting();
   return undefined;

@@ -251,6 +251,11 @@ export const kpropdDeviations: readonly Deviation[] = [
     where: { 'kpropd: a propagation, -d': writtenNatively },
     anywhere: { kpropd: writtenNatively },
   },
+  {
+    id: 'What was loaded is in the log',
+    where: { 'kpropd: a propagation, -d': loadedLine },
+    anywhere: { kpropd: loadedLine },
+  },
 ];
 
 /** When kpropd has started; before anything that MIT's says. */
@@ -262,6 +267,10 @@ function described(
     stderr: withLine(stderr, ours.stderr, /^loads natively$/),
     syslog: withLine(syslog, ours.syslog, /: loads natively$/),
   };
+}
+
+function loadedLine({ syslog }: Parameters<Change>[0], ours: Parameters<Change>[1]) {
+  return { syslog: withLine(syslog, ours.syslog, /kpropd\[PID\]: loaded .* from .* in .* s$/) };
 }
 
 /** The files have other bytes and so another size; the old ones are kept, and a lock stays. */

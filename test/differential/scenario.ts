@@ -181,7 +181,7 @@ function filesOf(world: World): string {
       ...readdirSync(world.path(folder), { recursive: true, encoding: 'utf8' })
         .map((name) => join(folder, name))
         // docs/deviations.md, Not compared.
-        .filter((path) => !/\.(state|load-lock)$/.test(path))
+        .filter((path) => !/\.(state|status|load-lock)$/.test(path))
         .map((path) => `${path} ${describe(world.path(path), path)}`),
     ])
     .sort()

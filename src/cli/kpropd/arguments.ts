@@ -6,6 +6,7 @@ import { helpText } from '../help.ts';
 import { versionLine } from '../version-line.ts';
 import type { CheckForm } from './check.ts';
 import { type LimitOptions, readLimits } from './limits.ts';
+import { type LogKind, logKinds } from './log-sink.ts';
 import { defaultLogRate, kpropdOptions } from './options.ts';
 import { ownCommand, type UnitKind } from './unit.ts';
 
@@ -42,6 +43,7 @@ export interface Arguments {
   readonly limits: LimitOptions;
   /** Lines a second about each kind of event that strangers can cause; 0 means no limit. */
   readonly logRate: number;
+  readonly log: LogKind;
   /** The user that kpropd becomes once the port is bound. */
   readonly user: string | undefined;
   /** Whether this host is only to be checked, and how that is printed. */
@@ -73,9 +75,11 @@ export function readArguments(args: readonly string[]): Arguments | number {
   }
   const load = loadModes.find((mode) => mode === value('load'));
   const verify = verifyModes.find((mode) => mode === value('verify'));
+  const log = logKinds.find((kind) => kind === value('log'));
   for (const [name, chosen, all] of [
     ['load', load, loadModes],
     ['verify', verify, verifyModes],
+    ['log', log, logKinds],
   ] as const) {
     if (!has(name) || chosen !== undefined) continue;
     const choices = all.join(', ');
@@ -118,6 +122,7 @@ export function readArguments(args: readonly string[]): Arguments | number {
     requireEnctype: value('require-enctype'),
     limits,
     logRate,
+    log: log ?? 'syslog',
     user: value('user'),
     check: !has('check') ? undefined : has('json') ? 'json' : 'text',
     unit: has('print-unit') ? unitKind(has('socket'), has('inetd')) : undefined,

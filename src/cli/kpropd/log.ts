@@ -1,12 +1,12 @@
 import { errnoText } from '../../errors/com-err.ts';
 import { isKpropError, KpropError } from '../../errors/kprop-error.ts';
 import type { DescriptorOutlet } from '../../host/descriptor-outlet.ts';
-import type { Syslog } from '../../host/syslog.ts';
 import type { DroppedEvent } from '../../server/listen/drop-tally.ts';
 import type { ServerEvent } from '../../server/serve.ts';
 import { asLine, hintLine, mitLines, mitText, strangerLine } from '../report.ts';
 import { loadedText } from './amounts.ts';
 import type { LineKind, LineLimit } from './line-limit.ts';
+import type { LogKind, LogLevel, LogSink, LogSubject } from './log-sink.ts';
 import { PollLog } from './poll-log.ts';
 
 export interface KpropdLogOptions {
@@ -14,7 +14,8 @@ export interface KpropdLogOptions {
   readonly debug: boolean;
   /** kpropd exits after the first connection. */
   readonly once: boolean;
-  readonly syslog: Syslog;
+  readonly kind: LogKind;
+  readonly sink: LogSink;
   readonly stdout: DescriptorOutlet;
   readonly stderr: DescriptorOutlet;
   readonly limit: LineLimit;
@@ -29,7 +30,7 @@ interface Connection {
 }
 
 /**
- * What kpropd says, in MIT's words: debug lines on stderr with -d, and the system log. Log watchers
+ * What kpropd says, in MIT's words: debug lines on stderr with -d, and the log. Log watchers
  * and test suites match these (krb5 src/kprop/kpropd.c). Lines that strangers can cause are limited,
  * lines about a permitted propagation are not.
  */
@@ -38,16 +39,24 @@ export class KpropdLog {
   readonly #connections = new Map<number, Connection>();
   readonly #polls: PollLog;
   #report: NodeJS.Timeout | undefined;
+  /** What is being said, and what was said last of it. */
+  #about: LogSubject;
+  #said = '';
 
   constructor(options: KpropdLogOptions) {
     this.#options = options;
     this.#polls = new PollLog({
       debugLine: (text) => this.#debugLine(text),
-      log: (priority, text) => options.syslog.log(priority, text),
+      log: (priority, text) => this.#log(priority, text),
       complain: (text) => this.#complain(`${options.program}: ${text}`, 'com_err'),
       failure: (error) => this.failure(error),
-      say: (text) => options.stderr.write(`${text}\n`),
+      say: (text) => this.#onStderr(text),
     });
+  }
+
+  /** Instead of MIT's word on stdout, where that is the log. */
+  ready(): void {
+    this.#options.sink.write('notice', 'ready', { kind: 'ready' });
   }
 
   waiting(): void {
@@ -68,20 +77,27 @@ export class KpropdLog {
   }
 
   #say(event: ServerEvent, permitted: boolean): void {
+    this.#about = event;
+    this.#said = '';
+    this.#sayOf(event, permitted);
+    this.#about = undefined;
+  }
+
+  #sayOf(event: ServerEvent, permitted: boolean): void {
     switch (event.kind) {
       case 'connected':
-        this.#options.syslog.log('info', `Connection from ${event.address}`);
+        this.#log('info', `Connection from ${event.address}`);
         break;
       case 'denied':
         // The debug line has the same text.
         if (!this.#allows('denied')) return;
-        this.#options.syslog.log('warning', asLine(debugLineOf(event) ?? ''));
+        this.#log('warning', asLine(debugLineOf(event) ?? ''));
         break;
       case 'failed':
         this.#failure(event.error, permitted ? undefined : kindOf(event.error));
         break;
       case 'loaded':
-        this.#options.syslog.log('info', asLine(loadedText(event)));
+        this.#log('info', asLine(loadedText(event)));
         break;
       case 'notice':
         this.note(asLine(event.text));
@@ -94,7 +110,8 @@ export class KpropdLog {
         return;
       case 'loader-output':
         // MIT's loader inherits both. A daemon's are /dev/null, but the hint quotes the loader, too.
-        this.#options[event.to].write(event.text);
+        if (this.#options.kind === 'json') this.#log('info', asLine(event.text.trim()));
+        else this.#options[event.to].write(event.text);
         break;
       default:
     }
@@ -112,6 +129,7 @@ export class KpropdLog {
 
   /** Logs a failure where MIT's kpropd would, followed by the remedy. */
   failure(error: unknown): void {
+    this.#about ??= { kind: 'failed', error };
     this.#failure(error, undefined);
   }
 
@@ -123,23 +141,24 @@ export class KpropdLog {
     const lines = texts.length + (hint === undefined ? 0 : 1);
     if (kind !== undefined && !this.#allows(kind, lines)) return;
     for (const text of texts.map((each) => cut(each))) {
-      if (to === 'stderr') this.#options.stderr.write(`${text}\n`);
+      if (to === 'stderr') this.#onStderr(text);
       else this.#complain(text, to);
     }
-    if (hint === undefined) return;
-    if (!this.#options.debug || to === 'syslog') this.#options.syslog.log('info', hint);
+    // An object of the log has the remedy as a field.
+    if (hint === undefined || this.#options.kind === 'json') return;
+    if (this.#isWhole || !this.#options.debug || to === 'syslog') this.#log('info', hint);
     this.#debugLine(hint);
   }
 
   /** An error line that goes to the log even with -d; only on stderr it begins with the program's name. */
   complain(text: string): void {
-    this.#options.syslog.log('err', text);
-    this.#debugLine(`${this.#options.program}: ${text}`);
+    this.#log('err', text);
+    if (!this.#isWhole) this.#debugLine(`${this.#options.program}: ${text}`);
   }
 
   /** Something that an administrator should know, but not an error. */
   note(text: string, priority: 'notice' | 'warning' = 'notice'): void {
-    this.#options.syslog.log(priority, text);
+    this.#log(priority, text);
     this.#debugLine(text);
   }
 
@@ -156,7 +175,7 @@ export class KpropdLog {
     const { texts, to } = failureLines(this.#options.program, error);
     const hint = hintLine(error);
     return [
-      ...(to === 'stderr' && !o.all ? [] : texts.map((each) => asLine(each))),
+      ...(to === 'stderr' && !o.all && !this.#isWhole ? [] : texts.map((each) => asLine(each))),
       ...(hint === undefined ? [] : [hint]),
     ];
   }
@@ -168,12 +187,29 @@ export class KpropdLog {
   }
 
   #complain(text: string, to: 'syslog' | 'com_err'): void {
-    if (!this.#options.debug || to === 'syslog') this.#options.syslog.log('err', text);
+    if (this.#isWhole || !this.#options.debug || to === 'syslog') this.#log('err', text);
     this.#debugLine(text);
   }
 
   #debugLine(text: string): void {
-    if (this.#options.debug) this.#options.stderr.write(`${text}\n`);
+    if (!this.#options.debug) return;
+    if (!this.#isWhole) this.#options.stderr.write(`${text}\n`);
+    else if (text !== this.#said) this.#log('debug', text);
+  }
+
+  /** Whether all that is said goes into the log. MIT says some things on stderr, some twice. */
+  get #isWhole(): boolean {
+    return this.#options.kind !== 'syslog';
+  }
+
+  #onStderr(text: string): void {
+    if (this.#isWhole) this.#log('err', text);
+    else this.#options.stderr.write(`${text}\n`);
+  }
+
+  #log(level: LogLevel, text: string): void {
+    this.#said = text;
+    this.#options.sink.write(level, text, this.#about);
   }
 }
 

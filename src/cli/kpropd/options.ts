@@ -1,6 +1,7 @@
 import { loadModes, verifyModes } from '../../server/options.ts';
 import { type Option, ownOptions } from '../option.ts';
 import { limitOptions } from './limits.ts';
+import { logKinds } from './log-sink.ts';
 import { unitOptions } from './unit.ts';
 
 export const defaultLogRate = 20;
@@ -135,6 +136,15 @@ export const kpropdOptions: readonly Option[] = [
     value: 'name',
     complete: 'user',
     about: 'Give up root for this user once the port is bound.',
+  },
+  {
+    name: 'log',
+    value: 'kind',
+    choices: logKinds,
+    byDefault: 'syslog',
+    about:
+      'Where the log goes. stderr: plain lines on standard error. json: an object a line on standard ' +
+      'output. Both are for containers, and need -D or -d.',
   },
   {
     name: 'log-rate',
