@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { parseDuration } from 'kprop';
 
 import type { GlobalOptions, Surroundings } from '../commands.ts';
+import { doctorCommand } from '../doctor/doctor.ts';
 import { runsHere } from '../run/primary.ts';
 import { oneLine } from '../show/words.ts';
 import { startAfterFirst } from './first-propagation.ts';
@@ -145,15 +146,22 @@ async function startAndTell(
     else troubles.push(ended);
   }
   for (const trouble of troubles) say(trouble);
-  tellNext({ kit, kpropd, kdc, started, hasStash, hasDatabase: hasDatabase() }, say);
+  const isReplica = tellNext(
+    { kit, kpropd, kdc, started, hasStash, hasDatabase: hasDatabase() },
+    say,
+  );
+  // Its findings are shown; whether the files are in place and the services run is told already.
+  if (isReplica && !signal.aborted) await doctorCommand([], { here: true }, around);
   return troubles.length > 0 ? kitExits.unfinished : kitExits.done;
 }
 
-function tellNext(o: NextOptions, say: (text: string) => void): void {
+/** True if nothing is left to do. */
+function tellNext(o: NextOptions, say: (text: string) => void): boolean {
   const next = nextSteps(o);
   if (next.length === 0) say(`${o.kit.host} is a replica.`);
   else say('next:');
   for (const [at, step] of next.entries()) say(`  ${at + 1}. ${step}`);
+  return next.length === 0;
 }
 
 /** Somebody who sits there can wait; a script waits if it says so. */

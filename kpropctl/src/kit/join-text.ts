@@ -58,6 +58,7 @@ export function nextSteps({ kit, started, ...o }: NextOptions): readonly string[
   if (!started.kdc) {
     steps.push(`here, when there is a database: ${startText(o.kdc)}`);
     steps.push(`${run}    (it ends with "live")`);
+    steps.push('here, what is right and wrong: kpropctl doctor --here');
   }
   return steps;
 }
