@@ -41,7 +41,7 @@ async function receiveUntilTold(settings: ReceiversSettings, folder: string): Pr
         keytab: settings.keytab,
         acl: settings.acl,
         file,
-        loader: async (path) => rmSync(path),
+        loader: async ({ path }) => rmSync(path),
       }),
     ),
   );

@@ -14,12 +14,14 @@ export {
   type PropagateReport,
   propagate,
 } from './client/propagate.ts';
+export { type FailedAttempt, type RetryOptions, retry } from './client/retry.ts';
 export { openSharedDump, type SharedDump } from './client/shared-dump.ts';
 export {
   type Detail,
   type ErrorCode,
   isKpropError,
   KpropError,
+  type KpropErrorJson,
   type Phase,
 } from './errors/kprop-error.ts';
 export { type ConfigFiles, loadKrb5Config, readProfile } from './host/config-files.ts';
@@ -33,6 +35,7 @@ export { replaceOwnFile } from './host/own-file.ts';
 export { propagationPort } from './host/port.ts';
 export { chooseReplayCache, type ReplayVariables } from './host/replay-choice.ts';
 export { fileReplayCache, type ReplayFileOptions } from './host/replay-file.ts';
+export { checkDump } from './kdb/dump/completeness.ts';
 export type { DumpFormat } from './kdb/dump/dump-version.ts';
 export type { DumpKind } from './kdb/dump/header.ts';
 export {
@@ -66,8 +69,14 @@ export { memoryReplayCache, type ReplayCache } from './protocol/krb5/session/rep
 export { checkReplica } from './server/check/check-replica.ts';
 export type { CheckReplicaOptions } from './server/check/checked-site.ts';
 export type { CheckFinding, CheckName } from './server/check/finding.ts';
-export type { LoadRun } from './server/load/loader.ts';
-export type { IncrementalOptions, LoadMode, ServeLimits, VerifyMode } from './server/options.ts';
+export type {
+  DumpToLoad,
+  IncrementalOptions,
+  LoaderFunction,
+  LoadMode,
+  ServeLimits,
+  VerifyMode,
+} from './server/options.ts';
 export {
   type FollowEvent,
   type Following,
@@ -82,6 +91,7 @@ export {
   type ServeOptions,
   type ServerEvent,
   serveKprop,
+  serveSocket,
 } from './server/serve.ts';
 export type { FullStatus } from './server/status/full-status.ts';
 export type { ReplicaStatus } from './server/status/status-file.ts';

@@ -3,7 +3,7 @@ import { systemAmbient } from '../protocol/ambient.ts';
 import type { Channel } from '../protocol/channel/channel.ts';
 import { readFrame } from '../protocol/channel/frame.ts';
 import { refusedBy } from '../protocol/krb5/session/sendauth.ts';
-import { connectTo, type ReplicaOptions, ticketFor } from './replica-session.ts';
+import { connectTo, type ReplicaOptions, requireHost, ticketFor } from './replica-session.ts';
 
 export interface ProbeOptions extends ReplicaOptions {
   /** For a connection to each address. 5 s unless given. */
@@ -33,7 +33,8 @@ export interface ProbeReport {
  */
 export async function probe(options: ProbeOptions): Promise<ProbeReport> {
   const started = performance.now();
-  const { signal } = options;
+  const { host, signal } = options;
+  requireHost('probe()', host);
   const ambient = systemAmbient();
   const enter = (phase: Phase) => {
     if (signal?.aborted) throw abortError(signal.reason).during(phase);

@@ -1,10 +1,17 @@
-import { errnoOf } from '../errors/com-err.ts';
-import { abortError, inPhase, KpropError, type Phase } from '../errors/kprop-error.ts';
+import { abortError, inPhase, KpropError, type Phase, wordsOf } from '../errors/kprop-error.ts';
+import { requireOption } from '../errors/require-option.ts';
+import { tell } from '../host/tell.ts';
 import { type Ambient, systemAmbient } from '../protocol/ambient.ts';
 import type { Dump } from '../protocol/kprop/dump.ts';
 import { sendDump } from '../protocol/kprop/sender.ts';
 import { type DumpFile, openDumpFile } from './dump-file.ts';
-import { connectTo, isNamed, type ReplicaOptions, ticketFor } from './replica-session.ts';
+import {
+  connectTo,
+  isNamed,
+  type ReplicaOptions,
+  requireHost,
+  ticketFor,
+} from './replica-session.ts';
 
 /** A dump that is not a file: its size in bytes, and its bytes, such as a Readable. */
 export interface DumpStream {
@@ -37,6 +44,7 @@ export interface PropagateOptions extends ReplicaOptions {
   /** Path of a dump that kdb5_util made, with its .dump_ok beside it, or a stream. */
   readonly dump: string | DumpStream;
   readonly limits?: { readonly [K in keyof PropagateLimits]?: number | undefined } | undefined;
+  /** An error that it throws becomes a warning of the process, and stops nothing. */
   readonly onEvent?: ((event: PropagateEvent) => void) | undefined;
   readonly ambient?: Ambient | undefined;
 }
@@ -69,7 +77,8 @@ export async function propagate(options: PropagateOptions): Promise<PropagateRep
   const { host, signal } = options;
   const ambient = options.ambient ?? systemAmbient();
   const limits = limitsOf(options.limits ?? {});
-  const announce = (phase: Phase) => options.onEvent?.({ kind: 'phase', phase });
+  requireOptions(options);
+  const announce = (phase: Phase) => tell(options.onEvent, { kind: 'phase', phase });
   const enter = (phase: Phase) => {
     if (signal?.aborted) throw abortError(signal.reason).during(phase);
     announce(phase);
@@ -80,20 +89,20 @@ export async function propagate(options: PropagateOptions): Promise<PropagateRep
   enter('dump');
   const dump = await openDump(options.dump);
   try {
-    if (dump.warning !== undefined) options.onEvent?.({ kind: 'warning', text: dump.warning });
+    if (dump.warning !== undefined) tell(options.onEvent, { kind: 'warning', text: dump.warning });
     const { channel, session, port } = await connectTo(ticket, options, {
       ...{ ambient, enter, limits },
     });
     try {
       if (options.expect === undefined && !isNamed(ticket.server, host)) {
         const text = `${host} turned out to be ${ticket.server}: if that is not the host you mean, correct DNS or /etc/hosts, or give kprop the right principal with --expect`;
-        options.onEvent?.({ kind: 'warning', text });
+        tell(options.onEvent, { kind: 'warning', text });
       }
       enter('size');
       await sendDump(channel, session, announced(dump, announce), {
         limits,
         onProgress: (bytes) => {
-          options.onEvent?.({ kind: 'progress', bytes, total: dump.bytes });
+          tell(options.onEvent, { kind: 'progress', bytes, total: dump.bytes });
           if (bytes === dump.bytes) announce('confirm');
         },
       });
@@ -111,6 +120,17 @@ export async function propagate(options: PropagateOptions): Promise<PropagateRep
   } finally {
     await dump.close();
   }
+}
+
+/** For callers without types. @throws caller.option */
+function requireOptions({ host, dump }: PropagateOptions): void {
+  const call = 'propagate()';
+  requireHost(call, host);
+  const isStream =
+    typeof dump === 'object' && dump !== null && Symbol.asyncIterator in Object(dump.stream);
+  requireOption((typeof dump === 'string' && dump !== '') || isStream, {
+    ...{ call, option: 'dump', reason: 'must be a path, or { bytes, stream }' },
+  });
 }
 
 function limitsOf(given: NonNullable<PropagateOptions['limits']>): PropagateLimits {
@@ -152,13 +172,12 @@ async function openDump(dump: string | DumpStream): Promise<OpenDump> {
   };
 }
 
-/** The bytes of the stream; what fails in it is an error of the dump. @throws dump.read */
+/** The bytes of the stream; what fails in it is told in its own words. @throws caller.stream */
 async function* readStream(stream: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
   try {
     yield* stream;
   } catch (cause) {
     if (cause instanceof KpropError) throw cause;
-    const reason = errnoOf(cause) || (cause instanceof Error ? cause.message : `${cause}`);
-    throw new KpropError('dump.read', { path: 'stream', errno: reason }, { cause });
+    throw new KpropError('caller.stream', { reason: wordsOf(cause) }, { cause });
   }
 }

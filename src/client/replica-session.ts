@@ -1,4 +1,5 @@
 import { inInitialization, inPhase, KpropError, type Phase } from '../errors/kprop-error.ts';
+import { requireOption } from '../errors/require-option.ts';
 import { loadKrb5Config } from '../host/config-files.ts';
 import { canonicalNames } from '../host/names.ts';
 import { propagationPort } from '../host/port.ts';
@@ -126,4 +127,10 @@ function requireExpected(server: Principal, realm: string, { expect, host }: Rep
 export function isNamed({ components: [, name = ''] }: Principal, host: string): boolean {
   const [found, typed] = [name, host].map((each) => each.toLowerCase().replace(/\.$/, ''));
   return found === typed || (found as string).startsWith(`${typed}.`);
+}
+
+/** For callers without types. @throws caller.option */
+export function requireHost(call: string, host: unknown): void {
+  const reason = 'must be the name of the replica';
+  requireOption(typeof host === 'string' && host !== '', { call, option: 'host', reason });
 }

@@ -7,7 +7,7 @@ import type { DumpStream } from './propagate.ts';
  * locked once. Propagations at about the same place share what is read; one that has fallen behind
  * reads for itself, and does not delay the others.
  */
-export interface SharedDump extends DumpStream {
+export interface SharedDump extends DumpStream, AsyncDisposable {
   readonly path: string;
   /** Something about the dump that an administrator should know, though it can be sent. */
   readonly warning: string | undefined;
@@ -57,10 +57,14 @@ class OpenSharedDump implements SharedDump {
     return this.#closing;
   }
 
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
   /** The dump from its start, for one propagation. */
   async *#read(): AsyncGenerator<Uint8Array> {
     if (this.#closing !== undefined) {
-      throw new KpropError('dump.read', { path: this.path, errno: 'EBADF' });
+      throw new KpropError('caller.closed', { path: this.path });
     }
     this.#readers += 1;
     try {

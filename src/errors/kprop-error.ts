@@ -96,10 +96,30 @@ export class KpropError<C extends ErrorCode = ErrorCode> extends Error {
     return this;
   }
 
+  /** What JSON.stringify gives of it: all that a program may want to know, and no secret. */
+  toJSON(): KpropErrorJson {
+    const { code, message, phase = null, fault, retry, remedy, detail } = this;
+    return { code, message, phase, fault, retry, remedy, detail };
+  }
+
   #comErr(): number | string | undefined {
     const { comErr } = this.#row;
     return typeof comErr === 'function' ? comErr(this.detail) : comErr;
   }
+}
+
+/** An error as JSON. */
+export interface KpropErrorJson {
+  readonly code: ErrorCode;
+  readonly message: string;
+  readonly phase: Phase | null;
+  /** Who has to act. */
+  readonly fault: 'peer' | 'network' | 'local' | 'config';
+  /** Whether the same call may succeed later with nothing changed. */
+  readonly retry: boolean;
+  readonly remedy: string;
+  /** The same as `detail` of the error: its shape depends on `code`. */
+  readonly detail: unknown;
 }
 
 /** Whether an error is a KpropError of this code, for narrowing. */
@@ -133,12 +153,23 @@ export async function inInitialization<T>(step: () => T | Promise<T>): Promise<T
   }
 }
 
-/** The error for an abort signal's reason: the reason itself if it is a KpropError. */
+/**
+ * The error for an abort signal's reason: the reason itself if it is a KpropError, caller.timeout if it is
+ * that of AbortSignal.timeout(), else `aborted`.
+ */
 export function abortError(reason: unknown): KpropError {
   if (reason instanceof KpropError) return reason;
+  if (reason instanceof Error && reason.name === 'TimeoutError') {
+    return new KpropError('caller.timeout', { reason: reason.message });
+  }
   return new KpropError('aborted', {
     reason: reason instanceof Error ? reason.message : `${reason}`,
   });
+}
+
+/** What an error of somebody else's code says. */
+export function wordsOf(error: unknown): string {
+  return error instanceof Error ? error.message : `${error}`;
 }
 
 /** Marks a branch that the types rule out. */

@@ -1,9 +1,9 @@
+import type { DumpKind } from '../kdb/dump/header.ts';
 import type { Ambient } from '../protocol/ambient.ts';
 import type { Krb5Config } from '../protocol/krb5/formats/krb5-config.ts';
 import type { ReplayCache } from '../protocol/krb5/session/replay.ts';
 import type { ConnectionEvent } from './events.ts';
 import type { DroppedEvent } from './listen/drop-tally.ts';
-import type { LoadRun } from './load/loader.ts';
 import type { PollEvent } from './poll/poller.ts';
 
 /** `streamed` and `complete` are two ways in which kdb5_util gets the dump. */
@@ -13,6 +13,22 @@ export type LoadMode = (typeof loadModes)[number];
 /** When kdb5_util is asked whether a database that was written natively is what the dump says. */
 export const verifyModes = ['first', 'always', 'never'] as const;
 export type VerifyMode = (typeof verifyModes)[number];
+
+/** A dump that a loader of the caller's own gets, complete and checked. */
+export interface DumpToLoad {
+  /** The file, which stays as it is until the next propagation. */
+  readonly path: string;
+  /** `resync`: a full resync of incremental propagation (`kdb5_util load -i`). */
+  readonly kind: DumpKind;
+  readonly bytes: number;
+  /** The principal that sent it, with its realm. */
+  readonly client: string;
+  /** Aborted if the load must end: then nothing may become live any more. */
+  readonly signal: AbortSignal;
+}
+
+/** Resolves when the dump is the live database. */
+export type LoaderFunction = (dump: DumpToLoad) => Promise<void>;
 
 /** Milliseconds; 0 is without a limit. */
 export interface ServeLimits {
@@ -63,7 +79,10 @@ export interface ServeOptions {
   readonly acl: string;
   /** Where received dumps are put. */
   readonly file: string;
-  /** Makes a dump the live database: kdb5_util, or a function that resolves when it is live. */
+  /**
+   * Makes a dump the live database: kdb5_util, or a function that resolves when it is live. What the
+   * function throws is told to the sender in its own words.
+   */
   readonly loader:
     | {
         readonly path: string;
@@ -72,7 +91,7 @@ export interface ServeOptions {
         readonly builtInDatabase?: string | undefined;
         readonly environment: Readonly<Record<string, string | undefined>>;
       }
-    | ((path: string, run: LoadRun) => Promise<void>);
+    | LoaderFunction;
   /**
    * How a dump becomes the database. `auto`, unless given: written by this package itself where that
    * is possible (docs/native-load.md), else by the program of `loader`. `native`: never by that
@@ -125,15 +144,6 @@ export interface ServeOptions {
   readonly onListening?: (() => void) | undefined;
   /** An error that it throws becomes a warning of the process, and stops nothing. */
   readonly onEvent?: ((event: ServerEvent) => void) | undefined;
-}
-
-/** Calls onEvent. A defect there must be seen, but must not stop a propagation. */
-export function tell({ onEvent }: Pick<ServeOptions, 'onEvent'>, event: ServerEvent): void {
-  try {
-    onEvent?.(event);
-  } catch (error) {
-    process.emitWarning(error instanceof Error ? error : String(error));
-  }
 }
 
 /** An event of one connection; `connection` counts from 1, and 0 is the listener's. */

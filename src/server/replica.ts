@@ -4,6 +4,7 @@ import { inPhase, KpropError } from '../errors/kprop-error.ts';
 import { loadKrb5Config } from '../host/config-files.ts';
 import { defaultKeytabName, keytabReader } from '../host/keytab-file.ts';
 import { requireLibc } from '../host/libc.ts';
+import { tell } from '../host/tell.ts';
 import { type Ambient, systemAmbient } from '../protocol/ambient.ts';
 import { parseEnctypeList } from '../protocol/krb5/crypto/enctype-list.ts';
 import type { Keytab } from '../protocol/krb5/formats/keytab.ts';
@@ -16,7 +17,7 @@ import { Loads } from './load/loads.ts';
 import { MasterKeyCheck } from './load/master-key-check.ts';
 import { LoadOrder } from './load/order.ts';
 import { waysToLoad } from './load/ways.ts';
-import { type ServeLimits, type ServeOptions, tell } from './options.ts';
+import type { ServeLimits, ServeOptions } from './options.ts';
 import { SpoolRoom } from './spool/spool.ts';
 
 /** What all connections of one server share. */
@@ -64,7 +65,7 @@ export async function describeReplica(options: ServeOptions): Promise<Replica> {
     spools: new SpoolRoom(options.file),
     loads: new Loads({
       ...loading,
-      onNotice: (text) => tell(options, { kind: 'notice', text, connection: 0 }),
+      onNotice: (text) => tell(options.onEvent, { kind: 'notice', text, connection: 0 }),
       masterKey: new MasterKeyCheck({
         stash: config.stashFile(realm, options.builtInStash),
         masterKey: config.masterKeyName(realm),

@@ -1,9 +1,11 @@
 import type { Socket } from 'node:net';
 
+import { requireOption } from '../errors/require-option.ts';
+import { tell } from '../host/tell.ts';
 import { ConnectionRegistry } from './listen/connections.ts';
 import { Listeners } from './listen/listeners.ts';
 import { readInto } from './listen/read-into.ts';
-import { type ServeOptions, type ServerEvent, tell } from './options.ts';
+import type { ServeOptions, ServerEvent } from './options.ts';
 import { Resyncs, startPoller } from './poll/start-poller.ts';
 import { describeReplica, type Replica } from './replica.ts';
 import { FullStatusNotes } from './status/full-status-notes.ts';
@@ -11,7 +13,8 @@ import { StatusFile } from './status/status-file.ts';
 
 export type { ServeOptions, ServerEvent };
 
-export interface KpropServer {
+/** A server that listens. `await using` closes it at the end of the block. */
+export interface KpropServer extends AsyncDisposable {
   /** Polls the primary now (SIGUSR1 of kpropd), if this replica follows one. */
   pollNow(): void;
   /** Where it listens, such as "[::]:754"; the first address if there are several. */
@@ -30,6 +33,7 @@ export interface KpropServer {
 
 /** Runs a replica: listens, and loads what its primary sends. @throws config.*, server.listen */
 export async function serveKprop(options: ServeOptions): Promise<KpropServer> {
+  requireServeOptions('serveKprop()', options);
   const replica = await describeReplica(options);
   const status = statusFile(replica, options);
   const full = new FullStatusNotes(status, replica.ambient);
@@ -37,7 +41,7 @@ export async function serveKprop(options: ServeOptions): Promise<KpropServer> {
   const connections = new ConnectionRegistry(replica, {
     ...options,
     onEvent: (event) => {
-      tell(options, event);
+      tell(options.onEvent, event);
       resyncs.note(event);
       full.event(event);
     },
@@ -49,23 +53,25 @@ export async function serveKprop(options: ServeOptions): Promise<KpropServer> {
       if (options.once) all.close();
       connections.accept(socket, (target) => readInto(socket, target));
     },
-    (error) => tell(options, { kind: 'failed', error, connection: 0 }),
+    (error) => tell(options.onEvent, { kind: 'failed', error, connection: 0 }),
   );
   connections.watchAcl();
   await sweep(replica, options);
   const poller = startPoller(replica, options, { resyncs, status });
+  const close: KpropServer['close'] = async ({ abort = false } = {}) => {
+    const closed = listeners.close();
+    connections.end(abort ? 'all' : 'unhurried');
+    await Promise.all([connections.idle(), poller?.close(), closed]);
+    await status.settled();
+  };
   return {
     pollNow: () => poller?.pollNow(),
     address: listeners.addresses[0] ?? '',
     addresses: listeners.addresses,
     port: listeners.port,
     service: replica.services[0].toString(),
-    close: async ({ abort = false } = {}) => {
-      const closed = listeners.close();
-      connections.end(abort ? 'all' : 'unhurried');
-      await Promise.all([connections.idle(), poller?.close(), closed]);
-      await status.settled();
-    },
+    close,
+    [Symbol.asyncDispose]: () => close(),
   };
 }
 
@@ -78,6 +84,7 @@ export async function serveSocket(
   options: ServeOptions,
   signal?: AbortSignal,
 ): Promise<void> {
+  requireServeOptions('serveSocket()', options);
   // Without a listener, a reset at this stage would end the process.
   socket.on('error', () => undefined);
   // The listener has these as options.
@@ -89,7 +96,7 @@ export async function serveSocket(
   const connections = new ConnectionRegistry(replica, {
     ...options,
     onEvent: (event) => {
-      tell(options, event);
+      tell(options.onEvent, event);
       full.event(event);
     },
   });
@@ -109,7 +116,7 @@ function statusFile({ ambient }: Replica, options: ServeOptions): StatusFile {
     ambient,
     onTrouble: (error) => {
       const text = `cannot write ${path}: ${error instanceof Error ? error.message : error}`;
-      tell(options, { kind: 'notice', text, connection: 0 });
+      tell(options.onEvent, { kind: 'notice', text, connection: 0 });
     },
   });
 }
@@ -118,6 +125,18 @@ function statusFile({ ambient }: Replica, options: ServeOptions): StatusFile {
 async function sweep(replica: Replica, options: ServeOptions): Promise<void> {
   await replica.spools.sweep();
   const complaint = await replica.spools.complaint();
-  if (complaint !== undefined) tell(options, { kind: 'notice', text: complaint, connection: 0 });
+  if (complaint !== undefined)
+    tell(options.onEvent, { kind: 'notice', text: complaint, connection: 0 });
   await replica.loads.inspect();
+}
+
+/** For callers without types. @throws caller.option */
+function requireServeOptions(call: string, { acl, file, loader }: ServeOptions): void {
+  for (const [option, value] of Object.entries({ acl, file })) {
+    const isRight = typeof value === 'string' && value !== '';
+    requireOption(isRight, { call, option, reason: 'must be a path' });
+  }
+  requireOption(typeof loader === 'function' || typeof loader?.path === 'string', {
+    ...{ call, option: 'loader', reason: 'must be { path, environment }, or a function' },
+  });
 }

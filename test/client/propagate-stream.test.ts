@@ -95,9 +95,10 @@ describe('a stream', () => {
     })();
     const error = await failureOf(send(replica.port, { dump: { bytes: 10_000_000, stream } }));
     expect(error).toMatchObject({
-      code: 'dump.read',
+      code: 'caller.stream',
       phase: 'blocks',
-      message: 'cannot read the dump stream: the disk is on fire',
+      message: 'the stream that should give the dump failed: the disk is on fire',
+      remedy: expect.stringContaining('the source of the stream'),
       cause: { message: 'the disk is on fire' },
     });
     await vi.waitUntil(() => replica.events.at(-1)?.kind === 'closed');

@@ -58,7 +58,7 @@ function startReplica(at: number): Promise<KpropServer> {
     keytab: lab.replica.keytab,
     acl: lab.replica.acl,
     file: `${lab.replica.fromMaster}.${at}`,
-    loader: async (path) => void loaded.set(at, readFileSync(path)),
+    loader: async ({ path }) => void loaded.set(at, readFileSync(path)),
   });
 }
 
@@ -227,7 +227,10 @@ test('it stays locked until the last reader has ended, and takes no more', async
   const closing = dump.close().then(() => {
     closed = true;
   });
-  await expect(bytesOf(dump.stream)).rejects.toMatchObject({ code: 'dump.read' });
+  await expect(bytesOf(dump.stream)).rejects.toMatchObject({
+    code: 'caller.closed',
+    message: expect.stringContaining(path),
+  });
   await sleep(20);
   expect(closed).toBe(false);
   expect(writerGets(path)).toBe(false);

@@ -14,6 +14,8 @@ const told: Readonly<Record<string, readonly string[]>> = {
   'loader.killed': ['path', 'signal'],
   // The name of the file, and numbers and encryption types of keys.
   'loader.other-master-key': ['stash', 'held', 'wanted'],
+  // The words of the loader's own, which are meant for the sender.
+  'caller.loader': ['reason'],
   'spool.superseded': ['authenticated', 'newest'],
   'spool.malformed': ['reason'],
   'server.busy': ['running', 'whose'],

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
-import { isKpropError, type Krb5Config, type Phase, propagate, type SharedDump } from 'kprop';
+import { type Krb5Config, type Phase, propagate, retry, type SharedDump } from 'kprop';
 
 import type { ReplicaSettings, Settings } from '../config/settings.ts';
 import { isExpected, type State } from '../state/state.ts';
@@ -67,28 +67,33 @@ async function sendTo(
 ): Promise<ReplicaReport> {
   const { settings, onEvent, signal } = o;
   const { host, required } = replica;
-  const until = performance.now() + settings.attemptsWithinSeconds * 1000;
+  const { first, most } = settings.backoffSeconds;
   const started = performance.now();
-  let sent: Sent = { bytes: 0, phases: {} };
-  for (let attempt = 1; ; attempt += 1) {
-    signal.throwIfAborted();
-    onEvent({ kind: 'trying', host, attempt });
-    const failure = await propagateTo(replica, places, o).then(
-      (done) => {
-        sent = done;
-        return undefined;
-      },
-      (error: unknown) => ({ error }),
-    );
+  let attempts = 0;
+  const report = (sent: Sent) => {
     const millis = Math.round(performance.now() - started);
-    const report = { ...nothing(host, required), attempts: attempt, ...sent, millis };
-    if (failure === undefined) return await proved(report, replica, o);
-    const pause = pauseSeconds(attempt, settings.backoffSeconds);
-    const again = canMendItself(failure.error) && performance.now() + pause * 1000 < until;
-    if (!again || signal.aborted) return { ...report, error: noteOf(failure.error) };
-    const message = failure.error instanceof Error ? failure.error.message : '';
-    onEvent({ kind: 'retrying', host, seconds: pause, message });
-    await sleep(pause * 1000, undefined, { signal }).catch(() => undefined);
+    return { ...nothing(host, required), attempts, ...sent, millis };
+  };
+  signal.throwIfAborted();
+  try {
+    const sent = await retry(
+      (attempt) => {
+        attempts = attempt;
+        onEvent({ kind: 'trying', host, attempt });
+        return propagateTo(replica, places, o);
+      },
+      {
+        ...{ withinMillis: settings.attemptsWithinSeconds * 1000, signal },
+        ...{ firstMillis: first * 1000, mostMillis: most * 1000 },
+        onRetry: ({ error, pauseMillis }) => {
+          const message = error instanceof Error ? error.message : '';
+          onEvent({ kind: 'retrying', host, seconds: pauseMillis / 1000, message });
+        },
+      },
+    );
+    return await proved(report(sent), replica, o);
+  } catch (error) {
+    return { ...report({ bytes: 0, phases: {} }), error: noteOf(error) };
   }
 }
 
@@ -197,18 +202,6 @@ function warningOf(error: unknown, { host, kdc }: ReplicaSettings) {
     `whether the KDC of ${host} serves it could not be asked: ${message}`,
     `start krb5kdc there, or name its address with kdc = HOST:PORT (now ${kdc})`,
   );
-}
-
-/** Whether trying again makes sense with nothing changed. */
-function canMendItself(error: unknown): boolean {
-  if (!isKpropError(error)) return false;
-  return error.retry || error.fault === 'network';
-}
-
-/** Doubled each time, with jitter, so that many replicas do not come back together. */
-function pauseSeconds(attempt: number, backoff: { first: number; most: number }): number {
-  const pause = Math.min(backoff.most, backoff.first * 2 ** (attempt - 1));
-  return pause * (0.75 + Math.random() / 2);
 }
 
 /**

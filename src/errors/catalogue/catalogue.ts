@@ -1,5 +1,6 @@
 import { abortedRows } from './aborted.ts';
 import { authRows } from './auth.ts';
+import { callerRows } from './caller.ts';
 import { ccacheRows } from './ccache.ts';
 import { configRows } from './config.ts';
 import { cryptoRows } from './crypto.ts';
@@ -26,6 +27,7 @@ import { ulogRows } from './ulog.ts';
 export const catalogue = {
   ...abortedRows,
   ...authRows,
+  ...callerRows,
   ...ccacheRows,
   ...configRows,
   ...cryptoRows,

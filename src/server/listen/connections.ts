@@ -1,8 +1,9 @@
 import type { Socket } from 'node:net';
 
 import { KpropError } from '../../errors/kprop-error.ts';
+import { tell } from '../../host/tell.ts';
 import type { ReadTarget } from '../../protocol/channel/stream-channel.ts';
-import { type ServeOptions, tell } from '../options.ts';
+import type { ServeOptions } from '../options.ts';
 import type { Replica } from '../replica.ts';
 import { Arrivals } from './arrivals.ts';
 import { connectionLimits } from './connection-limits.ts';
@@ -40,7 +41,7 @@ export class ConnectionRegistry {
     this.#arrivals = new Arrivals(limits.arrivalsPerSecond);
     this.#propagations = new Propagations(limits);
     this.#known = new KnownPeers(options.acl);
-    this.#drops = new DropTally((event) => tell(options, { ...event, connection: 0 }));
+    this.#drops = new DropTally((event) => tell(options.onEvent, { ...event, connection: 0 }));
   }
 
   /** Looks up the hosts that the ACL names, until `end`. */
@@ -75,7 +76,7 @@ export class ConnectionRegistry {
       replica: this.#replica,
       connection: this.#count,
       control,
-      tell: (event) => tell(this.#options, event),
+      tell: (event) => tell(this.#options.onEvent, event),
       permit: (client) => {
         const leave = this.#propagations.enter(client);
         pool.remove(group, control);

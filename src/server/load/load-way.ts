@@ -39,6 +39,8 @@ export interface EarlyLoad extends LoadWay {
 export interface LoadJob {
   /** The file where the dump is being spooled. */
   readonly spool: string;
+  /** The principal that sends it. */
+  readonly client: string;
   /** Ends the load; its reason is what `commit` throws. */
   readonly signal: AbortSignal;
   readonly onEvent: (event: LoadEvent) => void;

@@ -54,8 +54,11 @@ export class Load implements Follower {
   constructor(room: LoadRoom, o: LoadOptions) {
     this.#room = room;
     this.#o = o;
-    const { signal, onEvent } = o;
-    this.#job = { spool: o.spool.temporary, signal, onEvent, failing: new AbortController() };
+    const { signal, onEvent, arrival } = o;
+    this.#job = {
+      ...{ spool: o.spool.temporary, client: arrival.client, signal, onEvent },
+      failing: new AbortController(),
+    };
   }
 
   /** Aborted with the reason once the dump cannot be loaded, however the rest of it arrives. */

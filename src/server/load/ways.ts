@@ -1,11 +1,13 @@
 import { basename } from 'node:path';
 
 import { KpropError } from '../../errors/kprop-error.ts';
+import { tell } from '../../host/tell.ts';
 import type { Ambient } from '../../protocol/ambient.ts';
 import type { Krb5Config } from '../../protocol/krb5/formats/krb5-config.ts';
-import { type ServeOptions, tell } from '../options.ts';
+import type { ServeOptions } from '../options.ts';
 import { FedLoad } from './fed-load.ts';
 import { fileLoad } from './file-load.ts';
+import { functionLoad } from './function-load.ts';
 import { Judge } from './judge.ts';
 import { Db2Files } from './live-files.ts';
 import { type LoadGuard, noGuard } from './load-guard.ts';
@@ -43,7 +45,7 @@ export async function waysToLoad(options: ServeOptions, place: LoadPlace): Promi
     if (mode === 'streamed' || mode === 'native') {
       throw notSafe(mode, 'needs a program as the loader, no function');
     }
-    const fromFile = (job: LoadJob) => fileLoad(loader, noGuard, job);
+    const fromFile = (job: LoadJob) => functionLoad(loader, job);
     const ways = { fromFile, whileArriving: () => undefined };
     return { ways, guard: noGuard, described: undefined };
   }
@@ -162,7 +164,7 @@ export function databaseOf(
 /** What protects the live database, if it is known which one that is. */
 function guardOf(options: ServeOptions, loader: LoaderProgram, place: LoadPlace): LoadGuard {
   const { config, realm } = place;
-  const onNotice = (text: string) => tell(options, { kind: 'notice', text, connection: 0 });
+  const onNotice = (text: string) => tell(options.onEvent, { kind: 'notice', text, connection: 0 });
   const database = databaseOf(loader, place);
   if (database !== undefined) {
     const certain = (loader.database ?? config.databasePath(realm)) !== undefined;

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
+import { tell } from '../../host/tell.ts';
 import { systemAmbient } from '../../protocol/ambient.ts';
 import {
   type LastUpdate,
@@ -253,7 +254,7 @@ class Follower implements Following {
   }
 
   #tell(event: FollowEvent): void {
-    this.#o.onEvent?.(event);
+    tell(this.#o.onEvent, event);
   }
 }
 

@@ -1,5 +1,6 @@
+import { tell } from '../../host/tell.ts';
 import { Applier } from '../applier.ts';
-import { type ServeOptions, type ServerEvent, tell } from '../options.ts';
+import type { ServeOptions, ServerEvent } from '../options.ts';
 import type { Replica } from '../replica.ts';
 import type { StatusFile } from '../status/status-file.ts';
 import { PollStateFile } from './poll-state.ts';
@@ -58,7 +59,7 @@ export function startPoller(
     }),
     exclusively: (work, signal) => loads.between(work, signal),
     isResyncing: () => resyncs.areUnderWay,
-    onEvent: (poll) => tell(options, { kind: 'poll', poll, connection: 0 }),
+    onEvent: (poll) => tell(options.onEvent, { kind: 'poll', poll, connection: 0 }),
   });
 }
 

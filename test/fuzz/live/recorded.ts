@@ -79,7 +79,7 @@ async function openReplica(
     keytab: `FILE:${path('keytab')}`,
     acl: path('acl'),
     file: path('from_master'),
-    loader: async (file) => {
+    loader: async ({ path: file }) => {
       // What lies there may be the next one's by now: each is the same.
       if (!readFileSync(file).equals(dump)) crime = new Error('what was not sent is loaded');
     },

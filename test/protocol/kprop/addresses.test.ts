@@ -143,7 +143,7 @@ async function replica(address: string) {
     acl,
     file: join(folder, 'from_master'),
     ambient,
-    loader: async (path) => {
+    loader: async ({ path }) => {
       loaded = readFileSync(path, 'utf8');
     },
   });

@@ -59,6 +59,7 @@ describe('several loads at once', () => {
     const events: string[] = [];
     const job = {
       spool,
+      client: 'host/primary@LAB',
       signal: new AbortController().signal,
       onEvent: ({ kind }: LoadEvent) => events.push(kind),
       failing: new AbortController(),

@@ -27,7 +27,7 @@ export class HeldReplica {
       keytab: lab.replica.keytab,
       acl: lab.replica.acl,
       file: lab.replica.fromMaster,
-      loader: async (path, { signal }) => {
+      loader: async ({ path, signal }) => {
         if (o.hold) await Promise.race([held, signal && once(signal, 'abort')]);
         replica.loaded.push(path);
       },
