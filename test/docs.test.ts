@@ -78,7 +78,8 @@ test.each(
   texts.filter(([code, text]) => text !== 'any' && !saidByTheStep.has(code)),
 )('docs/troubleshooting.md has %s: %s', (_, text) => {
   const printed = [text, `${text} while …`, `Generic remote error: ${text}`, `HOST: ${text}`];
-  printed.push(`hint: ${text}`, `REASON while getting initial credentials, hint ${text}`);
+  printed.push(`cause: ${text}`, `warning: ${text}`);
+  printed.push(`REASON while getting initial credentials, cause ${text}`);
   expect(
     [...heads, ...patterns].some((pattern) => printed.some((line) => pattern.test(line))),
     text,

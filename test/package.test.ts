@@ -164,7 +164,7 @@ describe('installed where kerberos cannot be built', () => {
     const outcome = await lab.run(installed('kprop'), ['--gss', ...lab.kpropArgs({ port: 1 })]);
     expect(outcome).toMatchObject({ status: 1, stdout: '' });
     expect(outcome.stderr).toMatch(/^kprop: .*while getting initial credentials$/m);
-    expect(outcome.stderr).toMatch(/^hint: .*install the optional package "kerberos"/m);
+    expect(outcome.stderr).toMatch(/^fix: install the optional package "kerberos"/m);
   });
 
   test('each export loads, and its types are those of its module', async () => {
@@ -197,7 +197,10 @@ describe('installed where kerberos cannot be built', () => {
       expect({ status, stderr }).toEqual({
         status: 1,
         stderr: expect.stringMatching(
-          new RegExp(`^${program}: .*\\nhint: the package koffi, .*without --omit=optional`, 's'),
+          new RegExp(
+            `^${program}: .*\\nfix: run .npm install. again, without --omit=optional`,
+            's',
+          ),
         ),
       });
       expect(stderr).not.toMatch(/^ {4}at /m);

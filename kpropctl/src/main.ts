@@ -61,7 +61,7 @@ function failed(error: unknown): number {
     return exits.configuration;
   }
   const { code, message, remedy } = noteOf(error);
-  process.stderr.write(`kpropctl: ${oneLine(message)}\nhint: ${oneLine(remedy)}\n`);
+  process.stderr.write(`kpropctl: ${oneLine(message)}\nfix: ${oneLine(remedy)}\n`);
   if (error instanceof Refused) return error.exit;
   return code.startsWith('config.') ? exits.configuration : exits.nothingSent;
 }

@@ -2,11 +2,12 @@
 import './ignore-sigusr1.ts';
 
 import { type PropagateEvent, propagate } from '../client/propagate.ts';
+import type { Notice } from '../errors/advice.ts';
 import { errnoOf, errnoText } from '../errors/com-err.ts';
 import { inInitialization, inPhase } from '../errors/kprop-error.ts';
 import { loadKrb5Config } from '../host/config-files.ts';
 import { readDefaultPaths } from '../host/default-paths.ts';
-import { exposureText, keytabPath } from '../host/exposed-files.ts';
+import { exposureNotice, keytabPath } from '../host/exposed-files.ts';
 import { keepFreedMemory } from '../host/memory.ts';
 import { writeOwnFile } from '../host/own-file.ts';
 import { parseKeytabName } from '../protocol/krb5/formats/keytab.ts';
@@ -16,7 +17,7 @@ import { helpText } from './help.ts';
 import { makeDump } from './kprop/make-dump.ts';
 import { kpropOptions } from './kprop/options.ts';
 import { nameProcess } from './process-name.ts';
-import { mitLines, senderHintLine } from './report.ts';
+import { mitLines, noticeLines, senderAdviceLines, wrapped } from './report.ts';
 import { versionLine } from './version-line.ts';
 
 const program = 'kprop';
@@ -68,7 +69,7 @@ async function main(args: readonly string[]): Promise<number> {
         ...{ config, paths, signal: stop, environment: env },
         file: dump,
         realm: given.realm ?? config.defaultRealm,
-        onNotice: (text) => process.stderr.write(`hint: ${text}\n`),
+        onNotice: (text) => say(noticeLines('note', { text })),
       });
     }
     await propagate({
@@ -89,9 +90,9 @@ async function main(args: readonly string[]): Promise<number> {
       process.kill(process.pid, stop.reason);
       return 1;
     }
-    const hint = senderHintLine(error);
-    const lines = [...mitLines(program, error), ...(hint === undefined ? [] : [hint])];
+    const lines = mitLines(program, error);
     process.stderr.write(`${lines.join('\n')}\n`);
+    say(senderAdviceLines(error, lines));
     return 1;
   }
   recordSuccess(dump, given.host);
@@ -113,8 +114,19 @@ function stopOnSignals(): AbortSignal {
 
 /** Warns of a keytab that others can read: with it they can act as this host. */
 function warnOfExposure(path: string): void {
-  const text = exposureText({ kind: 'keytab', path });
-  if (text !== undefined) process.stderr.write(`hint: ${text}\n`);
+  const notice = exposureNotice({ kind: 'keytab', path });
+  if (notice !== undefined) warn(notice);
+}
+
+function warn(notice: Notice): void {
+  say(noticeLines('warning', notice));
+}
+
+/** Our own lines, as wide as the terminal; MIT's are never broken, for scripts look for them. */
+function say(lines: readonly string[]): void {
+  const { stderr } = process;
+  const rows = wrapped(lines, stderr.isTTY ? stderr.columns : undefined);
+  stderr.write(rows.map((row) => `${row}\n`).join(''));
 }
 
 function readConfiguration({ fromDatabase }: Arguments, env: NodeJS.ProcessEnv) {
@@ -180,7 +192,7 @@ function readArguments(args: readonly string[], env: NodeJS.ProcessEnv): Argumen
 
 function progress(event: PropagateEvent, debug: boolean): void {
   if (debug && event.kind === 'progress') process.stdout.write(`${event.bytes} bytes sent.\n`);
-  if (event.kind === 'warning') process.stderr.write(`hint: ${event.text}\n`);
+  if (event.kind === 'warning') warn(event);
 }
 
 /**

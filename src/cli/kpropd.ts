@@ -131,7 +131,7 @@ function serveOptions(
     { kind: 'ACL', path: acl },
   ]);
   const warn = () => {
-    for (const text of watch.warnings()) log.note(text, 'warning');
+    for (const notice of watch.warnings()) log.warn(notice);
   };
   // A check tells it itself.
   if (given.check === undefined) warn();

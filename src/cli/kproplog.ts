@@ -109,7 +109,7 @@ function locate(): Place {
     return config.updateLog(config.defaultRealm, paths.database);
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : `${cause}`;
-    process.stderr.write(`hint: ${reason}\n`);
+    process.stderr.write(`cause: ${reason}\n`);
     throw new Failure("Couldn't read database_name");
   }
 }

@@ -1,3 +1,4 @@
+import type { Notice } from '../errors/advice.ts';
 import { krb5ErrorText } from '../errors/com-err.ts';
 import { isKpropError, KpropError, type Phase } from '../errors/kprop-error.ts';
 
@@ -42,31 +43,79 @@ export function mitText(error: KpropError): string {
   return comErrText === undefined ? doing : `${comErrText} ${doing}`;
 }
 
-/** Our addition: what failed, on what, and the remedy. Undefined for a bug of ours. */
-export function hintLine(error: unknown, cut = asLine): string | undefined {
-  return error instanceof KpropError
-    ? // Shortened separately: a long name must not push the remedy out.
-      `${cut(`hint: ${error.message.replace(/\.$/, '')}`)}: ${cut(error.remedy)}`
-    : undefined;
+/** A notice as it is printed: the text, and what to do. */
+export function noticeLines(
+  label: 'warning' | 'note',
+  { text, remedy }: Notice,
+): readonly string[] {
+  return [`${label}: ${text}`, ...fixLine(remedy)];
+}
+
+export const fixLine = (remedy: string | undefined) =>
+  remedy === undefined ? [] : [`fix: ${remedy}`];
+
+/**
+ * Our addition under MIT's lines: `cause: …`, unless they say it already, and `fix: …`. None for a bug
+ * of ours.
+ */
+export function adviceLines(
+  error: unknown,
+  above: readonly string[],
+  cut = asLine,
+): readonly string[] {
+  if (!(error instanceof KpropError)) return [];
+  const cause = error.why ?? causeOf(error, above);
+  return [...(cause === undefined ? [] : [`cause: ${cause}`]), ...fixLine(error.remedy)].map(
+    (line) => cut(line),
+  );
 }
 
 /** The same for a sender, with the likely reasons where MIT's kpropd hangs up without a word. */
-export function senderHintLine(error: unknown): string | undefined {
-  const hint = hintLine(error);
+export function senderAdviceLines(error: unknown, above: readonly string[]): readonly string[] {
+  const [cause = '', ...fix] = adviceLines(error, above);
   const cut = isKpropError(error, 'network.closed') || isKpropError(error, 'network.failed');
   const likely = cut && error.phase !== undefined ? silentRefusals[error.phase] : undefined;
-  return likely === undefined ? hint : `${hint}; ${likely}`;
+  if (likely === undefined || !cut) return [cause, ...fix].filter((line) => line !== '');
+  return [`cause: ${asLine(error.detail.peer)} closed the connection, as ${likely}`, ...fix];
+}
+
+/** The message, unless the lines above have all of it. */
+function causeOf(error: KpropError, above: readonly string[]): string | undefined {
+  const message = error.message.replace(/\.$/, '');
+  const news = isKpropError(error, 'peer.refused') ? error.detail.text : message;
+  return above.some((line) => line.includes(news)) ? undefined : message;
 }
 
 const silentAcl =
-  "MIT's kpropd closes like this when kpropd.acl there lacks this host's principal, or when it cannot open or lock its spool file";
+  "MIT's kpropd does if kpropd.acl there lacks this host, or if it cannot write or lock its file";
 
 /** Why MIT's kpropd ends a connection without a word, by step (krb5 src/kprop/kpropd.c, doit). */
 const silentRefusals: { readonly [phase in Phase]?: string } = {
   size: silentAcl,
   blocks: silentAcl,
-  confirm: `${silentAcl}, and when kdb5_util load fails`,
+  confirm: `${silentAcl}, or if kdb5_util load fails`,
 };
+
+/**
+ * The lines for a terminal of this width: broken at blanks, and indented where they go on. What stands
+ * in backquotes is not broken, so that it can be copied.
+ */
+export function wrapped(lines: readonly string[], columns: number | undefined): readonly string[] {
+  if (columns === undefined) return lines;
+  return lines.flatMap((line) => (line.length <= columns ? [line] : broken(line, columns)));
+}
+
+function broken(line: string, columns: number): readonly string[] {
+  const indent = ' '.repeat(/^\w+: /.exec(line)?.[0].length ?? 0);
+  const rows: string[] = [];
+  for (const word of line.match(/(?:`[^`]*`|[^\s`])+/g) ?? []) {
+    const last = rows.at(-1);
+    if (last === undefined) rows.push(word);
+    else if (last.length + 1 + word.length <= columns) rows[rows.length - 1] = `${last} ${word}`;
+    else rows.push(indent + word);
+  }
+  return rows;
+}
 
 /** What MIT's kprop prints for a KRB-ERROR (krb5 src/kprop/kprop.c). */
 function refusalLines(program: string, error: KpropError<'peer.refused'>): readonly string[] {

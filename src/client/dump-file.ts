@@ -9,7 +9,7 @@ import { blockBytes, blocksAtOnce, type Dump } from '../protocol/kprop/dump.ts';
 export interface DumpFile extends Dump {
   readonly path: string;
   /** Something about the dump that an administrator should know, though it can be sent. */
-  readonly warning: string | undefined;
+  readonly warning: { readonly text: string; readonly remedy: string } | undefined;
   /** At most half a megabyte from `position` on, in new memory; none at the end. @throws dump.read */
   piece(position: number): Promise<Uint8Array>;
   /** Closes the file, which drops its lock. */
@@ -76,8 +76,11 @@ async function isBeingWritten(okPath: string): Promise<boolean> {
   }
 }
 
-function warningOf(path: string, okPath: string, dumped: Date): string {
-  return `${okPath} is empty, as a kdb5_util dump that failed leaves it: what is sent is the dump of ${dumped.toISOString()}, without later changes; look at the exit status of kdb5_util dump ${path}`;
+function warningOf(path: string, okPath: string, dumped: Date): DumpFile['warning'] {
+  return {
+    text: `${okPath} is empty, as a kdb5_util dump that failed leaves it: the dump of ${dumped.toISOString()} is sent, without later changes`,
+    remedy: `run \`kdb5_util dump ${path}\`, and see why it fails`,
+  };
 }
 
 /**

@@ -4,6 +4,7 @@ import { tell } from '../host/tell.ts';
 import { type Ambient, systemAmbient } from '../protocol/ambient.ts';
 import type { Dump } from '../protocol/kprop/dump.ts';
 import { sendDump } from '../protocol/kprop/sender.ts';
+import { diagnosed } from './diagnosis.ts';
 import { type DumpFile, openDumpFile } from './dump-file.ts';
 import {
   connectTo,
@@ -37,7 +38,12 @@ export interface PropagateLimits {
 export type PropagateEvent =
   | { readonly kind: 'phase'; readonly phase: Phase }
   /** Something that an administrator should know, though the propagation goes on. */
-  | { readonly kind: 'warning'; readonly text: string }
+  | {
+      readonly kind: 'warning';
+      readonly text: string;
+      /** What to do about it, as KpropError's. */
+      readonly remedy: string;
+    }
   | { readonly kind: 'progress'; readonly bytes: number; readonly total: number };
 
 export interface PropagateOptions extends ReplicaOptions {
@@ -73,6 +79,14 @@ export const defaultLimits: PropagateLimits = {
  * @throws KpropError: config.*, keytab.*, kdc.*, dump.*, network.*, peer.refused, session.*…
  */
 export async function propagate(options: PropagateOptions): Promise<PropagateReport> {
+  try {
+    return await send(options);
+  } catch (error) {
+    throw diagnosed(error, typeof options.dump === 'string' ? options.dump : undefined);
+  }
+}
+
+async function send(options: PropagateOptions): Promise<PropagateReport> {
   const started = performance.now();
   const { host, signal } = options;
   const ambient = options.ambient ?? systemAmbient();
@@ -89,14 +103,17 @@ export async function propagate(options: PropagateOptions): Promise<PropagateRep
   enter('dump');
   const dump = await openDump(options.dump);
   try {
-    if (dump.warning !== undefined) tell(options.onEvent, { kind: 'warning', text: dump.warning });
+    if (dump.warning !== undefined) tell(options.onEvent, { kind: 'warning', ...dump.warning });
     const { channel, session, port } = await connectTo(ticket, options, {
       ...{ ambient, enter, limits },
     });
     try {
       if (options.expect === undefined && !isNamed(ticket.server, host)) {
-        const text = `${host} turned out to be ${ticket.server}: if that is not the host you mean, correct DNS or /etc/hosts, or give kprop the right principal with --expect`;
-        tell(options.onEvent, { kind: 'warning', text });
+        tell(options.onEvent, {
+          kind: 'warning',
+          text: `${host} turned out to be ${ticket.server}`,
+          remedy: `if that is the replica you mean, run kprop with \`--expect ${ticket.server}\`; else correct what \`getent hosts ${host}\` says`,
+        });
       }
       enter('size');
       await sendDump(channel, session, announced(dump, announce), {

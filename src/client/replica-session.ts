@@ -11,6 +11,7 @@ import { nameTypes, Principal } from '../protocol/krb5/messages/principal.ts';
 import type { Credential } from '../protocol/krb5/session/credential.ts';
 import { sendauth } from '../protocol/krb5/session/sendauth.ts';
 import type { Session } from '../protocol/krb5/session/session.ts';
+import { adviseOnNames } from '../ticket/advise-on-names.ts';
 import { type CredentialSource, obtainCredential } from '../ticket/credentials.ts';
 import { dial } from '../ticket/dial.ts';
 import { ownPrincipals } from '../ticket/own-principals.ts';
@@ -64,8 +65,11 @@ export async function ticketFor(
   await inPhase('configuration', undefined, () => requireExpected(server, realm, options));
   enter('credentials');
   const source = options.credential ?? { kind: 'keytab' };
+  const request = { source, clients, server, config, ambient, signal };
   const credential = await inPhase('credentials', 'while getting initial credentials', () =>
-    obtainCredential({ source, clients, server, config, ambient, signal }),
+    obtainCredential(request).catch((error: unknown) =>
+      adviseOnNames(error, { ...request, host, realmGiven: options.realm !== undefined }),
+    ),
   );
   return { server, credential };
 }

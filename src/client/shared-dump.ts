@@ -10,7 +10,7 @@ import type { DumpStream } from './propagate.ts';
 export interface SharedDump extends DumpStream, AsyncDisposable {
   readonly path: string;
   /** Something about the dump that an administrator should know, though it can be sent. */
-  readonly warning: string | undefined;
+  readonly warning: DumpFile['warning'];
   /** From now on no propagation can start; once the last has ended, closes the file and its lock. */
   close(): Promise<void>;
 }
@@ -29,7 +29,7 @@ export async function openSharedDump(path: string): Promise<SharedDump> {
 class OpenSharedDump implements SharedDump {
   readonly path: string;
   readonly bytes: number;
-  readonly warning: string | undefined;
+  readonly warning: DumpFile['warning'];
   readonly stream: AsyncIterable<Uint8Array> = { [Symbol.asyncIterator]: () => this.#read() };
   readonly #file: DumpFile;
   /** By position; the least recently used piece comes first. */

@@ -1,3 +1,4 @@
+import type { Advice } from './advice.ts';
 import { catalogue } from './catalogue/catalogue.ts';
 import type { Row } from './catalogue/row.ts';
 import { krb5ErrorText } from './com-err.ts';
@@ -42,6 +43,7 @@ export class KpropError<C extends ErrorCode = ErrorCode> extends Error {
   /** Whether krb5 was being initialized: MIT's kpropd has no log before that, and uses stderr. */
   initializing = false;
   readonly #row: Row<Detail<C>>;
+  #advice: Advice | undefined;
 
   constructor(code: C, detail: Detail<C>, options?: { cause?: unknown; phase?: Phase }) {
     const row = catalogue[code] as unknown as Row<Detail<C>>;
@@ -57,9 +59,17 @@ export class KpropError<C extends ErrorCode = ErrorCode> extends Error {
     return this.#row.fault;
   }
 
-  /** What to do about it, in one sentence without a full stop. */
+  /** What is behind it, without a full stop; undefined if nothing more is known than `message` says. */
+  get why(): string | undefined {
+    return this.#advice === undefined ? this.#row.why?.(this.detail) : this.#advice.why;
+  }
+
+  /**
+   * What to do about it, without a full stop. What is to be typed or written stands in backquotes,
+   * word for word.
+   */
   get remedy(): string {
-    return this.#row.remedy(this.detail);
+    return this.#advice?.remedy ?? this.#row.remedy(this.detail);
   }
 
   /** Whether the same call may succeed later with nothing changed. */
@@ -100,6 +110,12 @@ export class KpropError<C extends ErrorCode = ErrorCode> extends Error {
   toJSON(): KpropErrorJson {
     const { code, message, phase = null, fault, retry, remedy, detail } = this;
     return { code, message, phase, fault, retry, remedy, detail };
+  }
+
+  /** Gives advice that a look at this host has led to, in place of what the code alone tells. */
+  advise(advice: Advice | undefined): this {
+    this.#advice ??= advice;
+    return this;
   }
 
   #comErr(): number | string | undefined {

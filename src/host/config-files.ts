@@ -25,6 +25,7 @@ export interface ConfigFiles {
 export function loadKrb5Config(o: ConfigFiles): Krb5Config {
   const trees: ProfileTree[] = [];
   const files: string[] = [];
+  const missing: string[] = [];
   let unreadable: KpropError | undefined;
   for (const path of listedPaths(o)) {
     try {
@@ -35,11 +36,12 @@ export function loadKrb5Config(o: ConfigFiles): Krb5Config {
       if (errno === '') throw error;
       const failure = new KpropError('config.unreadable', { path, errno }, { cause: error });
       if (errno !== 'ENOENT' && errno !== 'EACCES' && errno !== 'EPERM') throw failure;
-      if (errno !== 'ENOENT') unreadable ??= failure;
+      if (errno === 'ENOENT') missing.push(path);
+      else unreadable ??= failure;
     }
   }
   if (trees.length === 0 && unreadable !== undefined) throw unreadable;
-  return new Krb5Config(trees, files);
+  return new Krb5Config(trees, files, missing);
 }
 
 function listedPaths(o: ConfigFiles): readonly string[] {

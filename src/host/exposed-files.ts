@@ -1,5 +1,6 @@
 import { statSync } from 'node:fs';
 
+import type { Notice } from '../errors/advice.ts';
 import { parseKeytabName } from '../protocol/krb5/formats/keytab.ts';
 import type { Krb5Config } from '../protocol/krb5/formats/krb5-config.ts';
 import { defaultKeytabName } from './keytab-file.ts';
@@ -60,10 +61,10 @@ export function folderExposureOf(folder: string): Exposure | undefined {
   }
 }
 
-/** The exposure of a file as a line for a log; MIT's programs do not warn. */
-export function exposureText(file: WatchedFile): string | undefined {
+/** The exposure of a file as a warning; MIT's programs have none. */
+export function exposureNotice(file: WatchedFile): Notice | undefined {
   const found = exposureOf(file);
-  return found && `${found.what}: ${found.remedy}`;
+  return found && { text: found.what, remedy: `run \`${found.remedy}\`` };
 }
 
 /** Warns of each exposed file once, and again if its mode has changed. */
@@ -76,13 +77,13 @@ export class ExposureWatch {
   }
 
   /** The warnings that are new since the last call. */
-  warnings(): readonly string[] {
+  warnings(): readonly Notice[] {
     return this.#files.flatMap((file) => {
       const { path } = file;
-      const text = exposureText(file);
+      const notice = exposureNotice(file);
       const known = this.#known.get(path);
-      this.#known.set(path, text);
-      return text === undefined || text === known ? [] : [text];
+      this.#known.set(path, notice?.text);
+      return notice === undefined || notice.text === known ? [] : [notice];
     });
   }
 }

@@ -4,6 +4,7 @@ import { errnoOf, errnoText } from '../errors/com-err.ts';
 import { KpropError } from '../errors/kprop-error.ts';
 import { enctypeByName, enctypeName } from '../protocol/krb5/crypto/profiles.ts';
 import { nameBytes, type Principal } from '../protocol/krb5/messages/principal.ts';
+import { nearMiss } from './near-miss.ts';
 
 /**
  * kpropd.acl: the principals that may replace this host's database. Each line has one principal,
@@ -64,7 +65,14 @@ export class Acl {
         : only.length === 0
           ? 'it is not in the ACL'
           : `the ACL lets it in with ${only.join(' or ')} only, and its ticket is ${enctype}`;
-    throw new KpropError('auth.denied', { client: `${client}`, enctype, acl: this.path, reason });
+    const near = nearMiss(this.lines, { name: latin1(nameBytes(client.toString())), enctype });
+    throw new KpropError('auth.denied', {
+      client: `${client}`,
+      enctype,
+      acl: this.path,
+      reason,
+      near,
+    });
   }
 
   /**

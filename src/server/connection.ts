@@ -7,6 +7,7 @@ import { enctypeName } from '../protocol/krb5/crypto/profiles.ts';
 import type { Keytab } from '../protocol/krb5/formats/keytab.ts';
 import { recvauth } from '../protocol/krb5/session/sendauth.ts';
 import type { Session } from '../protocol/krb5/session/session.ts';
+import { diagnosed } from './diagnosis.ts';
 import type { ConnectionEvent } from './events.ts';
 import type { Load } from './load/load.ts';
 import type { Replica } from './replica.ts';
@@ -53,7 +54,7 @@ export async function serveConnection(
       onEvent({ kind: 'denied', client: error.detail.client });
     }
     if (isKpropError(error, 'server.busy')) linger = lingerDenied;
-    onEvent({ kind: 'failed', error });
+    onEvent({ kind: 'failed', error: diagnosed(error, options.replica) });
     if (session !== undefined && error instanceof KpropError) {
       // If the connection itself has failed, nobody can be told.
       await sendFailure(channel, session, 'server', error).catch(() => undefined);

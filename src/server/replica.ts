@@ -23,6 +23,8 @@ import { SpoolRoom } from './spool/spool.ts';
 /** What all connections of one server share. */
 export interface Replica {
   readonly realm: string;
+  /** Whether the realm was given; else it is the default realm. */
+  readonly realmGiven: boolean;
   readonly config: Krb5Config;
   readonly services: readonly [Principal, ...Principal[]];
   readonly anyHost: boolean;
@@ -53,6 +55,7 @@ export async function describeReplica(options: ServeOptions): Promise<Replica> {
   const loading = await waysToLoad(options, { config, realm, ambient });
   return {
     realm,
+    realmGiven: options.realm !== undefined,
     config,
     services,
     anyHost: config.ignoreAcceptorHostname,

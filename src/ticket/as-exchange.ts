@@ -1,10 +1,12 @@
+import { keytabFile } from '../errors/advice.ts';
+import { staleKey } from '../errors/kdc-advice.ts';
 import { isKpropError, KpropError } from '../errors/kprop-error.ts';
 import type { Ambient } from '../protocol/ambient.ts';
 import { decode, encode } from '../protocol/der/schema.ts';
 import { Key } from '../protocol/krb5/crypto/key.ts';
 import type { Keytab } from '../protocol/krb5/formats/keytab.ts';
 import type { Krb5Config } from '../protocol/krb5/formats/krb5-config.ts';
-import { asRep, asReq, etypeInfo, etypeInfo2, paEncTsEnc } from '../protocol/krb5/messages/as.ts';
+import { asRep, asReq, paEncTsEnc } from '../protocol/krb5/messages/as.ts';
 import { isKrbError, type KrbError, readKrbError } from '../protocol/krb5/messages/error.ts';
 import {
   kdcOptions,
@@ -19,6 +21,7 @@ import { keyOf } from '../protocol/krb5/session/ap-exchange.ts';
 import type { Credential } from '../protocol/krb5/session/credential.ts';
 import { sealPart } from '../protocol/krb5/session/enc-part.ts';
 import { openAsReply, type SentAsReq } from './as-reply.ts';
+import { chosenEtype, etypesToAsk } from './etypes-to-ask.ts';
 import { askKdc, type KdcServer } from './kdc.ts';
 import { isPrimaryKdc } from './locate-kdc.ts';
 
@@ -159,8 +162,13 @@ class AsExchange {
       this.#negotiate = false;
       return;
     }
-    const detail = { number, text: answer.text, client: `${client}`, server: `${server}` };
-    throw new KpropError('kdc.error', detail);
+    throw new KpropError('kdc.error', {
+      number,
+      text: answer.text,
+      client: `${client}`,
+      server: `${server}`,
+      keytab: this.#o.keytab.name,
+    });
   }
 
   /** The KDC's cookie and PA-ENC-TIMESTAMP; undefined if the KDC does not offer the latter. */
@@ -189,7 +197,7 @@ class AsExchange {
 
   #accept(message: Uint8Array, sent: SentAsReq, sentMicros: number): Credential {
     const { client, server, config } = this.#o;
-    const { ticket, part } = openAsReply(message, sent, (enctype) => this.#replyKey(enctype));
+    const { ticket, part } = this.#open(message, sent);
     const startTime = part.starttime ?? part.authtime;
     const sentSeconds = Math.floor(sentMicros / 1_000_000);
     const seconds = Math.abs(startTime - sentSeconds);
@@ -207,6 +215,17 @@ class AsExchange {
     };
   }
 
+  #open(message: Uint8Array, sent: SentAsReq): ReturnType<typeof openAsReply> {
+    try {
+      return openAsReply(message, sent, (enctype) => this.#replyKey(enctype));
+    } catch (error) {
+      if (!isKpropError(error, 'crypto.integrity')) throw error;
+      throw error.advise(
+        staleKey({ client: `${this.#o.client}`, keytab: keytabFile(this.#o.keytab.name) }),
+      );
+    }
+  }
+
   /** The keytab's newest key of the enctype, whatever kvno the reply names. */
   #replyKey(enctype: number): Key {
     return Key.of(enctype, this.#o.keytab.find(this.#o.client, 0, enctype).key);
@@ -218,40 +237,12 @@ class AsExchange {
   }
 }
 
-/** The permitted enctypes, those of the keytab's newest keys first. @throws keytab.no-key */
-function etypesToAsk({ client, keytab, config }: TicketOptions): readonly number[] {
-  const permitted = config.ticketEnctypes;
-  const held = keytab.enctypesOf(client);
-  const usable = permitted.filter((enctype) => held.includes(enctype));
-  if (usable.length === 0) {
-    throw new KpropError('keytab.no-key', { principal: `${client}`, keytab: keytab.name });
-  }
-  return [...usable, ...permitted.filter((enctype) => !held.includes(enctype))];
-}
-
 function optionsToAsk(config: Krb5Config, realm: string, renew: boolean): number {
   let options = config.kdcDefaultOptions;
   if (renew) options = (options & ~kdcOptions.renewableOk) | kdcOptions.renewable;
   if (config.forwardable(realm)) options |= kdcOptions.forwardable;
   if (config.proxiable(realm)) options |= kdcOptions.proxiable;
   return options >>> 0;
-}
-
-/** The first enctype of our list that the KDC's hints name; without hints, our first. */
-function chosenEtype(offered: readonly PaData[], etypes: readonly number[]): number {
-  const hintOf = (type: number) =>
-    offered.find(({ padataType }) => padataType === type)?.padataValue;
-  const newHint = hintOf(padataTypes.etypeInfo2);
-  const oldHint = hintOf(padataTypes.etypeInfo);
-  const hints =
-    newHint !== undefined
-      ? decode(etypeInfo2, newHint)
-      : oldHint !== undefined
-        ? decode(etypeInfo, oldHint)
-        : etypes.map((etype) => ({ etype }));
-  const chosen = etypes.find((etype) => hints.some((hint) => hint.etype === etype));
-  if (chosen === undefined) throw new KpropError('kdc.enctype', { enctype: hints[0]?.etype ?? 0 });
-  return chosen;
 }
 
 /** Whether bytes have the form of an answer. Only the enc-part can prove that it is the KDC's. */

@@ -21,6 +21,12 @@ export interface DialOptions {
 const keepAliveMillis = 60_000;
 
 /**
+ * While an address does not answer, the next one is tried after this time as well (RFC 8305 §5): a dead
+ * IPv6 address costs a quarter of a second, not the two minutes after which the kernel gives up.
+ */
+const nextAddressMillis = 250;
+
+/**
  * A connection to the first of the host's addresses that accepts one, in the resolver's order.
  * The caller closes it. @throws network.unresolved, network.unreachable, aborted
  */
@@ -30,28 +36,83 @@ export async function dial(host: string, port: number, options: DialOptions): Pr
   if (!Number.isInteger(port) || port < 0 || port > 65_535) throw unresolved('EAI_SERVICE');
   // For an empty name Node's look-up gives no address and writes a warning to stderr.
   if (host === '') throw unresolved('ENOTFOUND');
-  const addresses = await untilAborted(options.signal, () =>
+  const found = await untilAborted(options.signal, () =>
     lookup(host, { all: true, order: 'verbatim' }).catch((cause: unknown) => {
       throw unresolved(errnoOf(cause), cause);
     }),
   );
-  let failure: unknown;
-  for (const { address } of addresses) {
-    try {
-      const socket = await connect(address, port, options);
-      return channelOver(socket, {
-        local: hostAddressOf(socket.localAddress ?? '') ?? directionalAddress('client'),
-        remote: hostAddressOf(address) ?? directionalAddress('server'),
-        peer: `${host} port ${port}`,
-        signal: options.signal,
-      });
-    } catch (error) {
-      if (error instanceof KpropError) throw error;
-      failure = error;
-    }
+  const addresses = found.map(({ address }) => address);
+  try {
+    const { socket, address } = await race(addresses, port, options);
+    return channelOver(socket, {
+      local: hostAddressOf(socket.localAddress ?? '') ?? directionalAddress('client'),
+      remote: hostAddressOf(address) ?? directionalAddress('server'),
+      peer: `${host} port ${port}`,
+      signal: options.signal,
+    });
+  } catch (failure) {
+    if (failure instanceof KpropError) throw failure;
+    const detail = { host, port, errno: errnoOf(failure) };
+    throw new KpropError('network.unreachable', detail, { cause: failure });
   }
-  const detail = { host, port, errno: errnoOf(failure) };
-  throw new KpropError('network.unreachable', detail, { cause: failure });
+}
+
+interface Reached {
+  readonly socket: Socket;
+  readonly address: string;
+}
+
+/**
+ * The first connection that is made. An address is tried when the one before it has failed, or has not
+ * answered for a moment. @throws the failure of the last address, as MIT's kprop reports it; aborted
+ */
+async function race(
+  addresses: readonly string[],
+  port: number,
+  options: DialOptions,
+): Promise<Reached> {
+  const end = new AbortController();
+  const signals = [end.signal, ...(options.signal === undefined ? [] : [options.signal])];
+  const one = { ...options, signal: AbortSignal.any(signals) };
+  const attempts: Promise<Reached>[] = [];
+  try {
+    for (const [at, address] of addresses.entries()) {
+      const attempt = connect(address, port, one).then((socket) => ({ socket, address }));
+      attempts.push(attempt);
+      if (at === addresses.length - 1) break;
+      const reached = await firstWithin([...attempts], attempt);
+      if (reached !== undefined) return reached;
+      if (options.signal?.aborted) break;
+    }
+    return await Promise.any(attempts).catch(
+      async () => await (attempts.at(-1) as (typeof attempts)[0]),
+    );
+  } finally {
+    end.abort();
+    // Those that lose have nobody to report to.
+    for (const attempt of attempts) attempt.catch(() => undefined);
+  }
+}
+
+/** The connection that one of the attempts makes until the last one has failed or some time is over. */
+async function firstWithin(
+  attempts: readonly Promise<Reached>[],
+  last: Promise<Reached>,
+): Promise<Reached | undefined> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<undefined>((resolve) => {
+    timer = setTimeout(resolve, nextAddressMillis, undefined);
+  });
+  const failed = last.then(
+    () => new Promise<never>(() => undefined),
+    () => undefined,
+  );
+  const made = Promise.any(attempts).catch(() => undefined);
+  try {
+    return await Promise.race([made, failed, late]);
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 function connect(address: string, port: number, options: DialOptions): Promise<Socket> {

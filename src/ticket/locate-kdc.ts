@@ -7,6 +7,8 @@ import { ByteReader, textOf } from '../protocol/bytes.ts';
 
 /** The settings of krb5.conf by which a KDC is found and asked. */
 export interface KdcConfig {
+  /** Files that should have been read, but do not exist. */
+  readonly missing?: readonly string[];
   /** `kdc` of the realm, in order. */
   kdcs(realm: string): readonly string[];
   /** `primary_kdc`, else `master_kdc`. */
@@ -65,7 +67,8 @@ export async function locateKdcs(
     const servers = await fromSrv(realm, primaryOnly, resolver);
     if (servers.length > 0) return servers;
   }
-  throw new KpropError('kdc.unknown-realm', { realm });
+  const [missing] = config.missing ?? [];
+  throw new KpropError('kdc.unknown-realm', { realm, ...(missing !== undefined && { missing }) });
 }
 
 /** Whether a server is known to be a primary KDC of its realm: then no other need be asked. */

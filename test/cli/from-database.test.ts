@@ -42,7 +42,7 @@ test('another database is dumped by kdb5_util, which says what it thinks of it',
   });
   expect(sent.status).toBe(1);
   const lines = sent.stderr.split('\n');
-  expect(lines[0]).toBe("hint: the realm's database library is klmdb, so kdb5_util dumps it");
+  expect(lines[0]).toBe("note: the realm's database library is klmdb, so kdb5_util dumps it");
   expect(sent.stderr).toMatch(/^kdb5_util: .*(klmdb|database).*$/m);
   expect(sent.stderr).toContain('kprop: /usr/sbin/kdb5_util dump returned a bad exit status (1)\n');
 });
@@ -55,6 +55,6 @@ test('a database that is not there is told', async () => {
   const sent = await lab.ourKprop({ port: 1, args: ['--from-database'], env });
   expect(sent.status).toBe(1);
   expect(sent.stderr).toContain(
-    `kprop: cannot read the database ${path}: No such file or directory\nhint: `,
+    `kprop: cannot read the database ${path}: No such file or directory\nfix: `,
   );
 });

@@ -203,7 +203,9 @@ describe('the replica that received it', () => {
       stdout: 'Database propagation to 127.0.0.1: SUCCEEDED\n',
     });
     expect(stderr).toMatch(
-      new RegExp(`^hint: 127\\.0\\.0\\.1 turned out to be ${other()}: [^\n]*--expect[^\n]*\n$`),
+      new RegExp(
+        `^warning: 127\\.0\\.0\\.1 turned out to be ${other()}\nfix: [^\n]*\`--expect ${other()}\`[^\n]*\n$`,
+      ),
     );
   });
 

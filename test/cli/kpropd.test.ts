@@ -181,9 +181,9 @@ describe('in the foreground', () => {
       const ended = await run([...mode, '-P', `${await freePort()}`], { env });
       expect(ended, mode.join()).toMatchObject({ status: 1, stdout: '' });
       expect(ended.stderr).toMatch(expected);
-      expect(ended.stderr).toContain('hint: ');
+      expect(ended.stderr).toContain('fix: ');
       // Once, in every mode.
-      expect(ended.stderr.match(/hint: /g)).toHaveLength(1);
+      expect(ended.stderr.match(/fix: /g)).toHaveLength(1);
     }
   });
 });
@@ -217,7 +217,7 @@ describe('as a daemon', () => {
       expect(ended, mode.join()).toMatchObject({
         status: 1,
         stdout: '',
-        stderr: `kpropd: Address already in use while binding listener socket\nhint: cannot listen on all addresses port ${port}: Address already in use: another kpropd, inetd or the systemd socket has the port: stop it, or choose another with -P\n`,
+        stderr: `kpropd: Address already in use while binding listener socket\ncause: cannot listen on all addresses port ${port}: Address already in use\nfix: stop the other kpropd, inetd or systemd socket (\`ss -ltnp\` shows it), or choose another port with -P\n`,
       });
     }
     await rig.send(port, { dump: rig.good });

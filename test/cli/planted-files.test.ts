@@ -11,7 +11,7 @@ import { join } from 'node:path';
 
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 
-import { ExposureWatch, exposureText } from '../../src/host/exposed-files.ts';
+import { ExposureWatch, exposureNotice } from '../../src/host/exposed-files.ts';
 import { writeOwnFile } from '../../src/host/own-file.ts';
 import { Lab, ourProgram } from '../support/lab/lab.ts';
 import { freePort } from '../support/lab/lab-process.ts';
@@ -115,9 +115,10 @@ describe('a file that others may change, or read where it is secret', () => {
     const path = join(lab.folder, 'watched');
     writeFileSync(path, '');
     chmodSync(path, mode);
-    const text = exposureText({ kind, path });
-    if (harm === undefined) expect(text).toBeUndefined();
-    else expect(text).toContain(`the ${kind} ${path} can be ${harm} by other users (mode 0`);
+    const exposure = exposureNotice({ kind, path });
+    if (harm === undefined) expect(exposure).toBeUndefined();
+    else
+      expect(exposure?.text).toContain(`the ${kind} ${path} can be ${harm} by other users (mode 0`);
   });
 
   test('is reported once, and again when it has changed', () => {
@@ -139,10 +140,10 @@ describe('a file that others may change, or read where it is secret', () => {
     chmodSync(lab.primary.keytab, 0o644);
     const kpropd = await lab.startOurKpropd();
     const words = (path: string) =>
-      `the keytab ${path} can be read by other users (mode 0644): chmod 600 ${path}\n`;
+      `warning: the keytab ${path} can be read by other users (mode 0644)\nfix: run \`chmod 600 ${path}\`\n`;
     expect(await lab.ourKprop({ port: kpropd.port })).toMatchObject({
       ...succeeded(),
-      stderr: `hint: ${words(lab.primary.keytab)}`,
+      stderr: words(lab.primary.keytab),
     });
     expect(await lab.ourKprop({ port: kpropd.port })).toMatchObject({ status: 0 });
     expect(kpropd.stderr.split(words(lab.replica.keytab))).toHaveLength(2);

@@ -1,6 +1,14 @@
 import { describe, expect, test } from 'vitest';
 
-import { asLine, hintLine, mitLines, mitText, senderHintLine } from '../../src/cli/report.ts';
+import {
+  adviceLines,
+  asLine,
+  mitLines,
+  mitText,
+  noticeLines,
+  senderAdviceLines,
+  wrapped,
+} from '../../src/cli/report.ts';
 import { KpropError, type Phase } from '../../src/errors/kprop-error.ts';
 
 const refusal = (number: number, text: string, phase: Phase) =>
@@ -102,35 +110,87 @@ describe('what a peer puts into its names', () => {
     const error = new KpropError('dump.locked', { path: 'x'.repeat(65_536) });
     expect(Buffer.byteLength(asLine(error.message))).toBe(2_500);
     expect(asLine(asLine(error.message))).toBe(asLine(error.message));
-    const hint = hintLine(
-      new KpropError('dump.not-ready', { path: 'x'.repeat(9_999), okPath: '' }),
+    const [cause, fix] = adviceLines(
+      new KpropError('spool.write', { path: 'x'.repeat(9_999), errno: 'EIO' }),
+      [],
     );
-    expect(hint?.length).toBeLessThan(5_100);
-    expect(hint).toContain('…: ');
+    expect(cause?.length).toBeLessThan(2_500);
+    expect(fix).toMatch(/^fix: let kpropd write/);
   });
 });
 
-describe('the hint', () => {
-  test('says what failed and what to do, on one line', () => {
-    const error = new KpropError('dump.not-ready', { path: '/d', okPath: '/d.dump_ok' });
-    expect(hintLine(error)).toMatch(/^hint: '\/d' more recent than '\/d\.dump_ok': a dump is /);
-    expect(hintLine(new TypeError('a bug'))).toBeUndefined();
-    expect(senderHintLine(new TypeError('a bug'))).toBeUndefined();
+describe('the advice', () => {
+  const error = new KpropError('keytab.missing', { path: '/k', errno: 'EACCES' });
+  const advice = (of: unknown, ...above: string[]) => adviceLines(of, above);
+
+  test('says what is behind the failure and what to do, on a line each', () => {
+    expect(advice(error, 'kprop: Permission denied while getting initial credentials')).toEqual([
+      'cause: cannot read the keytab /k: Permission denied',
+      'fix: run this as root',
+    ]);
+    expect(advice(new TypeError('a bug'))).toEqual([]);
+    expect(senderAdviceLines(new TypeError('a bug'), [])).toEqual([]);
+  });
+
+  test('does not repeat the line above', () => {
+    const unresolved = new KpropError('network.unresolved', {
+      host: 'nosuch',
+      reason: 'ENOTFOUND',
+    });
+    expect(advice(unresolved, ...mitLines('kprop', unresolved))).toEqual([
+      expect.stringMatching(/^fix: /),
+    ]);
+    const told = refusal(60, 'oops', 'confirm');
+    expect(advice(told, ...mitLines('kprop', told))).toEqual([expect.stringMatching(/^fix: /)]);
+  });
+
+  test('that was found on this host replaces that of the code', () => {
+    const found = new KpropError('keytab.missing', { path: '/k', errno: 'ENOENT' });
+    found.advise(undefined).advise({ why: 'a reason', remedy: 'do this' }).advise({ remedy: 'no' });
+    expect(advice(found)).toEqual(['cause: a reason', 'fix: do this']);
   });
 
   test.each<[Phase, RegExp]>([
-    ['size', /; MIT's kpropd closes like this when kpropd\.acl there lacks.* spool file$/],
-    ['blocks', /; MIT's kpropd closes like this when kpropd\.acl there lacks.* spool file$/],
-    ['confirm', /spool file, and when kdb5_util load fails$/],
+    ['size', /^cause: replica port 754 closed .* if kpropd\.acl there lacks .* its file$/],
+    ['blocks', /^cause: replica port 754 closed .* if kpropd\.acl there lacks .* its file$/],
+    ['confirm', /its file, or if kdb5_util load fails$/],
   ])("knows why MIT's kpropd hangs up in phase %s", (phase, reason) => {
-    expect(senderHintLine(closed(phase))).toMatch(reason);
+    expect(senderAdviceLines(closed(phase), [])[0]).toMatch(reason);
     // A replica does not say of its primary that it is one of MIT's replicas.
-    expect(hintLine(closed(phase))).not.toMatch(/MIT's kpropd/);
+    expect(advice(closed(phase)).join()).not.toMatch(/MIT's kpropd/);
   });
 
   test('does not guess where there is another reason', () => {
-    expect(senderHintLine(closed('authenticate'))).toBe(hintLine(closed('authenticate')));
+    const early = closed('authenticate');
+    expect(senderAdviceLines(early, [])).toEqual(advice(early));
     const told = refusal(60, 'oops', 'confirm');
-    expect(senderHintLine(told)).toBe(hintLine(told));
+    expect(senderAdviceLines(told, [])).toEqual(advice(told));
+  });
+
+  test('of a warning is a line of its own', () => {
+    expect(noticeLines('warning', { text: 'odd', remedy: 'do this' })).toEqual([
+      'warning: odd',
+      'fix: do this',
+    ]);
+    expect(noticeLines('note', { text: 'odd' })).toEqual(['note: odd']);
+  });
+});
+
+describe('on a terminal', () => {
+  const line = 'fix: on the replica, run `kadmin -q "ktadd host/a"`, then do something else';
+
+  test('lines are broken at blanks, but not within what is to be copied', () => {
+    expect(wrapped([line], 40)).toEqual([
+      'fix: on the replica, run',
+      '     `kadmin -q "ktadd host/a"`, then do',
+      '     something else',
+    ]);
+    // Longer than the terminal is wide: that is left to the terminal.
+    expect(wrapped([line], 20)).toContain('     `kadmin -q "ktadd host/a"`,');
+  });
+
+  test('short lines stay, and without a terminal all do', () => {
+    expect(wrapped([line], 80)).toEqual([line]);
+    expect(wrapped([line], undefined)).toEqual([line]);
   });
 });

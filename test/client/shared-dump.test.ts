@@ -248,7 +248,7 @@ test('it is a dump like any other: the same rules hold', async () => {
   await expect(openSharedDump(path)).rejects.toMatchObject({ code: 'dump.not-ready' });
   const unfinished = file('unfinished', Buffer.from('x'));
   truncateSync(`${unfinished}.dump_ok`, 0);
-  expect((await opened(unfinished)).warning).toContain('is empty');
+  expect((await opened(unfinished)).warning?.text).toContain('is empty');
 });
 
 /** What this process has read from files so far; the sockets of the replicas are not in use. */

@@ -203,7 +203,7 @@ function pollLines(stderr: string): string[] {
     .filter(
       (line) =>
         line !== '' &&
-        !/^(hint:|loads natively|waiting for a kprop|Connection from|krb5_recvauth|authenticated client|Full propagation|calling kdb5_util|loading the database|Load PID|Database load|Killing fullprop)/.test(
+        !/^(cause:|fix:|loads natively|waiting for a kprop|Connection from|krb5_recvauth|authenticated client|Full propagation|calling kdb5_util|loading the database|Load PID|Database load|Killing fullprop)/.test(
           line,
         ),
     )

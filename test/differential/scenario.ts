@@ -146,11 +146,11 @@ export function childrenOf(pid: number): string {
   }
 }
 
-/** Less what differs from run to run: numbers of processes and descriptors, races; and our hints. */
+/** Less what differs from run to run: numbers of processes and descriptors, races; and our advice. */
 function normal(text: string): string {
   return (
     text
-      .replace(/^(<\d+>\w+:? )?(<\d+>\w+\[\d+\]: )?hint: .*(\n|$)/gm, '')
+      .replace(/^(<\d+>\w+:? )?(<\d+>\w+\[\d+\]: )?(cause|fix|warning): .*(\n|$)/gm, '')
       .replace(/(<\d+>[\w./]+)\[\d+\]/g, '$1[PID]')
       .replace(/Load PID is \d+/g, 'Load PID is PID')
       .replace(/krb5_recvauth\(-?\d+,/g, 'krb5_recvauth(FD,')

@@ -26,11 +26,11 @@ async function fails(text: string, o: KpropOptions): Promise<Failure> {
 }
 
 describe('nothing listens', () => {
-  test('nothing listens: the hint names host, port, and what to look at', async () => {
+  test('nothing listens: the advice names host, port, and what to look at', async () => {
     const port = await freePort();
-    const { hint } = await fails('Connection refused while connecting to server', { port });
-    expect(hint).toMatch(
-      new RegExp(`127\\.0\\.0\\.1 port ${port}: check that kpropd .* runs there.*firewall`),
+    const { advice } = await fails('Connection refused while connecting to server', { port });
+    expect(advice).toMatch(
+      new RegExp(`127\\.0\\.0\\.1 port ${port}.*firewall.* run .systemctl start krb5-kpropd`),
     );
   });
 
@@ -38,8 +38,10 @@ describe('nothing listens', () => {
     'a host that nobody knows: "%s"',
     async (host) => {
       await lab.addPrincipals([`host/${host}`]);
-      const { hint } = await fails(`${host}: Name or service not known`, { port: 754, host });
-      expect(hint).toContain('/etc/hosts and DNS');
+      const { advice } = await fails(`${host}: Name or service not known`, { port: 754, host });
+      expect(advice).toMatch(
+        /correct the name, or add the line .* to \/etc\/hosts|give kprop the name/,
+      );
     },
   );
 
@@ -59,11 +61,11 @@ describe('something else listens', () => {
     const web = createWebServer((_, response) => response.end('hello')).listen(0);
     await once(web, 'listening');
     const { port } = web.address() as AddressInfo;
-    const { hint } = await fails(
+    const { advice } = await fails(
       'Bad response (during sendauth exchange) while authenticating to server',
       { port },
     );
-    expect(hint).toMatch(/does not speak this protocol.*check host and port/);
+    expect(advice).toMatch(/fix: check host and port: another service answers there/);
     web.closeAllConnections();
     web.close();
   });
@@ -79,8 +81,8 @@ describe('something else listens', () => {
     }).listen(0);
     await once(server, 'listening');
     const { port } = server.address() as AddressInfo;
-    const { hint } = await fails(`${text} while authenticating to server`, { port });
-    expect(hint).toContain('check host and port');
+    const { advice } = await fails(`${text} while authenticating to server`, { port });
+    expect(advice).toContain('check host and port');
     server.close();
   });
 });
@@ -116,8 +118,10 @@ describe('the connection ends', () => {
   test.each(cuts)('%s', async (_, from, afterBytes, doing) => {
     const proxy = await startProxy(kpropd.port, { from, afterBytes: afterBytes(), fate: 'end' });
     const text = `Software caused connection abort ${doing}`;
-    const { hint } = await fails(text, { port: proxy.port });
-    expect(hint).toMatch(/closed the connection while .*look at the other side's log/);
+    const { advice } = await fails(text, { port: proxy.port });
+    expect(advice).toMatch(
+      /closed the connection(,| while).* fix: on the other side, run `journalctl -t kpropd`/,
+    );
     await proxy.close();
   });
 
@@ -128,12 +132,12 @@ describe('the connection ends', () => {
       afterBytes: 50_000,
       fate: 'end',
     });
-    const { ours, mit, hint } = await bothFail(lab, { port: proxy.port });
+    const { ours, mit, advice } = await bothFail(lab, { port: proxy.port });
     const said =
       /^kprop: (Software caused connection abort while reading response from server|(Broken pipe|Connection reset by peer) while (sending database block starting at \d+|reading response from server))$/;
     expect(mit.join()).toMatch(said);
     expect(ours.join()).toMatch(said);
-    expect(hint).toMatch(/the other side's log/);
+    expect(advice).toMatch(/on the other side, run `journalctl -t kpropd`/);
     await proxy.close();
   });
 
@@ -143,13 +147,13 @@ describe('the connection ends', () => {
       afterBytes: afterBytes(),
       fate: 'reset',
     });
-    const { ours, mit, hint } = await bothFail(lab, { port: proxy.port });
+    const { ours, mit, advice } = await bothFail(lab, { port: proxy.port });
     // A reset can overtake what went before it, so both may have come to different steps.
     const said =
       /^kprop: (Connection reset by peer|Broken pipe|Software caused connection abort) while (authenticating to|sending database|reading response from) /;
     expect(mit.join()).toMatch(said);
     expect(ours.join()).toMatch(said);
-    expect(hint).toMatch(new RegExp(`127\\.0\\.0\\.1 port ${proxy.port}.*the other side's log`));
+    expect(advice).toMatch(new RegExp(`127\\.0\\.0\\.1 port ${proxy.port} .*journalctl -t kpropd`));
     await proxy.close();
   });
 });

@@ -33,7 +33,7 @@ test('a kdb5_util dump that died leaves the old dump and an empty .dump_ok: kpro
     stdout: 'Database propagation to 127.0.0.1: SUCCEEDED\n',
   });
   expect(sent.stderr).toMatch(
-    /^hint: \S+\.dump_ok is empty, as a kdb5_util dump that failed leaves it: [^\n]*\n$/,
+    /^warning: \S+\.dump_ok is empty, as a kdb5_util dump that failed leaves it: [^\n]*\nfix: run `kdb5_util dump \S+`[^\n]*\n$/,
   );
 
   const env = lab.env('primary');

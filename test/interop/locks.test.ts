@@ -110,10 +110,10 @@ describe('the dump on the primary', () => {
     await lab.dump();
     const replica = await kpropd('ours', { loader });
     const holder = await holdLock(lab.dumpFile, how);
-    const { mit, ours, hint } = await bothFail(lab, { port: replica.port });
+    const { mit, ours, advice } = await bothFail(lab, { port: replica.port });
     expect(mit).toEqual(['kprop: database locked']);
     expect(ours).toEqual(mit);
-    expect(hint).toContain(lab.dumpFile);
+    expect(advice).toContain(lab.dumpFile);
     await holder.end();
     expect(await lab.ourKprop({ port: replica.port })).toMatchObject(succeeded());
   });

@@ -121,6 +121,6 @@ describe.each(pairings)('kprop (%s) to kpropd (%s)', (kprop, kpropd) => {
     } else {
       expect(first).toMatch(/^Generic remote error: the dump was not loaded: it is empty/);
     }
-    expect(rest).toEqual(kprop === 'ours' ? [expect.stringMatching(/^hint: /)] : []);
+    expect(rest).toEqual(kprop === 'ours' ? [expect.stringMatching(/^fix: /)] : []);
   });
 });

@@ -126,7 +126,7 @@ describe('the file', () => {
     expect(reasonOf(Acl.read(path))).toMatchObject({
       code: 'auth.denied',
       detail: { client: name, acl: path, reason: expect.stringContaining('No such file') },
-      remedy: `if it is your primary, add the line "${name}" to ${path}`,
+      remedy: `if it is your primary, add the line \`${name}\` to ${path}`,
     });
   });
 

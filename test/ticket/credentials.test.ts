@@ -70,16 +70,16 @@ describe('a credential cache fails', () => {
   const inCredentials = (text: string) => [`kprop: ${text} while getting initial credentials`];
 
   test('that is not there', async () => {
-    const { ours, hint } = await fails(path('none.ccache'));
+    const { ours, advice } = await fails(path('none.ccache'));
     expect(ours).toEqual(inCredentials('No credentials cache found'));
-    expect(hint).toMatch(/none\.ccache: No such file or directory.*kinit -k -S host\/REPLICA/);
+    expect(advice).toMatch(/none\.ccache: No such file or directory.*kinit -k -S host\/REPLICA/);
   });
 
   test('that is not a keytab', async () => {
     writeFileSync(path('garbage.ccache'), 'garbage');
-    const { ours, hint } = await fails(path('garbage.ccache'));
+    const { ours, advice } = await fails(path('garbage.ccache'));
     expect(ours).toEqual(inCredentials('Bad format in credentials cache'));
-    expect(hint).toMatch(/garbage\.ccache is not a credential cache/);
+    expect(advice).toMatch(/garbage\.ccache is not a credential cache/);
   });
 
   test('of a kind that lives elsewhere', async () => {
@@ -95,9 +95,9 @@ describe('a credential cache fails', () => {
       await kinit('tgt.ccache', `krbtgt/${lab.realm}`),
     ];
     for (const cache of caches) {
-      const { ours, hint } = await fails(cache);
+      const { ours, advice } = await fails(cache);
       expect(ours).toEqual(inCredentials('Matching credential not found'));
-      expect(hint).toMatch(
+      expect(advice).toMatch(
         /no ticket for host\/127\.0\.0\.1@.*kinit -k -S host\/127\.0\.0\.1\S+ -c \S+/,
       );
     }
@@ -108,9 +108,9 @@ describe('a credential cache fails', () => {
     const cache = path('mallory.ccache');
     const args = ['-c', cache, '-S', 'host/127.0.0.1', 'mallory'];
     expect(await lab.run('kinit', args, { input: 'secret\n' })).toMatchObject({ status: 0 });
-    const { ours, hint } = await fails(cache);
+    const { ours, advice } = await fails(cache);
     expect(ours.join()).toMatch(/^Generic remote error: mallory@LAB\.EXAMPLE is not authorized/);
-    expect(hint).toContain('kpropd.acl');
+    expect(advice).toContain('kpropd.acl');
   });
 
   test('with a ticket that has expired, or is not valid yet', async () => {

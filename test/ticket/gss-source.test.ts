@@ -71,15 +71,15 @@ describe('it fails', () => {
     const other = path('other.keytab');
     await lab.kadminLocal('primary', `ktadd -norandkey -k ${other} host/localhost`);
     for (const name of ['none.keytab', 'garbage.keytab', 'other.keytab']) {
-      const { ours, hint } = await fails({ args: ['-s', path(name)] });
+      const { ours, advice } = await fails({ args: ['-s', path(name)] });
       expect(ours).toEqual([expect.stringContaining('No credentials were supplied')]);
-      expect(hint).toMatch(/the system's Kerberos did not get the ticket: No cred.*KRB5_TRACE/);
+      expect(advice).toMatch(/the system's Kerberos did not get the ticket: No cred.*KRB5_TRACE/);
     }
   });
 
   test('for a replica that the KDC does not know', async () => {
-    const { hint } = await fails({ host: '127.0.0.2' });
-    expect(hint).toContain(`host/127.0.0.2@${lab.realm} not found in Kerberos database`);
+    const { advice } = await fails({ host: '127.0.0.2' });
+    expect(advice).toContain(`host/127.0.0.2@${lab.realm} not found in Kerberos database`);
   });
 
   test('where the package kerberos is not installed', async () => {
@@ -94,9 +94,11 @@ describe('it fails', () => {
     const run = (...args: string[]) =>
       lab.run(process.execPath, [program, ...lab.kpropArgs({ port: kpropd.port, args })]);
 
-    const { ours, hint } = await oursFails(lab, () => run('--gss'));
+    const { ours, advice } = await oursFails(lab, () => run('--gss'));
     expect(ours).toEqual([expect.stringContaining("Cannot find package 'kerberos'")]);
-    expect(hint).toMatch(/cannot be used.*install the optional package "kerberos".*--gss.*keytab/);
+    expect(advice).toMatch(
+      /cannot be used.*install the optional package "kerberos".*--gss.*keytab/,
+    );
     expect(privateFolders()).toEqual([]);
     // Nothing else misses it.
     expect(await run()).toMatchObject(succeeded());

@@ -1,10 +1,11 @@
-import { errnoText } from '../../errors/com-err.ts';
+import type { Notice } from '../../errors/advice.ts';
 import { isKpropError, KpropError } from '../../errors/kprop-error.ts';
 import type { DescriptorOutlet } from '../../host/descriptor-outlet.ts';
 import type { DroppedEvent } from '../../server/listen/drop-tally.ts';
 import type { ServerEvent } from '../../server/serve.ts';
-import { asLine, hintLine, mitLines, mitText, strangerLine } from '../report.ts';
+import { adviceLines, asLine, noticeLines, strangerLine } from '../report.ts';
 import { loadedText } from './amounts.ts';
+import { failureLines } from './failure-lines.ts';
 import type { LineKind, LineLimit } from './line-limit.ts';
 import type { LogKind, LogLevel, LogSink, LogSubject } from './log-sink.ts';
 import { PollLog } from './poll-log.ts';
@@ -109,7 +110,7 @@ export class KpropdLog {
         this.#polls.event(event.poll);
         return;
       case 'loader-output':
-        // MIT's loader inherits both. A daemon's are /dev/null, but the hint quotes the loader, too.
+        // MIT's loader inherits both. A daemon's are /dev/null, but the cause quotes the loader, too.
         if (this.#options.kind === 'json') this.#log('info', asLine(event.text.trim()));
         else this.#options[event.to].write(event.text);
         break;
@@ -137,17 +138,18 @@ export class KpropdLog {
   #failure(error: unknown, kind: LineKind | undefined): void {
     const cut = kind === undefined ? asLine : strangerLine;
     const { texts, to } = failureLines(this.#options.program, error);
-    const hint = hintLine(error, cut);
-    const lines = texts.length + (hint === undefined ? 0 : 1);
-    if (kind !== undefined && !this.#allows(kind, lines)) return;
+    const advice = adviceLines(error, texts, cut);
+    if (kind !== undefined && !this.#allows(kind, texts.length + advice.length)) return;
     for (const text of texts.map((each) => cut(each))) {
       if (to === 'stderr') this.#onStderr(text);
       else this.#complain(text, to);
     }
     // An object of the log has the remedy as a field.
-    if (hint === undefined || this.#options.kind === 'json') return;
-    if (this.#isWhole || !this.#options.debug || to === 'syslog') this.#log('info', hint);
-    this.#debugLine(hint);
+    if (this.#options.kind === 'json') return;
+    for (const line of advice) {
+      if (this.#isWhole || !this.#options.debug || to === 'syslog') this.#log('info', line);
+      this.#debugLine(line);
+    }
   }
 
   /** An error line that goes to the log even with -d; only on stderr it begins with the program's name. */
@@ -157,9 +159,17 @@ export class KpropdLog {
   }
 
   /** Something that an administrator should know, but not an error. */
-  note(text: string, priority: 'notice' | 'warning' = 'notice'): void {
-    this.#log(priority, text);
+  note(text: string): void {
+    this.#log('notice', text);
     this.#debugLine(text);
+  }
+
+  /** The same where it is dangerous, with what to do. */
+  warn(notice: Notice): void {
+    for (const line of noticeLines('warning', notice)) {
+      this.#log('warning', line);
+      this.#debugLine(line);
+    }
   }
 
   /** Logs how many lines were suppressed since this was last logged, if any. */
@@ -173,10 +183,9 @@ export class KpropdLog {
   /** The lines of a failure for the terminal of the starter; `all`: it has not seen any of them yet. */
   linesOf(error: unknown, o: { readonly all: boolean }): readonly string[] {
     const { texts, to } = failureLines(this.#options.program, error);
-    const hint = hintLine(error);
     return [
       ...(to === 'stderr' && !o.all && !this.#isWhole ? [] : texts.map((each) => asLine(each))),
-      ...(hint === undefined ? [] : [hint]),
+      ...adviceLines(error, texts),
     ];
   }
 
@@ -227,47 +236,6 @@ function kindOf(error: unknown): LineKind {
   if (isKpropError(error, 'auth.denied')) return 'denied';
   const others = error instanceof KpropError && /^(peer|network)$/.test(error.fault);
   return others || isKpropError(error, 'aborted') ? 'refusal' : 'fault';
-}
-
-/**
- * What MIT's kpropd says about a failure, and where: with com_err, which writes to stderr with -d and
- * to the system log without; or always to that log; or always to stderr.
- */
-function failureLines(
-  program: string,
-  error: unknown,
-): { readonly texts: readonly string[]; readonly to: 'com_err' | 'syslog' | 'stderr' } {
-  if (!(error instanceof KpropError)) return { texts: mitLines(program, error), to: 'com_err' };
-  const exec = (path: string, status: number) =>
-    `${program}: ${path} returned a bad exit status (${status})`;
-  // The event 'denied' has logged it already, as a warning.
-  if (isKpropError(error, 'auth.denied')) return { texts: [], to: 'syslog' };
-  if (isKpropError(error, 'server.timeout')) {
-    return { texts: ['Full propagation timed out'], to: 'stderr' };
-  }
-  if (error.phase === 'authenticate') {
-    const text = error.comErrText ?? error.message;
-    return { texts: [`Error in krb5_recvauth: ${text}`], to: 'syslog' };
-  }
-  if (isKpropError(error, 'network.unresolved')) {
-    return { texts: [`getaddrinfo: ${error.comErrText}`], to: 'stderr' };
-  }
-  // MIT's kpropd has not set up its log yet.
-  const to = error.initializing ? 'stderr' : 'com_err';
-  if (isKpropError(error, 'loader.missing')) {
-    const text = `${program}: ${error.comErrText}`;
-    return { texts: [text, exec(error.detail.path, 1)], to };
-  }
-  if (isKpropError(error, 'loader.failed')) {
-    return { texts: [exec(error.detail.path, error.detail.status)], to };
-  }
-  if (isKpropError(error, 'loader.killed')) {
-    return { texts: [`${program}: ${error.detail.path} load terminated`], to };
-  }
-  if (isKpropError(error, 'spool.busy')) {
-    return { texts: [`${program}: ${errnoText('EAGAIN')} ${error.doing}`], to };
-  }
-  return { texts: [`${program}: ${mitText(error)}`], to };
 }
 
 /** The line that MIT's kpropd prints with -d; the descriptor is that of the socket. */

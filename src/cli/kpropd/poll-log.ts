@@ -3,7 +3,7 @@ import type { SyslogPriority } from '../../host/syslog.ts';
 import { updateStatuses } from '../../protocol/iprop/updates.ts';
 import type { FollowCall } from '../../server/poll/follow-updates.ts';
 import type { PollEvent } from '../../server/poll/poller.ts';
-import { asLine, hintLine } from '../report.ts';
+import { adviceLines, asLine } from '../report.ts';
 
 export interface PollLogOptions {
   /** Printed with -d. */
@@ -49,7 +49,7 @@ export class PollLog {
       case 'no-position':
         if (!this.#isNew(`no position: ${textOf(event.error)}`)) break;
         this.#o.complain(`${asLine(textOf(event.error))} reading update log header`);
-        this.#hint(event.error);
+        this.#advise(event.error);
         break;
       case 'asking': {
         const { serial, seconds, micros } = event.last;
@@ -96,7 +96,7 @@ export class PollLog {
         const words = `ulog_replay failed (${asLine(text ?? 'unknown error')}), updates not registered`;
         debugLine(words);
         log('err', `${words}.`);
-        this.#hint(event.error);
+        this.#advise(event.error);
         break;
       }
       case 'not-begun':
@@ -127,7 +127,7 @@ export class PollLog {
         ? 'Communication failure with server while attempting to connect to primary KDC ... retrying'
         : `${asLine(reason)} while initializing kpropd interface, retrying`,
     );
-    this.#hint(error);
+    this.#advise(error);
   }
 
   #callFailed(error: unknown, call: FollowCall): void {
@@ -136,7 +136,7 @@ export class PollLog {
     if (call === 'get_updates') {
       this.#o.debugLine('Reinitializing iprop because get updates failed');
     }
-    if (this.#isNew(`call: ${rpcText(error)}`)) this.#hint(error);
+    if (this.#isNew(`call: ${rpcText(error)}`)) this.#advise(error);
   }
 
   #answered(words: Readonly<Record<number | 'other', Words>>, status: number): void {
@@ -148,11 +148,11 @@ export class PollLog {
     if (!bad || this.#isNew(log)) this.#o.log(priority, log);
   }
 
-  #hint(error: unknown): void {
-    const hint = hintLine(error);
-    if (hint === undefined) return;
-    this.#o.debugLine(hint);
-    this.#o.log('info', hint);
+  #advise(error: unknown): void {
+    for (const line of adviceLines(error, [textOf(error)])) {
+      this.#o.debugLine(line);
+      this.#o.log('info', line);
+    }
   }
 
   /** Whether this trouble was not the last one that was told. */

@@ -9,8 +9,8 @@ export const ccacheRows = {
     says: (d) => `cannot read the credential cache ${d.path}: ${errnoText(d.errno)}`,
     remedy: (d) =>
       d.errno === 'ENOENT'
-        ? 'get the ticket first: kinit -k -S host/REPLICA -c FILE; or leave out --ccache to use the keytab'
-        : `correct the owner and the permissions of ${d.path}, or leave out --ccache to use the keytab`,
+        ? `run \`kinit -k -S host/REPLICA -c ${d.path}\`, or leave out --ccache to use the keytab`
+        : `correct the permissions of ${d.path}, or leave out --ccache to use the keytab`,
   }),
   'ccache.unknown-type': row<{ name: string }>({
     fault: config,
@@ -22,12 +22,12 @@ export const ccacheRows = {
     fault: config,
     comErr: 199,
     says: (d) => `${d.path} is not a credential cache: ${d.reason}`,
-    remedy: (d) => `remove it and get the ticket again: kinit -k -S host/REPLICA -c ${d.path}`,
+    remedy: (d) => `run \`rm ${d.path}\`, then \`kinit -k -S host/REPLICA -c ${d.path}\``,
   }),
   'ccache.no-ticket': row<{ path: string; server: string }>({
     fault: config,
     comErr: 141,
     says: (d) => `the credential cache ${d.path} has no ticket for ${d.server}`,
-    remedy: (d) => `get it first: kinit -k -S ${d.server} -c ${d.path}`,
+    remedy: (d) => `run \`kinit -k -S ${d.server} -c ${d.path}\``,
   }),
 } as const;

@@ -10,12 +10,19 @@ const configValueTexts: Readonly<Record<string, string | undefined>> = {
 
 /** What is wrong with the configuration of this host. */
 export const configRows = {
-  'config.no-realm': row<{ files: readonly string[] }>({
+  'config.no-realm': row<{ files: readonly string[]; missing?: readonly string[] }>({
     fault: config,
     comErr: 224,
     says: (d) =>
       `no default realm is configured${d.files.length > 0 ? ` in ${d.files.join(', ')}` : ''}`,
-    remedy: 'set default_realm in [libdefaults] of krb5.conf, or give the realm with -r',
+    why: ({ files, missing = [] }) =>
+      files.length > 0 || missing.length === 0
+        ? undefined
+        : `${missing.join(' and ')} does not exist`,
+    remedy: ({ files, missing = [] }) =>
+      files.length > 0 || missing.length === 0 || missing.includes('/etc/krb5.conf')
+        ? `set \`default_realm = REALM\` in [libdefaults] of ${files.at(-1) ?? '/etc/krb5.conf'}, or give the realm with -r`
+        : 'run `unset KRB5_CONFIG`, or name the right file in it',
   }),
   'config.syntax': row<{ file: string; line: number; reason: string }>({
     fault: config,
@@ -46,14 +53,13 @@ export const configRows = {
     fault: config,
     comErr: 'Operation not permitted',
     says: (d) => `cannot run as the user ${d.user}: ${d.reason}`,
-    remedy: (d) =>
-      `start kpropd as root, and let ${d.user} read the keytab and the ACL and write to the folders of the received dump and of the database; or leave out --user`,
+    remedy: (d) => `start kpropd as root, and let ${d.user} do that; or leave out --user`,
   }),
   'config.unreadable': row<Place>({
     fault: config,
     comErr: errno,
     says: (d) => `cannot read ${d.path}: ${errnoText(d.errno)}`,
     remedy: (d) =>
-      `correct the owner and the permissions of ${d.path}, or the variable that names it (KRB5_CONFIG, KRB5_KDC_PROFILE)`,
+      `run this as root, or correct the permissions of ${d.path}, or the variable that names it (KRB5_CONFIG, KRB5_KDC_PROFILE)`,
   }),
 } as const;

@@ -1,7 +1,9 @@
-import { config, peer, row, staleKeytab } from './row.ts';
+import { config, peer, row } from './row.ts';
 
 const changedOnTheWay =
-  'check what stands between the two hosts: the stream was changed on the way, or they hold different keys';
+  'run kprop again; if it fails again, see what stands between the two hosts: it changes the stream';
+
+const isLongTerm = (what: string) => what === 'ticket' || what === 'EncKDCRepPart';
 
 /** What is wrong with a cipher, a checksum or a key. */
 export const cryptoRows = {
@@ -9,23 +11,25 @@ export const cryptoRows = {
     fault: peer,
     comErr: 31,
     says: (d) => `${d.what} cannot be decrypted or verified with the key that belongs to it`,
+    // These two are encrypted with a long-term key: an old key in a keytab is likelier than an attack.
+    why: (d) =>
+      isLongTerm(d.what) ? "the keytab's key is not the one that the KDC has" : undefined,
     remedy: (d) =>
-      // These two are encrypted with a long-term key: an old key in a keytab is likelier than an attack.
-      d.what === 'ticket' || d.what === 'EncKDCRepPart' ? staleKeytab : changedOnTheWay,
+      isLongTerm(d.what) ? 'run `kadmin -q "ktadd host/THIS.HOST"` on this host' : changedOnTheWay,
   }),
   'crypto.unsupported-enctype': row<{ enctype: number | string }>({
     fault: config,
     comErr: 150,
     says: (d) => `encryption type ${d.enctype} is not supported`,
     remedy:
-      'give both host principals keys of a type that README.md lists: kadmin -q "ktadd -e aes256-cts-hmac-sha1-96:normal PRINCIPAL"',
+      'on both hosts, give their principal AES keys: `kadmin -q "ktadd -e aes256-cts-hmac-sha1-96:normal host/THIS.HOST"`',
   }),
   'crypto.not-permitted': row<{ enctype: string }>({
     fault: config,
     comErr: 236,
     says: (d) => `encryption type ${d.enctype} is not permitted`,
     remedy:
-      'give both host principals keys of a permitted type, or permit this one in krb5.conf on this host: permitted_enctypes, and for des3 or rc4 also allow_des3, allow_rc4 or allow_weak_crypto; if kpropd runs with --require-enctype, add it there',
+      'on both hosts, run `kadmin -q "ktadd -e aes256-cts-hmac-sha1-96:normal host/THIS.HOST"`, or permit that type: permitted_enctypes, allow_rc4, allow_des3, --require-enctype',
   }),
   'crypto.no-enctypes': row<{ relation: string }>({
     fault: config,
@@ -38,7 +42,7 @@ export const cryptoRows = {
     comErr: 189,
     says: (d) => `a key of ${d.bytes} bytes does not fit ${d.enctype}`,
     remedy:
-      'the keytab or the credential cache is damaged: remove the file and write it again (ktadd, kinit)',
+      'remove the keytab or credential cache, which is damaged, and write it again (ktadd, kinit)',
   }),
   'crypto.bad-checksum-type': row<{ type: number }>({
     fault: peer,

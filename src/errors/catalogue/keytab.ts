@@ -1,5 +1,6 @@
+import { ktadd } from '../advice.ts';
 import { errnoText } from '../com-err.ts';
-import { addKey, config, errno, type Place, readableKeytab, renewKey, row } from './row.ts';
+import { addKey, config, errno, type Place, readableKeytab, row } from './row.ts';
 
 /** What is wrong with a keytab. */
 export const keytabRows = {
@@ -19,7 +20,7 @@ export const keytabRows = {
     fault: config,
     comErr: (d) => (d.reason === 'bad record length' ? 235 : 213),
     says: (d) => `${d.path} is not a keytab: ${d.reason}`,
-    remedy: (d) => `remove it and write it again: kadmin -q "ktadd -k ${d.path} host/THIS.HOST"`,
+    remedy: (d) => `run \`rm ${d.path}\`, then ${ktadd(d.path, 'host/THIS.HOST')}`,
   }),
   'keytab.no-key': row<{ principal: string; keytab: string }>({
     fault: config,
@@ -32,6 +33,6 @@ export const keytabRows = {
     comErr: 230,
     says: (d) =>
       `the keytab ${d.keytab} has other key versions of ${d.principal}, but not ${d.kvno}`,
-    remedy: renewKey,
+    remedy: addKey,
   }),
 } as const;

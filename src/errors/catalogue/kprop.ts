@@ -10,20 +10,19 @@ export const kpropRows = {
   'kprop.too-much': row<{ received: number; expected: number }>({
     fault: peer,
     says: (d) => `Received ${d.received} bytes, expected ${d.expected} bytes for database file`,
-    remedy:
-      'run kprop again: the dump changed while it was sent, or the sender is broken; nothing was loaded',
+    remedy: 'run kprop again: the dump changed while it was sent; nothing was loaded',
   }),
   'kprop.too-large': row<{ bytes: number; limit: number }>({
     fault: peer,
     comErr: (d) => `the dump has ${d.bytes} bytes; this replica takes ${d.limit}`,
     says: (d) => `the dump has ${d.bytes} bytes; this replica takes ${d.limit}`,
-    remedy:
-      'if the database has really grown that large, raise --max-dump of kpropd on the replica',
+    remedy: (d) =>
+      `if the database has grown that large, start kpropd with \`--max-dump=${2 * d.bytes}\``,
   }),
   'kprop.wrong-confirmation': row<{ sent: number; confirmed: number }>({
     fault: peer,
     says: (d) => `Kpropd sent database size ${d.confirmed}, expecting ${d.sent}`,
     remedy:
-      "look at the replica's log, and run kprop again: the replica did not load what was sent",
+      'on the replica, run `journalctl -t kpropd`; then run kprop again: it did not load what was sent',
   }),
 } as const;

@@ -1,5 +1,5 @@
 import { errnoText } from '../com-err.ts';
-import { config, local, type Place, programOf, row } from './row.ts';
+import { config, local, type Place, programOf, row, writable } from './row.ts';
 
 const whatIsLeft = {
   old: 'the database from before the load is live again',
@@ -14,19 +14,16 @@ export interface Line {
   readonly reason: string;
 }
 
-function placeRemedy({ path, errno }: Place): string {
-  return errno === 'ENOSPC' || errno === 'EDQUOT'
-    ? 'make room on the disk that holds the database, then run kprop again'
-    : `let kpropd write to the folder of ${path}, which -F or database_name in kdc.conf names`;
-}
-
 /** What goes wrong while a database is loaded. */
 export const loaderRows = {
   'loader.missing': row<Place>({
     fault: config,
     comErr: (d) => `${errnoText(d.errno)} while trying to exec ${d.path}`,
     says: (d) => `cannot run ${d.path}: ${errnoText(d.errno)}`,
-    remedy: 'install kdb5_util (Debian: apt-get install krb5-kdc), or give kpropd its path with -p',
+    remedy: (d) =>
+      d.errno === 'EACCES'
+        ? `run \`chmod 755 ${d.path}\``
+        : 'run `apt-get install krb5-kdc`, or start kpropd with -p and the path of kdb5_util',
     toPeer: (d) => `${errnoText(d.errno)} while trying to exec ${programOf(d.path)}`,
   }),
   'loader.failed': row<{ path: string; status: number; stderr: string }>({
@@ -34,8 +31,9 @@ export const loaderRows = {
     comErr: (d) =>
       `${d.path} returned a bad exit status (${d.status})${d.stderr && `: ${d.stderr}`}`,
     says: (d) => `${d.path} returned a bad exit status (${d.status})${d.stderr && `: ${d.stderr}`}`,
-    remedy:
-      'run kdb5_util load by hand on the received dump to see why it fails; a db2 database is still the old one, but an LMDB database (klmdb) may be gone: check that it is there',
+    why: (d) => (d.stderr === '' ? `${d.path} said nothing` : `${d.path} said: ${d.stderr}`),
+    remedy: (d) =>
+      `correct what it names, then run kprop again; db2: the old database is live; LMDB: check that it is still there (\`${programOf(d.path)} dump\`)`,
     toPeer: (d) => `${programOf(d.path)} returned a bad exit status (${d.status})`,
   }),
   'loader.unprotected': row<Place>({
@@ -43,29 +41,29 @@ export const loaderRows = {
     comErr: (d) => `${errnoText(d.errno)} while keeping the database for the time of the load`,
     says: (d) =>
       `cannot keep the old database ${d.path} under a second name during the load: ${errnoText(d.errno)}`,
-    remedy: placeRemedy,
+    remedy: writable,
   }),
   'loader.unsound': row<{ path: string; reason: string; left: 'old' | 'none' | 'broken' }>({
     fault: { ...local, exit: 70 },
     comErr: 'kdb5_util reported success, but the new database is not sound',
     says: (d) =>
       `kdb5_util reported success, but the new database ${d.path} is not sound (${d.reason}); ${whatIsLeft[d.left]}`,
-    remedy: 'look for a full or failing disk (df, dmesg), then run kprop again',
+    remedy: 'look for a full or failing disk (`df`, `dmesg`), then run kprop again',
   }),
   'loader.refused': row<Line>({
     fault: { ...local, exit: 70 },
     comErr: 'the dump cannot be loaded safely',
     says: (d) =>
       `${d.path} is not loaded: line ${d.line}: ${d.reason}. kdb5_util would crash on it, or make a database that no KDC can use`,
-    remedy:
-      'run kdb5_util dump on the primary again, and compare that line; the live database is unchanged',
+    remedy: (d) =>
+      `on the primary, run \`kdb5_util dump\` again, and compare line ${d.line}; the live database is unchanged`,
   }),
   'loader.not-native': row<Line>({
     fault: { ...local, exit: 70 },
     comErr: 'the dump can only be loaded by kdb5_util',
     says: (d) => `${d.path} is not loaded natively: line ${d.line}: ${d.reason}`,
     remedy:
-      'leave out --load=native, so that kdb5_util loads such dumps; the live database is unchanged',
+      'start kpropd without --load=native, so that kdb5_util loads it; the live database is unchanged',
   }),
   'loader.rejected': row<{ path: string; reason: string }>({
     fault: { ...local, exit: 70 },
@@ -73,20 +71,20 @@ export const loaderRows = {
     says: (d) =>
       `the database that was written for ${d.path} is not used: ${d.reason}. It is kept as ${d.path}.rejected`,
     remedy:
-      'look for a failing disk or memory (dmesg); leave out --load=native, so that kdb5_util loads the dump; report it with the rejected file; the live database is unchanged',
+      'look for a failing disk or memory (`dmesg`); start kpropd without --load=native; the live database is unchanged',
   }),
   'loader.undone': row<{ path: string; reason: string }>({
     fault: { ...local, exit: 70 },
     comErr: 'the dump could not be loaded natively',
     says: (d) => `the dump was not loaded into ${d.path}: ${d.reason}`,
     remedy:
-      'leave out --load=native, so that kdb5_util loads such dumps; the live database is unchanged',
+      'start kpropd without --load=native, so that kdb5_util loads it; the live database is unchanged',
   }),
   'loader.unwritten': row<Place>({
     fault: local,
     comErr: (d) => `${errnoText(d.errno)} while writing the new database`,
     says: (d) => `cannot write the new database beside ${d.path}: ${errnoText(d.errno)}`,
-    remedy: placeRemedy,
+    remedy: writable,
   }),
   'loader.other-master-key': row<{
     path: string;
@@ -118,8 +116,8 @@ export const loaderRows = {
     fault: { ...local, exit: 70 },
     comErr: (d) => `${d.path} load terminated by ${d.signal}`,
     says: (d) => `${d.path} load terminated by ${d.signal}`,
-    remedy:
-      'find out what killed kdb5_util (dmesg, if memory ran out; or an administrator), then run kprop again',
+    why: (d) => `${d.signal} ended ${d.path}: memory ran out, or somebody sent it`,
+    remedy: 'run kprop again; if it fails again, run `dmesg`',
     toPeer: (d) => `${programOf(d.path)} load terminated by ${d.signal}`,
   }),
 } as const;

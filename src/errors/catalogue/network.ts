@@ -9,8 +9,10 @@ export const networkRows = {
     says: (d) => `${d.host}: ${resolverTexts[d.reason] ?? d.reason}`,
     remedy: (d) =>
       d.reason === 'EAI_SERVICE'
-        ? 'give the port as a number, or add the service to /etc/services'
-        : `check the spelling of "${d.host}", /etc/hosts and DNS (getent hosts ${d.host})`,
+        ? 'give the port as a number, such as `-P 754`, or add the service to /etc/services'
+        : d.host === ''
+          ? 'give kprop the name of the replica'
+          : `correct the name, or add the line \`ADDRESS ${d.host}\` to /etc/hosts`,
   }),
   'network.unreachable': row<{ host: string; port: number; errno: string }>({
     fault: network,
@@ -18,32 +20,36 @@ export const networkRows = {
     says: (d) => `cannot connect to ${d.host} port ${d.port}: ${errnoText(d.errno)}`,
     remedy: (d) =>
       d.errno === 'ECONNREFUSED'
-        ? `nothing listens on ${d.host} port ${d.port}: check that kpropd (or inetd, xinetd, the systemd socket) runs there, on that port, and that no firewall rejects it`
-        : `check routes and firewalls to ${d.host} port ${d.port}`,
+        ? 'on the replica, run `systemctl start krb5-kpropd`; compare its -P with that of kprop'
+        : `see that a route leads to ${d.host}, and that firewalls let TCP port ${d.port} through`,
+    why: (d) =>
+      d.errno === 'ECONNREFUSED'
+        ? `nothing listens on ${d.host} port ${d.port}, or a firewall rejects it`
+        : undefined,
   }),
   'network.unexpected-host': row<{ host: string; server: string; expect: string }>({
     fault: config,
     says: (d) => `${d.host} is ${d.server}, and not ${d.expect}`,
     remedy: (d) =>
-      `run getent hosts ${d.host}, and look at dns_canonicalize_hostname and rdns in krb5.conf; or correct --expect`,
+      `correct what \`getent hosts ${d.host}\` says, dns_canonicalize_hostname or rdns in krb5.conf, or --expect`,
   }),
   'network.closed': row<{ peer: string; while: string }>({
     fault: network,
     comErr: 'Software caused connection abort',
     says: (d) => `${d.peer} closed the connection while ${d.while}`,
-    remedy: "look at the other side's log: it closed the connection without giving a reason",
+    remedy: 'on the other side, run `journalctl -t kpropd`: it gave no reason here',
   }),
   'network.failed': row<{ peer: string; while: string; errno: string }>({
     fault: network,
     comErr: errno,
     says: (d) => `the connection with ${d.peer} failed while ${d.while}: ${errnoText(d.errno)}`,
-    remedy: "look at the other side's log, and at what stands between the two hosts",
+    remedy: 'on the other side, run `journalctl -t kpropd`; see what stands between the two hosts',
   }),
   'network.timeout': row<{ peer: string; while: string; millis: number }>({
     fault: network,
     comErr: 'Connection timed out',
     says: (d) => `no data was exchanged for ${d.millis / 1000} s with ${d.peer} while ${d.while}`,
     remedy:
-      "look at the other side's log and at the network; if the database is large, raise the limit (kprop --confirm-timeout, kpropd --idle-timeout)",
+      'on the other side, run `journalctl -t kpropd`; if it only needs longer, raise the limit: kprop --confirm-timeout, kpropd --idle-timeout',
   }),
 } as const;

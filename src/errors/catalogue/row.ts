@@ -1,3 +1,4 @@
+import { ktadd } from '../advice.ts';
 import { errnoText } from '../com-err.ts';
 
 /** What is known of one error code. */
@@ -10,6 +11,9 @@ export interface Row<D> extends Fault {
    */
   readonly toPeer?: (detail: D) => string;
   says(detail: D): string;
+  /** What is behind it, where that is more than what `says` tells. */
+  readonly why?: (detail: D) => string | undefined;
+  /** As Advice has it: short, and word for word what is to be typed or written. */
   remedy(detail: D): string;
 }
 
@@ -27,7 +31,7 @@ export const wait: Fault = { fault: 'local', exit: 75, retry: true };
 export const config: Fault = { fault: 'config', exit: 78, retry: false };
 
 /** The parts of a row as the catalogue writes them: `remedy` may be a constant text. */
-interface Parts<D> extends Pick<Row<D>, 'comErr' | 'says' | 'toPeer'> {
+interface Parts<D> extends Pick<Row<D>, 'comErr' | 'says' | 'why' | 'toPeer'> {
   readonly fault: Fault;
   readonly remedy: string | ((detail: D) => string);
 }
@@ -48,27 +52,32 @@ export interface Place {
 export const errno = (detail: { readonly errno: string }) => errnoText(detail.errno);
 
 export const notKerberos =
-  'the other side does not speak this protocol, or the stream was changed on the way: check host and port';
-
-interface KeytabPlace {
-  readonly keytab: string;
-}
+  'check host and port: another service answers there, or the stream was changed on the way';
 
 /** For a keytab that cannot be read. */
 export const readableKeytab = ({ path, errno }: Place) =>
   errno === 'EACCES'
-    ? 'run as root, or as the owner of the keytab'
-    : `name the right file with -s, in KRB5_KTNAME or default_keytab_name, or make it: kadmin -q "ktadd -k ${path} host/THIS.HOST"`;
+    ? 'run this as root'
+    : `run ${ktadd(path, 'host/THIS.HOST')}, or name the right file: -s, KRB5_KTNAME, default_keytab_name`;
 
-/** For a keytab that lacks a principal. */
-export const addKey = ({ keytab }: KeytabPlace) =>
-  `run klist -ke ${keytab} to see its keys, and kadmin -q "ktadd -k ${keytab} PRINCIPAL" on this host to add the missing one`;
+/** For a keytab that lacks a principal, or a version of its key. */
+export const addKey = ({
+  keytab,
+  principal,
+}: {
+  readonly keytab: string;
+  readonly principal: string;
+}) => `run ${ktadd(keytab, principal)} on this host`;
 
-/** For a keytab that has another version of a key. */
-export const renewKey = ({ keytab, principal }: KeytabPlace & { readonly principal: string }) =>
-  `write the current key on this host: kadmin -q "ktadd -k ${keytab} ${principal}"`;
+export const runDump = 'run `kdb5_util dump` again, and kprop only if it succeeds';
 
-export const staleKeytab =
-  "the keytab's key is not the KDC's, as after a ktadd on another host or a change of the key: run ktadd again on this host";
+/** For what has no room, or may not be written. */
+export const writable = ({ path, errno }: Place) =>
+  errno === 'ENOSPC' || errno === 'EDQUOT'
+    ? `make room for ${path} (\`df ${folderOf(path)}\`), then run kprop again`
+    : errno === 'ENOENT'
+      ? `run \`mkdir -p ${folderOf(path)}\``
+      : `let kpropd write to ${folderOf(path)}`;
 
-export const runDump = 'run kdb5_util dump again, and kprop only if its exit status is 0';
+/** The folder of a file. */
+export const folderOf = (path: string) => path.slice(0, Math.max(path.lastIndexOf('/'), 1));

@@ -7,13 +7,12 @@ export const rpcRows = {
     comErr: (d) => `RPC: Authentication error; why = ${d.reason}`,
     says: (d) => `${d.peer} denied the call: ${d.reason}`,
     remedy:
-      "look at the log of kadmind on the primary; its database must have kiprop/HOST, with the host as admin_server in this replica's krb5.conf names it",
+      'on the primary, read the log of kadmind; the realm needs kiprop/HOST, HOST as admin_server in krb5.conf here names it',
   }),
   'rpc.failed': row<{ peer: string; status: number; reason: string }>({
     fault: { ...peer, retry: true },
     comErr: (d) => `RPC: ${d.reason}`,
     says: (d) => `${d.peer} did not do what it was asked for: ${d.reason}`,
-    remedy:
-      'check that iprop_port in kdc.conf is the port of kadmind, and that its iprop_enable is set',
+    remedy: 'set iprop_port to the port of kadmind, and on the primary, iprop_enable in kdc.conf',
   }),
 } as const;

@@ -7,8 +7,8 @@ export const serverRows = {
     fault: { ...local, exit: 75 },
     comErr: (d) => `the propagation did not end within ${d.millis / 1000} s`,
     says: (d) => `the propagation did not end within ${d.millis / 1000} s`,
-    remedy:
-      'if the database is large, raise iprop_resync_timeout in kdc.conf or --timeout of kpropd on the replica; 0 means no limit',
+    remedy: (d) =>
+      `start kpropd with \`--timeout=${Math.ceil((4 * d.millis) / 1000)}\`, or set iprop_resync_timeout in kdc.conf`,
   }),
   'server.busy': row<{ running: number; limit: number; whose: string }>({
     fault: wait,
@@ -16,7 +16,7 @@ export const serverRows = {
     says: (d) =>
       `${d.running} propagations${d.whose} are under way already; the limit is ${d.limit}`,
     remedy:
-      'wait for them to end; if the primary starts one before the last has ended, run kprop less often there',
+      'wait for them to end; on the primary, do not run kprop again before the last one has ended',
   }),
   'server.listen': row<{ address: string; errno: string }>({
     fault: { ...config, exit: 70 },
@@ -24,7 +24,7 @@ export const serverRows = {
     says: (d) => `cannot listen on ${d.address}: ${errnoText(d.errno)}`,
     remedy: (d) =>
       d.errno === 'EADDRINUSE'
-        ? 'another kpropd, inetd or the systemd socket has the port: stop it, or choose another with -P'
-        : 'choose another port with -P; ports below 1024 need root or CAP_NET_BIND_SERVICE',
+        ? 'stop the other kpropd, inetd or systemd socket (`ss -ltnp` shows it), or choose another port with -P'
+        : 'run kpropd as root, which ports below 1024 need, or choose another port with -P',
   }),
 } as const;

@@ -12,7 +12,7 @@ export const sessionRows = {
     fault: peer,
     comErr: 205,
     says: (d) => `the application version is ${d.got}`,
-    remedy: 'check host and port: the other side is another Kerberos service, not kprop',
+    remedy: 'check host and port: another Kerberos service answers there, not kpropd',
   }),
   'session.bad-response': row<{ found: string }>({
     fault: peer,
@@ -25,18 +25,18 @@ export const sessionRows = {
     comErr: 42,
     says: (d) => `${d.what} has sequence number ${d.got}; expected ${d.expected}`,
     remedy:
-      'run kprop again, and check what stands between the two hosts: messages were repeated, lost or reordered',
+      'run kprop again; if it fails again, see what stands between the hosts: it repeats or drops messages',
   }),
   'session.replayed': row<{ number: number }>({
     fault: peer,
     comErr: 'The token was a duplicate of an earlier token',
     says: (d) => `a message with sequence number ${d.number} arrived a second time`,
-    remedy: 'check what stands between the two hosts: messages were repeated or changed on the way',
+    remedy: 'see what stands between the two hosts: it repeats or changes messages',
   }),
   'session.mutual-failed': row<Record<never, never>>({
     fault: peer,
     comErr: 158,
     says: () => 'the replica did not prove that it knows the session key',
-    remedy: 'check host, port and DNS: what answered there is not the replica',
+    remedy: 'check host, port and DNS: what answers there is not the replica',
   }),
 } as const;

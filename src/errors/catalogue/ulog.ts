@@ -1,5 +1,5 @@
 import { errnoText } from '../com-err.ts';
-import { local, type Place, row } from './row.ts';
+import { local, type Place, row, writable } from './row.ts';
 
 /** The update log of a database. */
 export const ulogRows = {
@@ -7,6 +7,6 @@ export const ulogRows = {
     fault: local,
     comErr: (d) => errnoText(d.errno),
     says: (d) => `cannot open the update log ${d.path}: ${errnoText(d.errno)}`,
-    remedy: (d) => `let kpropd read and write ${d.path}, which iprop_logfile in kdc.conf names`,
+    remedy: writable,
   }),
 } as const;

@@ -66,7 +66,7 @@ test('its state file: owner only, replaced as a whole, with what is wrong and wh
       pollSeconds: 1,
       lastError: {
         code: 'iprop.unreachable',
-        remedy: expect.stringContaining('check that kadmind runs on localhost'),
+        remedy: expect.stringContaining('on localhost, start kadmind'),
       },
     }),
   );
@@ -122,7 +122,7 @@ test('without libkdb5 it says so, serves full propagations, and does not poll', 
     // kdb5_util needs that library, too.
     args: ['--load=native', '--verify=never'],
   });
-  await seen(kpropd, /hint: the library of the Kerberos database cannot be used/);
+  await seen(kpropd, /cause: the library of the Kerberos database cannot be used/);
   expect(kpropd.stderr).toContain('apt-get install krb5-kdc');
   await iprop.lab.dump();
   const sent = await iprop.lab.ourKprop({ port: replica.kpropPort });

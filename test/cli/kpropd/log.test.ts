@@ -110,7 +110,7 @@ test('under attack the log stays small, says what it left out, and has every pro
   const connections = count(/: Connection from /);
   expect(connections).toBeGreaterThanOrEqual(10);
   expect(connections).toBeLessThan(100);
-  expect(count(/hint: /)).toBeLessThan(100);
+  expect(count(/fix: /)).toBeLessThan(100);
   // The one of the propagation comes last, though it was suppressed at first.
   const told = log.lines().filter((line) => /Connection from|suppressed/.test(line));
   expect(told.at(-1)).toMatch(/suppressed/);

@@ -15,7 +15,7 @@ function said(...events: readonly PollEvent[]): readonly string[] {
     say: (text) => lines.push(`s ${text}`),
   });
   for (const event of events) log.event(event);
-  return lines.filter((line) => !line.includes('hint: '));
+  return lines.filter((line) => !/ (cause|fix): /.test(line));
 }
 
 const last = { serial: 7, seconds: 1_796_000_000, micros: 5 };

@@ -83,7 +83,7 @@ describe('kpropd --user elsewhere ends at once and says why', () => {
     const { status, stderr } = await lab.run(process.execPath, args, { role: 'replica' });
     expect(status).toBe(1);
     expect(stderr).toMatch(/^kpropd: Operation not permitted/);
-    expect(stderr).toMatch(/^hint: cannot run as the user /m);
+    expect(stderr).toMatch(/^cause: cannot run as the user /m);
     expect(stderr).toMatch(reason);
     expect(listens(port)).toBe(false);
   });

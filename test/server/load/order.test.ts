@@ -143,7 +143,7 @@ test('the error names both times and what to do', async () => {
     expect(error.message).toContain(time);
     expect(error.comErrText).toContain(time);
   }
-  expect(error.remedy).toContain('if a clock was set back since');
+  expect(error.remedy).toContain('if a clock was set back');
 });
 
 test('the file is for its owner alone, and records client, time and size', async () => {

@@ -182,7 +182,7 @@ describe('a disk that is full', () => {
       new RegExp(`${reason} while writing database block starting at offset \\d+$`),
     );
     expectHelpful(refusal);
-    await kpropd.until(() => kpropd.stderr.includes('hint: '), 'a hint');
+    await kpropd.until(() => kpropd.stderr.includes('fix: '), 'a fix');
     expect(kpropd.stderr).toContain(`kpropd: ${reason} while writing database block`);
     expect(kpropd.stderr).not.toContain('calling kdb5_util');
     expect(comparable(await rig.lab.replicaDump())).toBe(before);

@@ -10,10 +10,10 @@ import type { Outcome } from './lab-process.ts';
 export interface Failure {
   /** What MIT's kprop printed on stderr, without the empty lines that it strews in. */
   readonly mit: readonly string[];
-  /** What ours printed, but for the hint. */
+  /** What ours printed, but for its advice. */
   readonly ours: readonly string[];
-  /** Our last line. */
-  readonly hint: string;
+  /** The cause, if it says more than the lines above, and the fix: as one line. */
+  readonly advice: string;
   /** How long ours took. */
   readonly millis: number;
 }
@@ -42,7 +42,7 @@ export async function bothFailUnder(
   };
 }
 
-/** Exit status 1, words and a hint on stderr, nothing on stdout, nothing left behind, replica as before. */
+/** Exit status 1, words and advice on stderr, nothing on stdout, nothing left behind, replica as before. */
 export async function oursFails(
   lab: Lab,
   run: () => Promise<Outcome>,
@@ -52,13 +52,16 @@ export async function oursFails(
   const ours = await run();
   expect(ours, 'our kprop').toMatchObject({ status: 1, stdout: '' });
   const said = lines(ours.stderr);
-  const hint = said.pop() ?? '';
-  // The failure, its object, and what to do: no hint is shorter than this.
-  expect(hint, ours.stderr).toMatch(/^hint: .{15,}: .{15,}$/);
-  expect(said.join('\n')).not.toMatch(/^hint:|^ {4}at |internal error/m);
+  const advice = said.filter((line) => /^(cause|fix): /.test(line));
+  const words = said.slice(0, said.length - advice.length);
+  // The last lines, one fix, and short ones, though the paths of the lab are long.
+  expect(said.slice(words.length)).toEqual(advice);
+  expect(advice.at(-1), ours.stderr).toMatch(/^fix: .{15,300}$/);
+  expect(advice.slice(0, -1).join('\n'), ours.stderr).toMatch(/^(cause: .{15,300})?$/);
+  expect(words.join('\n')).not.toMatch(/^ {4}at |internal error/m);
   expect(filesOf(lab.primary.folder), 'files of the primary').toEqual(files);
   expect(replicaState(lab), 'the replica').toEqual(replica);
-  return { ours: said, hint, millis: ours.millis };
+  return { ours: words, advice: advice.join(' '), millis: ours.millis };
 }
 
 /** Runs a program as one whom file modes bind, which they do not where tests run as root. */

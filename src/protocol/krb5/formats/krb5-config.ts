@@ -1,7 +1,9 @@
 import { KpropError } from '../../../errors/kprop-error.ts';
 import { parseEnctypeList } from '../crypto/enctype-list.ts';
 import { type ProfileRelation, type ProfileTree, profileRelations } from './profile.ts';
-import { parseBoolean, parseDuration, parseInteger } from './values.ts';
+import { badValue, parseBoolean, parseDuration, parseInteger } from './values.ts';
+
+type Paths = readonly string[];
 
 /**
  * The settings of krb5.conf and kdc.conf, with MIT's defaults for those that are absent. The first
@@ -10,8 +12,9 @@ import { parseBoolean, parseDuration, parseInteger } from './values.ts';
  * @see krb5.conf(5), kdc.conf(5)
  */
 export class Krb5Config {
-  /** The files that were read, in order of precedence. */
-  readonly files: readonly string[];
+  /** The files that were read, in order of precedence, and those that do not exist. */
+  readonly files: Paths;
+  readonly missing: Paths;
   readonly #trees: readonly ProfileTree[];
 
   // Read at once: MIT's krb5_init_context fails if one of these has a bad value, and so do we.
@@ -21,9 +24,10 @@ export class Krb5Config {
   readonly canonicalizeHostname: 'true' | 'false' | 'fallback';
 
   /** @throws config.value for a value with which no Kerberos program would start */
-  constructor(trees: readonly ProfileTree[], files: readonly string[]) {
+  constructor(trees: readonly ProfileTree[], files: Paths, missing: Paths = []) {
     this.#trees = trees;
     this.files = files;
+    this.missing = missing;
     const weak = this.#strictBoolean('allow_weak_crypto');
     this.allow = {
       des3: this.#strictBoolean('allow_des3') || weak,
@@ -33,9 +37,9 @@ export class Krb5Config {
     this.canonicalizeHostname = this.#canonicalizeHostname();
   }
 
-  /** The same with more settings, which take precedence. */
+  /** The same with more settings, which come first. */
   precededBy(tree: ProfileTree): Krb5Config {
-    return new Krb5Config([tree, ...this.#trees], this.files);
+    return new Krb5Config([tree, ...this.#trees], this.files, this.missing);
   }
 
   /** All values of a relation, in order of precedence. */
@@ -59,8 +63,9 @@ export class Krb5Config {
   /** @throws config.no-realm */
   get defaultRealm(): string {
     const realm = this.first('libdefaults', 'default_realm');
-    if (realm === undefined) throw new KpropError('config.no-realm', { files: this.files });
-    return realm;
+    const { files, missing } = this;
+    if (realm !== undefined) return realm;
+    throw new KpropError('config.no-realm', { files, missing });
   }
 
   get clockSkewSeconds(): number {
@@ -292,9 +297,4 @@ export class Krb5Config {
   }
 }
 
-const defaultUdpLimitBytes = 1465;
-const hardUdpLimitBytes = 32_700;
-
-function badValue(relation: string, value: string | undefined, reason: string): KpropError {
-  return new KpropError('config.value', { relation, value: value ?? '', reason });
-}
+const [defaultUdpLimitBytes, hardUdpLimitBytes] = [1465, 32_700];

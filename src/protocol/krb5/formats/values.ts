@@ -62,3 +62,8 @@ export function expandTokens(
     throw new KpropError('config.value', { relation, value: text, reason });
   });
 }
+
+/** The error for a relation whose value it cannot have. */
+export function badValue(relation: string, value: string | undefined, reason: string): KpropError {
+  return new KpropError('config.value', { relation, value: value ?? '', reason });
+}

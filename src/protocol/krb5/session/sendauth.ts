@@ -52,10 +52,12 @@ export async function sendauth(
   });
   await writeFrame(channel, sent.message);
   const refusal = await readFrame(channel, 'answer to the AP-REQ', replyLimitBytes);
-  if (refusal.length > 0) throw refusedBy(channel, requireTag(refusal, 'KRB-ERROR', tags.error));
+  if (refusal.length > 0) {
+    throw refusedBy(channel, requireTag(refusal, 'KRB-ERROR', tags.error), credential);
+  }
 
   const reply = await readFrame(channel, 'AP-REP', replyLimitBytes);
-  if (isKrbError(reply)) throw refusedBy(channel, reply);
+  if (isKrbError(reply)) throw refusedBy(channel, reply, credential);
   requireTag(reply, 'AP-REP', tags.apRep);
   const { sequence, subkey } = acceptApRep(reply, sent, credential.sessionKey);
   return new Session({
@@ -116,12 +118,17 @@ export async function recvauth(channel: Channel, o: RecvauthOptions): Promise<Ac
 }
 
 /** The peer's KRB-ERROR as an error to throw. */
-export function refusedBy(channel: Channel, message: Uint8Array): KpropError {
+export function refusedBy(
+  channel: Channel,
+  message: Uint8Array,
+  between?: Pick<Credential, 'client' | 'server'>,
+): KpropError {
   if (!isKrbError(message)) {
     return new KpropError('session.bad-response', { found: firstByte(message) });
   }
   const { number, text } = readKrbError(message);
-  return new KpropError('peer.refused', { peer: channel.ends.peer, number, text });
+  const names = between && { client: `${between.client}`, server: `${between.server}` };
+  return new KpropError('peer.refused', { peer: channel.ends.peer, number, text, ...names });
 }
 
 async function answerVersion(channel: Channel, wanted: string, refusal: number): Promise<void> {

@@ -59,7 +59,10 @@ describe('[libdefaults]', () => {
   test('default_realm: the first counts, and none is an error that names the files', () => {
     expect(libdefaults('default_realm = A', 'default_realm = B').defaultRealm).toBe('A');
     expect(() => configOf('', '').defaultRealm).toThrow(
-      expect.objectContaining({ code: 'config.no-realm', detail: { files: ['file0', 'file1'] } }),
+      expect.objectContaining({
+        code: 'config.no-realm',
+        detail: { files: ['file0', 'file1'], missing: [] },
+      }),
     );
   });
 

@@ -1,0 +1,62 @@
+import { readdirSync, readFileSync, readlinkSync, realpathSync } from 'node:fs';
+
+/** A process that has locked a file. */
+export interface LockHolder {
+  readonly pid: number;
+  /** Its command, such as kdb5_util. */
+  readonly command: string;
+}
+
+/**
+ * Who has locked a file, as /proc tells; undefined if nobody can be seen to. /proc/locks has no process
+ * for the locks of krb5 (open file descriptions), so descriptors are searched for them. @see proc(5)
+ */
+export function lockHolder(path: string): LockHolder | undefined {
+  const own = `${process.pid}`;
+  let file: string;
+  try {
+    file = realpathSync(path);
+  } catch {
+    return undefined;
+  }
+  for (const pid of namesIn('/proc')) {
+    if (!/^\d+$/.test(pid) || pid === own) continue;
+    for (const fd of namesIn(`/proc/${pid}/fd`)) {
+      if (linkOf(`/proc/${pid}/fd/${fd}`) !== file) continue;
+      if (/^lock:/m.test(textOf(`/proc/${pid}/fdinfo/${fd}`))) {
+        return { pid: Number(pid), command: textOf(`/proc/${pid}/comm`).trim() };
+      }
+    }
+  }
+  return undefined;
+}
+
+/** In words: "kdb5_util, process 4711". */
+export function holderText(path: string): string | undefined {
+  const holder = lockHolder(path);
+  return holder && `${holder.command}, process ${holder.pid}`;
+}
+
+function namesIn(folder: string): readonly string[] {
+  try {
+    return readdirSync(folder);
+  } catch {
+    return []; // it has ended, or is another user's
+  }
+}
+
+function linkOf(path: string): string | undefined {
+  try {
+    return readlinkSync(path);
+  } catch {
+    return undefined;
+  }
+}
+
+function textOf(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return '';
+  }
+}
