@@ -17,6 +17,7 @@ import { writeOwnFile } from '../host/own-file.ts';
 import { chooseReplayCache } from '../host/replay-choice.ts';
 import type { Krb5Config } from '../protocol/krb5/formats/krb5-config.ts';
 import { checkReplica } from '../server/check/check-replica.ts';
+import { PeerNames } from '../server/listen/peer-names.ts';
 import { loaderEnvironment } from '../server/load/loader-environment.ts';
 import { type KpropServer, type ServeOptions, serveKprop, serveSocket } from '../server/serve.ts';
 import { type Arguments, program, readArguments } from './kpropd/arguments.ts';
@@ -27,6 +28,7 @@ import { isDaemonChild, startDaemon, tellParent } from './kpropd/daemon.ts';
 import { LineLimit } from './kpropd/line-limit.ts';
 import { KpropdLog } from './kpropd/log.ts';
 import { openLogSink } from './kpropd/log-sink.ts';
+import { NamedPeers } from './kpropd/named-peers.ts';
 import { releaseAtRest } from './kpropd/rest.ts';
 import { dieOf, handleSignals } from './kpropd/signals.ts';
 import { StatusText } from './kpropd/status-text.ts';
@@ -135,6 +137,15 @@ function serveOptions(
   };
   // A check tells it itself.
   if (given.check === undefined) warn();
+  const names = new PeerNames();
+  const peers = new NamedPeers(
+    (address) => names.nameOf(address),
+    (event) => {
+      // Both files are read anew for every connection.
+      if (event.kind === 'authenticating') warn();
+      log.event(event);
+    },
+  );
   let replay: ServeOptions['replay'];
   const database = given.database ?? config.databasePath(realm);
   const loader = { path: given.kdb5Util ?? paths.kdb5Util, access: 'execute' } as const;
@@ -185,11 +196,7 @@ function serveOptions(
       once: given.once,
     },
     ...given.limits,
-    onEvent: (event) => {
-      // Both files are read anew for every connection.
-      if (event.kind === 'authenticating') warn();
-      log.event(event);
-    },
+    onEvent: (event) => peers.event(event),
   };
 }
 
