@@ -2,7 +2,7 @@ import { chmodSync, existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { kpropd, kpropdBothWays, loader, write } from './kpropd-command.ts';
-import { krb5Conf, realm } from './realm.ts';
+import { dumpPath, krb5Conf, realm } from './realm.ts';
 import type { Scenario } from './scenario.ts';
 import type { Run, World } from './world.ts';
 
@@ -153,7 +153,11 @@ time.sleep(60)`;
       '/srv/primary/bad',
       `kdb5_util load_dump version 7\nprinc\t38\tgarbage\n${'princ\t38\tx\t-1;\n'.repeat(2_000_000)}`,
     ),
-    sender: { args: ['-f', '/srv/primary/bad'], prelude: 'touch /srv/primary/bad.dump_ok' },
+    sender: {
+      args: ['-f', '/srv/primary/bad'],
+      // Without the master key ours would refuse it for that.
+      prelude: `grep K/M@ ${dumpPath} >>/srv/primary/bad; touch /srv/primary/bad.dump_ok`,
+    },
   }),
   ...['-d', '-D'].map(
     (way): Scenario => ({
