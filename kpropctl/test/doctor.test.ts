@@ -93,6 +93,27 @@ function listing(folder: string): readonly string[] {
     .sort();
 }
 
+test('a replica that is held is behind on purpose; status says why, below its table', async () => {
+  await realm.run('hold', mit.host, '--for', '2h', '--reason', 'its disk is replaced');
+  await realm.lab.addPrincipals(['while-it-is-held']);
+  await realm.run('run');
+  const { findings } = await diagnose();
+  expect(findings.find(({ on, check }) => on === mit.host && check === 'generation')).toMatchObject(
+    {
+      ...{
+        state: 'ok',
+        what: expect.stringMatching(/^its KDC answers, and has generation \d+: held$/),
+      },
+    },
+  );
+  const { stdout } = await realm.run('status');
+  expect(stdout.split('\n').slice(-3)).toEqual([
+    ...['', `${mit.host}: held for 1 h 59 min: its disk is replaced`, ''],
+  ]);
+  await realm.run('release', mit.host);
+  await realm.run('run');
+});
+
 describe('what does not answer', () => {
   test('a kpropd that says nothing, and a KDC that says nothing: both are told in time', async () => {
     const silentKpropd = createServer(() => undefined);

@@ -15,7 +15,7 @@ import type { Make } from '../../test/support/lab/make.ts';
 
 /** A replica of the realm: an address of its own on loopback, its kpropd, its KDC. */
 export interface Replica {
-  /** 127.0.0.N */
+  /** 127.0.0.N, or a name of it. */
   readonly host: string;
   readonly site: Site;
   readonly kpropPort: number;
@@ -40,14 +40,17 @@ export class ControlRealm {
     this.config = join(lab.folder, 'kpropctl.conf');
   }
 
-  static async create(): Promise<ControlRealm> {
+  static async create(
+    o: { readonly realm?: string; readonly principals?: number } = {},
+  ): Promise<ControlRealm> {
+    const { realm: name = 'LAB.EXAMPLE', principals = 5 } = o;
     const ports = [await freePort(), await freePort()] as const;
     const krb5ConfExtra = `[realms]
-  LAB.EXAMPLE = {
+  ${name} = {
     kadmind_port = ${ports[0]}
     kpasswd_port = ${ports[1]}
   }`;
-    const lab = await Lab.create({ realm: 'LAB.EXAMPLE', principals: 5, krb5ConfExtra });
+    const lab = await Lab.create({ realm: name, principals, krb5ConfExtra });
     await lab.addPrincipals(['root/admin'], adminPassword);
     const realm = new ControlRealm(lab, ports[0]);
     await realm.startKadmind();
@@ -65,9 +68,13 @@ export class ControlRealm {
     await this.lab.run('/usr/sbin/kadmin.local', [], { input: `${queries.join('\n')}\n` });
   }
 
-  async addReplica(make: Make, o: { readonly args?: readonly string[] } = {}): Promise<Replica> {
+  /** `host` is a name of 127.0.0.N, if the resolver of this host knows one. */
+  async addReplica(
+    make: Make,
+    o: { readonly args?: readonly string[]; readonly host?: string } = {},
+  ): Promise<Replica> {
     const { lab } = this;
-    const host = `127.0.0.${this.replicas.length + 11}`;
+    const { host = `127.0.0.${this.replicas.length + 11}` } = o;
     const kdcPort = await freePort();
     const site = new Site({
       role: 'replica',

@@ -21,22 +21,35 @@ export function statusText(status: Status): string {
         : spanText(replica.behindMillis),
     `${agoText(replica.lastSuccess ?? undefined, now)}${replica.millis === null ? '' : `  (${spanText(replica.millis)})`}`,
     agoText(replica.lastAttempt ?? undefined, now),
-    noteOf(replica),
   ]);
-  const header = ['REPLICA', 'STATE', 'HAS', 'BEHIND', 'LAST SUCCESS', 'LAST ATTEMPT', ''];
-  return `${[`${status.realm}  primary ${status.primary}  ${made}`, ...columns([header, ...rows])].join('\n')}\n`;
+  const header = ['REPLICA', 'STATE', 'HAS', 'BEHIND', 'LAST SUCCESS', 'LAST ATTEMPT'];
+  const notes = status.replicas.flatMap((replica) => notesOf(replica, now));
+  const lines = [
+    `${status.realm}  primary ${status.primary}  ${made}`,
+    ...columns([header, ...rows]),
+    // Below the table: they are longer than a line of a terminal has room for.
+    ...(notes.length === 0 ? [] : ['', ...notes]),
+  ];
+  return `${lines.join('\n')}\n`;
 }
 
 function hasText({ has, proved }: ReplicaStatus): string {
   return has === null ? '?' : `${has}${proved ? '' : '?'}`;
 }
 
-function noteOf({ hold, error, failures, failingSince }: ReplicaStatus): string {
-  if (hold !== null)
-    return oneLine(`held${hold.until === null ? '' : ` until ${hold.until}`}: ${hold.reason}`);
-  if (failures === 0 || error === null) return '';
-  const times = failures === 1 ? '' : `, ${failures} times since ${failingSince ?? '?'}`;
-  return oneLine(`${error.message}${times}`);
+function notesOf(replica: ReplicaStatus, now: number): readonly string[] {
+  const { host, hold, error, failures, failingSince } = replica;
+  if (hold !== null) {
+    const left = hold.until === null ? '' : ` for ${spanText(Date.parse(hold.until) - now)}`;
+    return [oneLine(`${host}: held${left}: ${hold.reason}`)];
+  }
+  if (failures === 0 || error === null) return [];
+  const times =
+    failures === 1 || failingSince === null
+      ? ''
+      : ` (${failures} times, the first ${agoText(failingSince, now)})`;
+  const remedy = error.remedy === '' ? [] : [oneLine(`    ${error.remedy}`)];
+  return [oneLine(`${host}: ${error.message}${times}`), ...remedy];
 }
 
 export interface NagiosLine {
