@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { join, relative } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 
 import { expect, test } from 'vitest';
 
@@ -148,14 +148,17 @@ test('docs/troubleshooting.md begins with what is met most: nothing listens', ()
   expect(shown[0]).toBe('Connection refused while connecting to server');
 });
 
-test('the examples in README compile', () => {
+test('the examples of README and of the reference compile', () => {
   const folder = join(packageRoot, 'node_modules/.cache/kprop/readme');
   mkdirSync(folder, { recursive: true });
   const library = relative(folder, join(packageRoot, 'src/index.ts'));
-  const examples = [...read('README.md').matchAll(/^```ts\n(.*?)^```/gms)].map(([, code = '']) =>
-    code.replace("from 'kprop'", `from '${library}'`),
-  );
-  expect(examples.length).toBe(3);
+  const examplesOf = (path: string) =>
+    [...read(path).matchAll(/^```ts\n(.*?)^```/gms)].map(([, code = '']) =>
+      code.replace("from 'kprop'", `from '${library}'`),
+    );
+  const perPage = ['README.md', 'docs/reference.md'].map(examplesOf);
+  expect(perPage.map(({ length }) => length)).toEqual([1, 4]);
+  const examples = perPage.flat();
   const files = examples.map((code, at) => {
     const file = join(folder, `example-${at}.ts`);
     writeFileSync(file, code);
@@ -181,4 +184,46 @@ test('SECURITY.md names tests that are there, and README leads to it', () => {
   const missing = named.filter((path) => !existsSync(join(packageRoot, path as string)));
   expect(missing).toEqual([]);
   expect(read('README.md')).toContain('](SECURITY.md)');
+});
+
+const pages = [
+  'README.md',
+  'ARCHITECTURE.md',
+  'CONTRIBUTING.md',
+  'SECURITY.md',
+  'kpropctl/README.md',
+  ...readdirSync(join(packageRoot, 'docs'))
+    .filter((name) => name.endsWith('.md'))
+    .map((name) => `docs/${name}`),
+];
+
+test.each(pages)('what %s links to is there', (page) => {
+  const links = [...read(page).matchAll(/\]\(([^)\s]+)\)/g)]
+    .map(([, target = '']) => target)
+    .filter((target) => !/^[a-z]+:/.test(target));
+  const missing = links.filter((target) => {
+    const [path = '', heading] = target.split('#');
+    const file = path === '' ? page : join(dirname(page), path);
+    if (!existsSync(join(packageRoot, file))) return true;
+    return heading !== undefined && !anchorsOf(file).includes(heading);
+  });
+  expect(missing).toEqual([]);
+});
+
+/** The anchors of the headings of a page, as they are made from their words. */
+function anchorsOf(path: string): readonly string[] {
+  return [...read(path).matchAll(/^#+ (.*)$/gm)].map(([, heading = '']) =>
+    heading
+      .toLowerCase()
+      .replace(/[^\p{L}\p{N} _-]/gu, '')
+      .replaceAll(' ', '-'),
+  );
+}
+
+test('README is short, and leads to every page', () => {
+  const readme = read('README.md');
+  expect(readme.split('\n').length).toBeLessThan(150);
+  for (const page of pages.filter((name) => name !== 'README.md')) {
+    expect(readme).toContain(`](${page}`);
+  }
 });

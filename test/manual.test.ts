@@ -75,6 +75,26 @@ describe('--help', () => {
   });
 });
 
+describe('docs/reference.md', () => {
+  const reference = readFileSync(join(packageRoot, 'docs/reference.md'), 'utf8');
+
+  test.each(names)('has a row for every option of %s, and for no other', (name) => {
+    const [, section = ''] = reference.split(new RegExp(`^## ${name}$`, 'm'));
+    const [, table = ''] =
+      /^\| option \| .*\n\|---.*\n((?:\| .*\n)*)/m.exec(section.split('\n## ', 1)[0] ?? '') ?? [];
+    expect(table.trimEnd().split('\n')).toEqual((programs[name] ?? []).map(referenceRow));
+  });
+});
+
+/** The row of an option in docs/reference.md. */
+function referenceRow(option: Option): string {
+  const cell = (text: string) => text.replaceAll('|', '\\|');
+  const inWords = (text: string) => cell(text).replaceAll('<', '\\<');
+  const { byDefault, ...others } = option;
+  const cells = [`\`${cell(writtenOption(option))}\``, inWords(aboutOption(others))];
+  return `| ${cells.join(' | ')} |${byDefault === undefined ? '' : ` ${inWords(byDefault)}`} |`;
+}
+
 /** What each shell offers behind these words. */
 const shells: Readonly<Record<string, (words: string) => readonly string[]>> = {
   bash: (words) => {
