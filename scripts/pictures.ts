@@ -1,6 +1,6 @@
 // The pictures of kpropctl/README.md, from real runs of a real realm; as root, for a namespace in which
-// the hosts have the names of the examples:
-//   node scripts/run.mjs scripts/pictures.ts
+// the hosts have the names of the examples. With `demo` that of README.md, for which anybody will do:
+//   node scripts/run.mjs scripts/pictures.ts [demo]
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
 import { hostname, tmpdir } from 'node:os';
@@ -10,14 +10,18 @@ import { ControlRealm } from '../kpropctl/test/realm.ts';
 import { packageRoot } from '../test/support/lab/lab.ts';
 import { freePort } from '../test/support/lab/lab-process.ts';
 import { takePagePictures } from './pictures/page.ts';
-import { takeTerminalPicture } from './pictures/terminal.ts';
+import { drawTerminal, takeTerminalPicture } from './pictures/terminal.ts';
 
 const names = ['kdc2', 'kdc3', 'kdc4', 'kdc5'].map((name) => `${name}.example.org`);
 const newcomer = 'kdc6.example.org';
 const primary = 'kdc1.example.org';
 const folder = join(packageRoot, 'docs/pictures');
 
-if (hostname() === primary) await takePictures();
+if (process.argv[2] === 'demo') {
+  const typed = `${process.execPath} scripts/run.mjs scripts/demo.ts`;
+  const command = { shown: 'npm run demo', typed, env: process.env, cwd: packageRoot };
+  await drawTerminal(join(folder, 'demo.svg'), command);
+} else if (hostname() === primary) await takePictures();
 else process.exitCode = asPrimary();
 
 /** The same program where this host is called as the primary of the examples is. */

@@ -15,27 +15,42 @@ const controlSequence = new RegExp(`^${escapeSign}\\[(\\d*)([A-Za-z])$`);
 const tokens = new RegExp(`${escapeSign}\\[\\d*[A-Za-z]|[\\s\\S]`, 'gu');
 
 /** Draws what a command of kpropctl leaves on a terminal. Its words are the shell's. */
-export async function takeTerminalPicture(
+export function takeTerminalPicture(
   realm: ControlRealm,
   folder: string,
   words: readonly string[],
 ): Promise<void> {
-  const lines = await onTerminal(realm, words);
-  const path = join(folder, `kpropctl-${words[0]}.svg`);
-  writeFileSync(path, picture(['kpropctl', ...words].join(' '), lines));
+  const [command = '', ...rest] = words;
+  const program = join(packageRoot, 'kpropctl/dist/main.js');
+  return drawTerminal(join(folder, `kpropctl-${command}.svg`), {
+    shown: ['kpropctl', ...words].join(' '),
+    typed: [process.execPath, program, command, '--config', realm.config, ...rest].join(' '),
+    env: realm.lab.env('primary'),
+    cwd: realm.lab.folder,
+  });
+}
+
+export interface TerminalCommand {
+  /** The command as the picture shows it. */
+  readonly shown: string;
+  /** The same for the shell. */
+  readonly typed: string;
+  readonly env: NodeJS.ProcessEnv;
+  readonly cwd: string;
+}
+
+/** Draws what a command leaves on a terminal. */
+export async function drawTerminal(path: string, command: TerminalCommand): Promise<void> {
+  const lines = await onTerminal(command);
+  writeFileSync(path, picture(command.shown, lines));
   console.log(`${path}:\n${lines.join('\n')}`);
 }
 
 /** What a command leaves on a terminal (script(1) makes one). */
-async function onTerminal(
-  realm: ControlRealm,
-  [command = '', ...rest]: readonly string[],
-): Promise<readonly string[]> {
-  const program = join(packageRoot, 'kpropctl/dist/main.js');
-  const words = [process.execPath, program, command, '--config', realm.config, ...rest];
-  const child = spawn('script', ['-qec', `stty cols ${columns}; ${words.join(' ')}`, '/dev/null'], {
-    env: { ...realm.lab.env('primary'), TERM: 'xterm' },
-    cwd: realm.lab.folder,
+async function onTerminal({ typed, env, cwd }: TerminalCommand): Promise<readonly string[]> {
+  const child = spawn('script', ['-qec', `stty cols ${columns}; ${typed}`, '/dev/null'], {
+    env: { ...env, TERM: 'xterm' },
+    cwd,
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   const chunks: Buffer[] = [];
