@@ -18,7 +18,7 @@ import { fileURLToPath } from 'node:url';
 
 import { buildSync } from 'esbuild';
 
-import { programsIn } from './manual/programs.mjs';
+import { controlIn, programsIn } from './manual/programs.mjs';
 import { writeManual } from './manual/write.mjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
@@ -32,7 +32,7 @@ const compiler = join(root, 'node_modules/typescript/bin/tsc');
 const always = !process.argv.includes('--if-older');
 if (always || isOlder()) await build();
 // It is compiled against what was just built.
-if (existsSync(controlSource) && (always || isControlOlder())) buildControl();
+if (existsSync(controlSource) && (always || isControlOlder())) await buildControl();
 
 async function build() {
   // On stderr, since `npm pack --json` builds, too, and its stdout is parsed.
@@ -67,7 +67,7 @@ async function build() {
 }
 
 /** The package kpropctl, which is compiled file by file. */
-function buildControl() {
+async function buildControl() {
   console.error('build: kpropctl/src/ → kpropctl/dist/');
   rmSync(controlTarget, { recursive: true, force: true });
   const { status } = spawnSync(process.execPath, [compiler, '-p', join(root, 'kpropctl')], {
@@ -75,12 +75,17 @@ function buildControl() {
   });
   if (status !== 0) process.exit(1);
   chmodSync(join(controlTarget, 'main.js'), 0o755);
+  const control = await controlIn(controlTarget);
+  writeManual([control], { pages: join(root, 'kpropctl/man'), target: controlTarget });
 }
 
 function isControlOlder() {
   if (!existsSync(join(controlTarget, 'main.js'))) return true;
   const newest = Math.max(
     ...filesIn(controlSource).map((file) => modified(join(controlSource, file))),
+    ...filesIn(join(root, 'kpropctl/man')).map((file) =>
+      modified(join(root, 'kpropctl/man', file)),
+    ),
     modified(join(target, 'index.d.ts')),
   );
   return newest > modified(join(controlTarget, 'main.js'));

@@ -1,4 +1,3 @@
-import { spawnSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
@@ -10,6 +9,7 @@ import { kpropdOptions } from '../src/cli/kpropd/options.ts';
 import { kproplogOptions } from '../src/cli/kproplog/options.ts';
 import type { Option } from '../src/cli/option.ts';
 import { packageRoot } from './support/lab/lab.ts';
+import { faultsOf, run, shown } from './support/lab/shells.ts';
 
 // Tables of options, help, manual pages, documents and completions say the same.
 
@@ -22,19 +22,6 @@ const names = Object.keys(programs);
 const dist = (...path: readonly string[]) => join(packageRoot, 'dist', ...path);
 const pages = readdirSync(dist('man'));
 
-function run(program: string, args: readonly string[], input = ''): string {
-  const { stdout, stderr, status, error } = spawnSync(program, args, {
-    encoding: 'utf8',
-    input,
-    timeout: 30_000,
-    // Nobody's own start files.
-    env: { PATH: process.env.PATH, HOME: '/nonexistent', TERM: 'dumb', LC_ALL: 'C.UTF-8' },
-  });
-  if (error !== undefined) throw error;
-  expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
-  return stdout;
-}
-
 describe('manual pages', () => {
   test('there is one for each program and each file', () => {
     const wanted = [...names.map((name) => `${name}.8`), 'kprop.json.5', 'kpropd.acl.5'];
@@ -44,16 +31,11 @@ describe('manual pages', () => {
   });
 
   test.each(pages)('%s is without fault', (page) => {
-    const { stdout } = spawnSync('mandoc', ['-T', 'lint', dist('man', page)], { encoding: 'utf8' });
-    // Which other pages there are depends on the host.
-    const faults = stdout.split('\n').filter((line) => !/manual not found/.test(line));
-    expect(faults.join('\n')).toBe('');
+    expect(faultsOf(dist('man', page))).toBe('');
   });
 
   test.each(names)('%s.8 has every option, with its default', (name) => {
-    const text = run('mandoc', ['-T', 'utf8', '-O', 'width=1000', dist('man', `${name}.8`)])
-      .replace(/.[\b]/g, '')
-      .replace(/\s+/g, ' ');
+    const text = shown(dist('man', `${name}.8`)).replace(/\s+/g, ' ');
     for (const option of programs[name] ?? []) {
       expect(text).toContain(` ${writtenOption(option)} ${aboutOption(option)}`);
     }

@@ -109,15 +109,24 @@ describe('the tarball', () => {
 
   test('is built first, if dist is missing', () => {
     const clone = join(folder, 'clone');
-    mkdirSync(clone);
-    for (const name of ['package.json', 'tsconfig.json', 'tsconfig.build.json', 'src', 'scripts']) {
-      cpSync(join(packageRoot, name), join(clone, name), { recursive: true });
+    // What a clone of this very tree would have.
+    const list = ['ls-files', '-z', '--cached', '--others', '--exclude-standard'];
+    const files = execFileSync('git', list, { cwd: packageRoot, encoding: 'utf8' }).split('\0');
+    for (const file of files.filter((name) => existsSync(join(packageRoot, name)) && name !== '')) {
+      cpSync(join(packageRoot, file), join(clone, file));
     }
-    symlinkSync(join(packageRoot, 'node_modules'), join(clone, 'node_modules'));
-    const [built] = JSON.parse(npm(['pack', '--json', '--dry-run'], { cwd: clone }));
-    const paths = (built as Packed).files.map((file) => file.path);
-    for (const name of ['dist/index.js', ...Object.values<string>(manifest.bin)]) {
-      expect(paths).toContain(name);
+    for (const modules of ['node_modules', 'kpropctl/node_modules']) {
+      symlinkSync(join(packageRoot, modules), join(clone, modules));
+    }
+    const pack = (...args: readonly string[]): readonly string[] => {
+      const [built] = JSON.parse(npm(['pack', '--json', '--dry-run', ...args], { cwd: clone }));
+      return (built as Packed).files.map((file) => file.path);
+    };
+    // To the last file, what a tree that was built gives.
+    expect(pack().toSorted()).toEqual(packed.files.map((file) => file.path).toSorted());
+    const control = pack('--workspace', 'kpropctl');
+    for (const name of ['dist/main.js', 'dist/man/kpropctl.8', 'assets/page.css', 'README.md']) {
+      expect(control).toContain(name);
     }
   });
 

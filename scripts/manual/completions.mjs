@@ -67,13 +67,12 @@ function bashWords(options, operand, indent = '  ') {
     const takesValue = isLong(option) && option.value !== undefined;
     return takesValue ? `${dashed(option)}=` : dashed(option);
   });
+  const offered = operand === undefined ? '' : bashValue({ value: operand.name, ...operand });
   const lines = [
     'if [[ $word == -* ]]; then',
     `  mapfile -t COMPREPLY < <(compgen -W '${words.join(' ')}' -- "$word")`,
     '  [[ $COMPREPLY == *= ]] && compopt -o nospace',
-    ...(operand === undefined
-      ? []
-      : ['else', `  ${bashValue({ value: operand.name, complete: operand.complete })}`]),
+    ...(offered === '' ? [] : ['else', `  ${offered}`]),
     'fi',
   ];
   return lines.map((line) => indent + line).join('\n');
@@ -193,6 +192,9 @@ function fish({ name, options, operand, commands = [] }) {
 function fishOperand(name, operand, when) {
   if (operand === undefined) return [];
   if (operand.complete === 'file') return [`complete -c ${name}${when} -F`];
+  if (operand.choices !== undefined) {
+    return [`complete -c ${name}${when} -a '${operand.choices.join(' ')}'`];
+  }
   return operand.complete === 'host'
     ? [`complete -c ${name}${when} -a '(__fish_print_hostnames)'`]
     : [];

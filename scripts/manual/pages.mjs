@@ -2,8 +2,13 @@
 
 import { basename } from 'node:path';
 
-/** The line of a page that the options replace. */
-const place = '.\\" options\n';
+/** The lines of a page that are replaced. */
+const places = {
+  '.\\" options\n': ({ options }) => options.map(entry).join(''),
+  '.\\" commands\n': ({ commands }) => commands.map(section).join(''),
+  '.\\" relations of kpropctl\n': ({ relations }) => relationList(relations.kpropctl),
+  '.\\" relations of replicas\n': ({ relations }) => relationList(relations.replicas),
+};
 
 /**
  * A page with its options.
@@ -12,10 +17,34 @@ const place = '.\\" options\n';
  * @param programs what programs.mjs gives
  */
 export function manualPage(text, file, programs) {
-  if (!text.includes(place)) return text;
-  const program = programs.find(({ name }) => name === basename(file).replace(/\.\d$/, ''));
-  if (program === undefined) throw new Error(`${file}: no program has its name`);
-  return text.replace(place, () => program.options.map(entry).join(''));
+  const [name] = basename(file).split('.');
+  const program = programs.find((one) => one.name === name);
+  return Object.entries(places).reduce(
+    (page, [place, make]) => page.replace(place, () => make(program)),
+    text,
+  );
+}
+
+/** A command: its name and operand, what it does, its options. */
+function section({ name, about, options, operand }) {
+  const shown = operand && `${operand.name}${operand.repeats ? ' ...' : ''}`;
+  const words = shown === undefined ? '' : operand.required ? ` Ar ${shown}` : ` Op Ar ${shown}`;
+  const list =
+    options.length === 0 ? '' : `.Bl -tag -width Ds\n${options.map(entry).join('')}.El\n`;
+  return `.It Ic ${name}${words}\n${sentences(about).map(textLine).join('')}${list}`;
+}
+
+/** What may be set, with its default. */
+function relationList(relations) {
+  return Object.entries(relations)
+    .map(([name, { about, byDefault }]) => {
+      const text = `${about.charAt(0).toUpperCase()}${about.slice(1)}.`;
+      const more = byDefault === undefined ? '' : ` Default: ${byDefault}.`;
+      return `.It Li ${name}\n${sentences(text + more)
+        .map(textLine)
+        .join('')}`;
+    })
+    .join('');
 }
 
 function entry(option) {
