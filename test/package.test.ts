@@ -2,7 +2,6 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import {
   cpSync,
   existsSync,
-  mkdirSync,
   mkdtempSync,
   readFileSync,
   renameSync,
@@ -107,7 +106,9 @@ describe('the tarball', () => {
     }
   });
 
-  test('is built first, if dist is missing', () => {
+  test('is built first, if dist is missing: a clone gives the full package', {
+    timeout: 240_000,
+  }, () => {
     const clone = join(folder, 'clone');
     // What a clone of this very tree would have.
     const list = ['ls-files', '-z', '--cached', '--others', '--exclude-standard'];
