@@ -12,6 +12,7 @@ import { fileURLToPath } from 'node:url';
 import { answers, startEngine } from './containers/engine.mjs';
 import { prepareImages } from './containers/images.mjs';
 import { fail, needs, say, works } from './containers/machine.mjs';
+import { prepareRoots } from './containers/roots.mjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const vitest = join(root, 'node_modules/vitest/vitest.mjs');
@@ -51,6 +52,8 @@ async function main(args) {
     needs([{ package: 'docker-compose', commands: ['docker-compose'] }]);
   }
   if (ended) fail('interrupted');
+  needs([{ package: 'lintian', commands: ['lintian'] }]);
+  prepareRoots(root);
   const images = await prepareImages(root, engine !== undefined);
   try {
     if (ended) fail('interrupted');

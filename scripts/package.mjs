@@ -14,12 +14,14 @@ import { documentsOf, fieldsOf } from './package/description.mjs';
 import { makeExecutable } from './package/executable.mjs';
 import { bundledPackages, koffiInside, nodeInside } from './package/inside.mjs';
 import { root } from './package/root.mjs';
+import { makeRpm } from './package/rpm.mjs';
+import { rpmContents } from './package/rpm-contents.mjs';
 import { prepareTools } from './package/tools.mjs';
 
 const { values } = parseArgs({
   options: {
     arch: { type: 'string', default: 'amd64,arm64' },
-    kind: { type: 'string', default: 'deb' },
+    kind: { type: 'string', default: 'deb,rpm' },
     version: { type: 'string' },
     out: { type: 'string', default: join(root, 'dist/packages') },
   },
@@ -27,6 +29,7 @@ const { values } = parseArgs({
 const version =
   values.version ?? JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')).version;
 const out = resolve(values.out);
+const kinds = values.kind.split(',');
 const date = dateOfSources();
 
 await main().catch((error) => {
@@ -36,7 +39,7 @@ await main().catch((error) => {
 
 async function main() {
   const arches = values.arch.split(',');
-  prepareTools({ arches, kinds: values.kind.split(',') });
+  prepareTools({ arches, kinds });
   mkdirSync(out, { recursive: true });
   for (const arch of arches) await packageKprop(arch);
   await packageControl();
@@ -48,7 +51,7 @@ async function packageKprop(arch) {
   const inputs = await makeExecutable(built, { arch, version });
   const parts = [nodeInside(arch), koffiInside(arch), ...bundledPackages(inputs)];
   const about = { name: 'kprop', version, arch, date };
-  const documents = documentsOf(parts, { ...about, bundles: 'usr/lib/kprop/kprop' });
+  const documents = documentsOf(parts, { ...about, bundles: 'usr/lib/kprop/executable' });
   const entries = [...kpropContents(built), ...documents];
   write(entries, { ...about, fields: fieldsOf('kprop', version) });
   rmSync(built, { recursive: true });
@@ -66,7 +69,11 @@ async function packageControl() {
 }
 
 function write(entries, about) {
-  console.error(`package: ${relative(process.cwd(), makeDeb(out, entries, about))}`);
+  const made = [
+    ...(kinds.includes('deb') ? [makeDeb(out, entries, about)] : []),
+    ...(kinds.includes('rpm') ? [makeRpm(out, rpmContents(entries, about), about)] : []),
+  ];
+  for (const file of made) console.error(`package: ${relative(process.cwd(), file)}`);
 }
 
 /** The time of the last commit, or SOURCE_DATE_EPOCH. */

@@ -8,6 +8,7 @@ import { join } from 'node:path';
 
 import { stageControl } from './control.mjs';
 import { fail, needs, rootPrefix, runs, say, works } from './machine.mjs';
+import { proxy } from './roots.mjs';
 
 const nodeRelease = 22; // as in packaging/containers/Dockerfile
 const bases = [
@@ -66,13 +67,10 @@ function makeDebian(name, folder) {
   const asRoot = rootPrefix();
   if (asRoot === undefined) fail(`only root can make ${name}`);
   const archive = join(folder, 'debian.tar');
-  const proxy = spawnSync('apt-config', ['dump', '--no-empty', 'Acquire::http::Proxy'], {
-    encoding: 'utf8',
-  }).stdout?.trim();
-  const options = ['--quiet', '--variant=minbase', `--include=${packages.replaceAll(' ', ',')}`];
-  if (proxy) options.push(`--aptopt=${proxy}`);
-  // This machine's proxy does not belong into the image.
-  options.push('--customize-hook=rm -f "$1/etc/apt/apt.conf.d/99mmdebstrap"');
+  const options = [
+    ...['--quiet', '--variant=minbase', `--include=${packages.replaceAll(' ', ',')}`],
+    ...proxy(),
+  ];
   if (!runs([...asRoot, 'mmdebstrap', ...options, 'bookworm', archive])) {
     fail(`mmdebstrap could not make ${name}; see above`);
   }

@@ -1,7 +1,7 @@
 // The programs as bundles for the executable, in which a few modules are replaced by those of
 // scripts/package/executable/.
 
-import { mkdirSync, readFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { build } from 'esbuild';
@@ -13,6 +13,7 @@ const executable = join(root, 'scripts/package/executable');
 /** Below src/, by what they are replaced with. */
 const replaced = {
   'host/koffi': 'koffi.ts',
+  'cli/own-program': 'own-program.ts',
   'server/own-code': 'own-code.ts',
   'ticket/gss-source': 'gss-source.ts',
 };
@@ -46,6 +47,8 @@ export async function bundleControl(folder, { version }) {
     const entryPoints = [join(sources, entry)];
     results.push(await build({ ...common, entryPoints, outfile: join(folder, outfile) }));
   }
+  // Where kpropctl looks for itself.
+  writeFileSync(join(folder, 'main.js'), "require('./bin/main.js');\n");
   return inputsOf(results);
 }
 
@@ -65,6 +68,8 @@ function options({ version }) {
       js: '"use strict";const moduleUrl=require("node:url").pathToFileURL(__filename).href;',
     },
     alias: { kprop: join(root, 'src/index.ts') },
+    // It has native code, and is optional.
+    external: ['kerberos'],
     plugins: [replacements(version)],
     absWorkingDir: root,
     logLevel: 'warning',

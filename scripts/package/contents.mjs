@@ -1,6 +1,8 @@
 // What each package installs: entries { path, mode, bytes } or { path, from, mode } or { path, link }.
 
-import { readdirSync, readFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 
@@ -12,12 +14,12 @@ const units = '/usr/lib/systemd/system';
 /** @param built the folder with the executable */
 export function kpropContents(built) {
   return [
-    { path: '/usr/lib/kprop/kprop', from: join(built, 'kprop'), mode: 0o755 },
+    { path: '/usr/lib/kprop/executable', from: join(built, 'executable'), mode: 0o755 },
     { path: '/usr/lib/kprop/koffi.node', from: join(built, 'koffi.node'), mode: 0o644 },
-    ...programs.map((name) => ({ path: `/usr/sbin/${name}`, link: '../lib/kprop/kprop' })),
+    ...programs.map((name) => ({ path: `/usr/sbin/${name}`, link: '../lib/kprop/executable' })),
     ...manualPages('dist/man'),
     ...completions('dist/completions'),
-    ...files('packaging/systemd', units, { change: unit }),
+    ...printedUnits(),
     text(`${units}/krb5-kpropd.service.d/kprop.conf`, read('packaging/debian/krb5-kpropd.conf')),
     ...files('packaging/inetd', '/usr/share/doc/kprop/examples/inetd'),
     ...files('docs', '/usr/share/doc/kprop'),
@@ -31,13 +33,13 @@ export function kpropctlContents(built) {
   const home = '/usr/lib/kprop/kpropctl';
   const doc = '/usr/share/doc/kpropctl';
   return [
-    ...['bin/main.js', 'page/page-process.js'].map((name) => ({
+    ...['main.js', 'bin/main.js', 'page/page-process.js'].map((name) => ({
       path: `${home}/dist/${name}`,
       from: join(built, name),
       mode: 0o644,
     })),
     ...files('kpropctl/assets', `${home}/assets`),
-    { path: '/usr/bin/kpropctl', link: '../lib/kprop/kprop' },
+    { path: '/usr/bin/kpropctl', link: '../lib/kprop/executable' },
     ...manualPages('kpropctl/dist/man'),
     ...completions('kpropctl/dist/completions'),
     ...files('kpropctl/packaging/systemd', units, { change: unit }),
@@ -58,15 +60,45 @@ export function zipped(path, contents) {
   return { path, mode: 0o644, bytes: gzipSync(contents, { level: 9 }) };
 }
 
-/** The programs are at MIT's places, so that no search path decides; Debian has a file of its own for options. */
-function unit(contents) {
-  return contents
-    .replaceAll('/usr/bin/env kpropd ', '/usr/sbin/kpropd ')
-    .replaceAll('/usr/bin/env kpropctl ', '/usr/bin/kpropctl ')
-    .replaceAll(
-      'EnvironmentFile=-/etc/default/kpropd\n',
-      'EnvironmentFile=-/etc/default/krb5-kpropd\nEnvironmentFile=-/etc/default/kpropd\n',
+/** The units that kpropd itself prints for a host configured as Debian does. */
+function printedUnits() {
+  const folder = mkdtempSync(join(tmpdir(), 'kprop-units-'));
+  const conf = join(folder, 'krb5.conf');
+  writeFileSync(
+    conf,
+    `[libdefaults]
+default_realm = EXAMPLE.TEST
+[realms]
+EXAMPLE.TEST = {
+ database_name = /var/lib/krb5kdc/principal
+}
+`,
+  );
+  const print = (...flags) => {
+    const program = join(root, 'dist/bin/kpropd.js');
+    const received = '/var/lib/krb5kdc/from_master';
+    const env = { ...process.env, KRB5_CONFIG: conf, KRB5_KDC_PROFILE: conf };
+    const args = [program, '--print-unit', ...flags, '-f', received];
+    return execFileSync(process.execPath, args, { encoding: 'utf8', env }).replace(
+      /^(ExecStart=-?).*kpropd\.js -f \S+/m,
+      '$1/usr/sbin/kpropd',
     );
+  };
+  try {
+    return [
+      text(`${units}/kpropd.service`, print()),
+      text(`${units}/kpropd.socket`, print('--socket')),
+      text(`${units}/kpropd-inetd@.service`, print('--inetd')),
+      text(`${units}/kpropd-inetd.socket`, print('--inetd', '--socket')),
+    ];
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+/** No search path decides which kpropctl it is. */
+function unit(contents) {
+  return contents.replaceAll('/usr/bin/env kpropctl ', '/usr/bin/kpropctl ');
 }
 
 function manualPages(folder) {

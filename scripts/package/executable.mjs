@@ -11,7 +11,7 @@ import { architectures } from './release.mjs';
 
 const here = process.arch === 'arm64' ? 'arm64' : 'amd64';
 
-/** Writes `kprop` and `koffi.node` into `folder`; returns the source files that are inside. */
+/** Writes `executable` and `koffi.node` into `folder`; returns the source files that are inside. */
 export async function makeExecutable(folder, { arch, version }) {
   const work = join(folder, 'work');
   const inputs = await bundlePrograms(work, { version });
@@ -20,7 +20,7 @@ export async function makeExecutable(folder, { arch, version }) {
   const config = {
     main: join(work, 'main.js'),
     executable: node,
-    output: join(folder, 'kprop'),
+    output: join(folder, 'executable'),
     assets: { 'native-worker.js': join(work, 'native-worker.js') },
     disableExperimentalSEAWarning: true,
     // V8 does not write the same bytes twice, and it saves nothing (docs/performance.md).

@@ -19,7 +19,7 @@ export function bundledPackages(inputs) {
 export function nodeInside(arch) {
   const name = `node-linux-${architectures[arch].npm}`;
   const text = readFileSync(join(nodeFor(arch), 'LICENSE'), 'utf8');
-  return { name, version: nodeVersion, licence: 'MIT', text, where: 'usr/lib/kprop/kprop' };
+  return { name, version: nodeVersion, licence: 'MIT', text, where: 'usr/lib/kprop/executable' };
 }
 
 export function koffiInside(arch) {

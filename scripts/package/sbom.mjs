@@ -9,7 +9,7 @@ import { createHash } from 'node:crypto';
  * @param described.date of the sources, so that the same sources give the same document
  */
 export function billOfMaterials(parts, { name, version, arch, date }) {
-  const ref = `pkg:deb/debian/${name}@${version}?arch=${arch}`;
+  const ref = `pkg:generic/${name}@${version}?arch=${arch}`;
   const components = parts.map((part) => componentOf(part));
   const seed = JSON.stringify([ref, components]);
   const document = {

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 
-import { withoutInspector } from '../../host/inspector.ts';
+import { ownProgram } from '../own-program.ts';
 
 /** Set for the daemon only, which removes it at once, so that nothing it starts inherits it. */
 const marker = 'KPROPD_DAEMON_CHILD';
@@ -23,8 +23,8 @@ export function isDaemonChild(): boolean {
  */
 export function startDaemon(): Promise<number> {
   return new Promise((resolve) => {
-    const args = [...process.execArgv, ...withoutInspector, ...process.argv.slice(1)];
-    const child = spawn(process.execPath, args, {
+    const [program, ...before] = ownProgram();
+    const child = spawn(program, [...before, ...process.argv.slice(2)], {
       env: { ...process.env, [marker]: '1' },
       detached: true,
       stdio: ['ignore', 'ignore', 'ignore', 'ipc'],

@@ -1,10 +1,10 @@
 import { basename, dirname, resolve } from 'node:path';
 
 import type { DefaultPaths } from '../../host/default-paths.ts';
-import { withoutInspector } from '../../host/inspector.ts';
 import type { Krb5Config } from '../../protocol/krb5/formats/krb5-config.ts';
 import type { CommandLine } from '../getopt.ts';
 import type { Option } from '../option.ts';
+import { ownProgram } from '../own-program.ts';
 
 /** A unit for systemd: kpropd as a daemon or with a process for each connection, and the socket of each. */
 export type UnitKind = 'service' | 'socket' | 'inetd service' | 'inetd socket';
@@ -55,7 +55,6 @@ function unitText(kind: UnitKind, { command, folders }: UnitOptions): string {
 
 /** The command that starts this program again with these options; relative paths are made absolute. */
 export function ownCommand(line: CommandLine, known: readonly Option[]): readonly string[] {
-  const [node, script = ''] = process.argv;
   const options = line.options
     .filter(({ name }) => !unitOptions.some((option) => option.name === name))
     .flatMap(({ name, value }) => {
@@ -65,7 +64,7 @@ export function ownCommand(line: CommandLine, known: readonly Option[]): readonl
       const full = isFile ? absolute(value) : value;
       return name.length === 1 ? [dashed, full] : [`${dashed}=${full}`];
     });
-  return [node ?? process.execPath, ...withoutInspector, resolve(script), ...options];
+  return [...ownProgram(), ...options];
 }
 
 /** The options that ask for a unit. */

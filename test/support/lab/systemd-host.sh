@@ -1,15 +1,17 @@
-# Becomes the systemd of a small host: what is on this machine below, what the host changes in memory.
-#   sh systemd-host.sh FOLDER GROUP NODE
+# Becomes the systemd of a small host: another root below, what the host changes in memory.
+#   sh systemd-host.sh FOLDER GROUP NODE ROOT
 # FOLDER/files is copied over its root. GROUP names a new control group, below which are those of the
-# host's services. NODE is the program that it finds as /usr/local/bin/node.
+# host's services. If ROOT is / (this machine's files), NODE is the program that it finds as
+# /usr/local/bin/node.
 set -eu
 folder=$1
 group=$2
 node=$3
+below=$4
 root=$folder/root
 
-if [ "${4:-}" != inside ]; then
-  for hierarchy in "" /systemd /memory /pids /devices; do
+if [ "${5:-}" != inside ]; then
+  for hierarchy in "" /systemd /unified /memory /pids /devices; do
     place=/sys/fs/cgroup$hierarchy
     [ -e "$place/cgroup.procs" ] || continue
     mkdir "$place/$group"
@@ -21,7 +23,7 @@ fi
 mkdir "$folder/memory"
 mount -t tmpfs -o mode=755 tmpfs "$folder/memory"
 mkdir -p "$folder/memory/changes" "$folder/memory/work" "$root"
-mount -t overlay overlay -o "lowerdir=/,upperdir=$folder/memory/changes,workdir=$folder/memory/work" "$root"
+mount -t overlay overlay -o "lowerdir=$below,upperdir=$folder/memory/changes,workdir=$folder/memory/work" "$root"
 for place in run tmp dev; do mount -t tmpfs -o mode=755 tmpfs "$root/$place"; done
 chmod 1777 "$root/tmp"
 mount -t proc proc "$root/proc"
@@ -35,7 +37,8 @@ for device in 'null 1 3' 'zero 1 5' 'full 1 7' 'random 1 8' 'urandom 1 9' 'tty 5
   mknod -m 666 "$root/dev/$1" c "$2" "$3"
 done
 
-if [ -e /sys/fs/cgroup/cgroup.controllers ]; then
+# A newer systemd refuses version 1 of the control groups, and needs no controller.
+if [ -e /sys/fs/cgroup/cgroup.controllers ] || [ "$below" != / ]; then
   mount -t cgroup2 cgroup2 "$root/sys/fs/cgroup"
 else
   mount -t tmpfs tmpfs "$root/sys/fs/cgroup"
@@ -57,8 +60,10 @@ done
 mount --bind "$root/proc/sys" "$root/proc/sys"
 mount -o remount,bind,ro "$root/proc/sys"
 cp -a "$folder/files/." "$root"
-rm -f "$root/usr/local/bin/node"
-touch "$root/usr/local/bin/node"
-mount --bind "$node" "$root/usr/local/bin/node"
+if [ "$below" = / ]; then
+  rm -f "$root/usr/local/bin/node"
+  touch "$root/usr/local/bin/node"
+  mount --bind "$node" "$root/usr/local/bin/node"
+fi
 exec env -i container=other PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
   chroot "$root" /lib/systemd/systemd --system --show-status=no --unit=lab.target

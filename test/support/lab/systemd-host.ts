@@ -7,11 +7,11 @@ import {
   rmdirSync,
   writeFileSync,
 } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 
-import { type Lab, type LabProcess, type Outcome, packageRoot } from './lab.ts';
+import { type Lab, type LabProcess, type Outcome, packageRoot, type Site } from './lab.ts';
 import { printedUnits } from './printed-units.ts';
 
 const here = dirname(fileURLToPath(import.meta.url));
@@ -36,10 +36,36 @@ export class SystemdHost {
   /** Drop-ins are texts by file name below /etc/systemd/system. */
   static async boot(lab: Lab, dropIns: Readonly<Record<string, string>>): Promise<SystemdHost> {
     const folder = join(lab.folder, 'systemd-host');
-    installFiles(lab, join(folder, 'files'), dropIns);
-    const group = `kprop-systemd-${process.pid}`;
+    installPrograms(lab, join(folder, 'files'));
+    installFiles(lab.replica, join(folder, 'files'), dropIns);
+    return SystemdHost.#start(lab, folder, '/');
+  }
+
+  /**
+   * A host that consists of another root, and on which nothing of ours is installed.
+   * @param o.files contents by path
+   */
+  static async bootRoot(
+    lab: Lab,
+    o: {
+      readonly root: string;
+      readonly name: string;
+      readonly site: Site;
+      readonly files: Readonly<Record<string, string | Uint8Array>>;
+    },
+  ): Promise<SystemdHost> {
+    const folder = join(lab.folder, o.name);
+    installFiles(o.site, join(folder, 'files'), {});
+    for (const [name, text] of Object.entries(o.files)) {
+      putFile(join(folder, 'files'), name, text);
+    }
+    return SystemdHost.#start(lab, folder, o.root);
+  }
+
+  static async #start(lab: Lab, folder: string, root: string): Promise<SystemdHost> {
+    const group = `kprop-systemd-${process.pid}-${basename(folder)}`;
     const script = join(here, 'systemd-host.sh');
-    const unshare = lab.start('sh', [script, folder, group, process.execPath]);
+    const unshare = lab.start('sh', [script, folder, group, process.execPath, root]);
     const host = new SystemdHost(lab, unshare, group);
     await unshare.until(() => host.#findInit() && host.#isUp(), 'systemd');
     return host;
@@ -47,11 +73,12 @@ export class SystemdHost {
 
   /** Runs a program here. A bad exit is no exception. */
   run(program: string, args: readonly string[] = []): Promise<Outcome> {
-    const inside = ['-t', `${this.#pid}`, '--mount', '--pid', '--cgroup', '--root', '--wd'];
-    const env = { PATH: '/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin', TMPDIR: '/tmp' };
-    return this.#lab.run('nsenter', [...inside, program, ...args], {
-      env: { ...env, KRB5_CONFIG: undefined, KRB5_KDC_PROFILE: undefined },
-    });
+    return this.#lab.run('nsenter', [...this.#inside(), program, ...args], { env: ownFiles });
+  }
+
+  /** Starts a program here that lives until it is stopped. */
+  start(program: string, args: readonly string[] = []): LabProcess {
+    return this.#lab.start('nsenter', [...this.#inside(), program, ...args], { env: ownFiles });
   }
 
   async must(program: string, args: readonly string[] = []): Promise<string> {
@@ -69,9 +96,13 @@ export class SystemdHost {
   async close(): Promise<void> {
     this.#unshare.kill();
     await this.#unshare.ended;
-    for (const hierarchy of ['', 'systemd', 'memory', 'pids', 'devices']) {
+    for (const hierarchy of ['', 'systemd', 'unified', 'memory', 'pids', 'devices']) {
       await removeGroups(join('/sys/fs/cgroup', hierarchy, this.#group));
     }
+  }
+
+  #inside(): readonly string[] {
+    return ['-t', `${this.#pid}`, '--mount', '--pid', '--cgroup', '--root', '--wd'];
   }
 
   /** The first process of its namespace is a grandchild of ours. */
@@ -87,39 +118,57 @@ export class SystemdHost {
   }
 }
 
-function installFiles(lab: Lab, files: string, dropIns: Readonly<Record<string, string>>): void {
-  const put = (path: string, text: string | Uint8Array, mode = 0o644) => {
-    const place = join(files, path);
-    mkdirSync(dirname(place), { recursive: true });
-    writeFileSync(place, text, { mode });
-  };
+/** A host has its files where Debian looks for them, and none of the lab. */
+const ownFiles = {
+  PATH: '/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
+  TMPDIR: '/tmp',
+  KRB5_CONFIG: undefined,
+  KRB5_KDC_PROFILE: undefined,
+  KRB5_KTNAME: undefined,
+  KRB5CCNAME: undefined,
+  KRB5RCACHEDIR: undefined,
+};
+
+/** Our programs, as npm installs them, and the units that they print. */
+function installPrograms(lab: Lab, files: string): void {
   const installed = '/usr/local/lib/node_modules/kprop';
   for (const name of ['package.json', 'dist', 'node_modules/koffi', 'node_modules/@koromix']) {
     cpSync(join(packageRoot, name), join(files, installed, name), { recursive: true });
   }
   for (const name of ['kprop', 'kpropd']) {
-    put(`/usr/local/bin/${name}`, `#!/bin/sh\nexec ${installed}/dist/bin/${name}.js "$@"\n`, 0o755);
+    const script = `#!/bin/sh\nexec ${installed}/dist/bin/${name}.js "$@"\n`;
+    putFile(files, `/usr/local/bin/${name}`, script, 0o755);
   }
   // The paths of this host are those of that one.
   for (const [name, text] of Object.entries(printedUnits(lab.replica.env()))) {
     const moved = text
       .replaceAll(packageRoot, installed)
       .replaceAll(lab.replica.folder, '/var/lib/krb5kdc');
-    put(`/etc/systemd/system/${name}`, moved);
+    putFile(files, `/etc/systemd/system/${name}`, moved);
   }
+}
+
+/** The units, and what the host has of a site, where Debian looks for it. */
+function installFiles(site: Site, files: string, dropIns: Readonly<Record<string, string>>): void {
   const units = ['systemd-journald.service', 'systemd-journald.socket'].join(' ');
   const lone = `[Unit]\nDefaultDependencies=no\nWants=${units} systemd-journald-dev-log.socket\n`;
-  put('/etc/systemd/system/lab.target', lone);
-  for (const [name, text] of Object.entries(dropIns)) put(`/etc/systemd/system/${name}`, text);
-  // Where Debian has them.
-  const { replica } = lab;
+  putFile(files, '/etc/systemd/system/lab.target', lone);
+  for (const [name, text] of Object.entries(dropIns)) {
+    putFile(files, `/etc/systemd/system/${name}`, text);
+  }
   const state = '/var/lib/krb5kdc';
-  const moved = (path: string) => readFileSync(path, 'utf8').replaceAll(replica.folder, state);
-  put('/etc/krb5.conf', moved(replica.krb5Conf));
-  put('/etc/krb5kdc/kdc.conf', moved(replica.kdcConf));
-  put('/etc/krb5kdc/kpropd.acl', moved(replica.acl));
-  put('/etc/krb5.keytab', readFileSync(replica.keytab), 0o600);
-  put(`${state}/stash`, readFileSync(replica.stash), 0o600);
+  const moved = (path: string) => readFileSync(path, 'utf8').replaceAll(site.folder, state);
+  putFile(files, '/etc/krb5.conf', moved(site.krb5Conf));
+  putFile(files, '/etc/krb5kdc/kdc.conf', moved(site.kdcConf));
+  if (existsSync(site.acl)) putFile(files, '/etc/krb5kdc/kpropd.acl', moved(site.acl));
+  putFile(files, '/etc/krb5.keytab', readFileSync(site.keytab), 0o600);
+  putFile(files, `${state}/stash`, readFileSync(site.stash), 0o600);
+}
+
+function putFile(files: string, path: string, text: string | Uint8Array, mode = 0o644): void {
+  const place = join(files, path);
+  mkdirSync(dirname(place), { recursive: true });
+  writeFileSync(place, text, { mode });
 }
 
 /** The groups empty as the processes in them end, which have been killed. */
