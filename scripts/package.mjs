@@ -43,6 +43,7 @@ async function main() {
   mkdirSync(out, { recursive: true });
   for (const arch of arches) await packageKprop(arch);
   await packageControl();
+  rmSync(join(out, 'work'), { recursive: true, force: true });
 }
 
 async function packageKprop(arch) {

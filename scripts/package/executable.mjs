@@ -18,7 +18,8 @@ export async function makeExecutable(folder, { arch, version }) {
   const node = join(work, 'node');
   strip(join(nodeFor(arch), 'bin/node'), node, arch);
   const config = {
-    main: join(work, 'main.js'),
+    // The executable remembers this name, so it must not say where it was built.
+    main: 'main.js',
     executable: node,
     output: join(folder, 'executable'),
     assets: { 'native-worker.js': join(work, 'native-worker.js') },
@@ -31,7 +32,7 @@ export async function makeExecutable(folder, { arch, version }) {
     execArgvExtension: 'none',
   };
   writeFileSync(join(work, 'config.json'), JSON.stringify(config));
-  run(join(nodeFor(here), 'bin/node'), ['--build-sea', join(work, 'config.json')]);
+  run(join(nodeFor(here), 'bin/node'), ['--build-sea', 'config.json'], { cwd: work });
   chmodSync(config.output, 0o755);
   const addon = join(koffiFor(arch), `linux_${architectures[arch].npm}`, 'koffi.node');
   strip(addon, join(folder, 'koffi.node'), arch);
@@ -50,7 +51,7 @@ function strip(from, to, arch) {
   ]);
 }
 
-function run(command, args) {
-  const { status, stdout, stderr, error } = spawnSync(command, args, { encoding: 'utf8' });
+function run(command, args, o = {}) {
+  const { status, stdout, stderr, error } = spawnSync(command, args, { ...o, encoding: 'utf8' });
   if (status !== 0) throw new Error(`${command} ${args.join(' ')}: ${error ?? stdout + stderr}`);
 }

@@ -63,8 +63,21 @@ cp -a ${tree}/. %{buildroot}/
 ${existsSync(scriptlets) ? readFileSync(scriptlets, 'utf8') : ''}
 %files
 %defattr(-,root,root)
-${entries.map(({ path }) => path).join('\n')}
+${ownFolders(entries)
+  .map((folder) => `%dir ${folder}\n`)
+  .join('')}${entries.map(({ path }) => path).join('\n')}
 `;
+}
+
+/** The folders that go with the package. */
+function ownFolders(entries) {
+  const folders = entries.map(({ path }) => path.slice(0, path.lastIndexOf('/')));
+  const ours = /^\/usr\/(lib|share\/doc)\/kprop/;
+  const all = folders.flatMap((folder) => {
+    const names = folder.split('/');
+    return names.map((_, index) => names.slice(0, index + 1).join('/'));
+  });
+  return [...new Set(all.filter((folder) => ours.test(folder)))].sort();
 }
 
 /** What Node's executable is linked with. */
