@@ -4,7 +4,7 @@ import './ignore-sigusr1.ts';
 import { type PropagateEvent, propagate } from '../client/propagate.ts';
 import type { Notice } from '../errors/advice.ts';
 import { errnoOf, errnoText } from '../errors/com-err.ts';
-import { inInitialization, inPhase } from '../errors/kprop-error.ts';
+import { inInitialization, inPhase, KpropError } from '../errors/kprop-error.ts';
 import { loadKrb5Config } from '../host/config-files.ts';
 import { readDefaultPaths } from '../host/default-paths.ts';
 import { exposureNotice, keytabPath } from '../host/exposed-files.ts';
@@ -17,7 +17,7 @@ import { helpText } from './help.ts';
 import { makeDump } from './kprop/make-dump.ts';
 import { kpropOptions } from './kprop/options.ts';
 import { nameProcess } from './process-name.ts';
-import { mitLines, noticeLines, senderAdviceLines, wrapped } from './report.ts';
+import { asLine, mitLines, noticeLines, senderAdviceLines, wrapped } from './report.ts';
 import { versionLine } from './version-line.ts';
 
 const program = 'kprop';
@@ -32,10 +32,17 @@ interface Arguments {
   readonly fromDatabase: boolean;
   readonly port: string | undefined;
   readonly expect: string | undefined;
-  readonly confirmMillis: number | undefined;
+  readonly limits: Limits;
   /** The value of -s; `credential` also considers KRB5_KTNAME. */
   readonly keytab: string | undefined;
   readonly credential: CredentialSource;
+}
+
+interface Limits {
+  readonly connectMillis: number | undefined;
+  readonly confirmMillis: number | undefined;
+  /** For all of it; 0 or undefined: no limit. */
+  readonly totalMillis: number | undefined;
 }
 
 // Until main() ends: if the event loop runs dry before that, it must not look like success.
@@ -52,6 +59,7 @@ async function main(args: readonly string[]): Promise<number> {
   const given = readArguments(args, env);
   if (typeof given === 'number') return given;
   const stop = stopOnSignals();
+  const signal = withTimeLimit(stop, given.limits);
   let dump: string;
   try {
     const { config, paths } = await inInitialization(() => readConfiguration(given, env));
@@ -66,7 +74,7 @@ async function main(args: readonly string[]): Promise<number> {
     keepFreedMemory();
     if (given.fromDatabase) {
       await makeDump({
-        ...{ config, paths, signal: stop, environment: env },
+        ...{ config, paths, signal, environment: env },
         file: dump,
         realm: given.realm ?? config.defaultRealm,
         onNotice: (text) => say(noticeLines('note', { text })),
@@ -80,8 +88,8 @@ async function main(args: readonly string[]): Promise<number> {
       config,
       credential: given.credential,
       expect: given.expect,
-      limits: { confirmMillis: given.confirmMillis },
-      signal: stop,
+      limits: given.limits,
+      signal,
       onEvent: (event) => progress(event, given.debug),
     });
   } catch (error) {
@@ -110,6 +118,21 @@ function stopOnSignals(): AbortSignal {
     process.once(name, () => control.abort(name));
   }
   return control.signal;
+}
+
+/** Aborted with the signal, or when the time for the whole propagation is over. */
+function withTimeLimit(stop: AbortSignal, { totalMillis = 0 }: Limits): AbortSignal {
+  if (totalMillis === 0) return stop;
+  const control = new AbortController();
+  const timer = setTimeout(() => {
+    const seconds = totalMillis / 1000;
+    const reason = `the propagation did not end within ${seconds} s (--timeout)`;
+    const error = new KpropError('caller.timeout', { reason });
+    const remedy = `if it only needs longer, run kprop with \`--timeout ${4 * seconds}\``;
+    control.abort(error.advise({ why: reason, remedy }));
+  }, totalMillis);
+  timer.unref();
+  return AbortSignal.any([stop, control.signal]);
 }
 
 /** Warns of a keytab that others can read: with it they can act as this host. */
@@ -159,15 +182,21 @@ function readArguments(args: readonly string[], env: NodeJS.ProcessEnv): Argumen
     );
     if (complaint !== undefined) process.stderr.write(`${program}: ${complaint}\n`);
     process.stderr.write(usage);
+    if (complaint === undefined) say(operandAdvice(line.operands));
     return 1;
   }
-  const confirmSeconds = value('confirm-timeout');
-  if (confirmSeconds !== undefined && !/^\d{1,9}$/.test(confirmSeconds)) {
+  const times = ['connect-timeout', 'confirm-timeout', 'timeout'] as const;
+  const wrong = times.find((name) => !/^\d{1,6}$/.test(value(name) ?? '0'));
+  if (wrong !== undefined) {
     process.stderr.write(
-      `${program}: --confirm-timeout takes a whole number of seconds, not '${confirmSeconds}'\n${usage}`,
+      `${program}: --${wrong} takes a whole number of seconds, not '${value(wrong)}'\n${usage}`,
     );
     return 1;
   }
+  const [connectMillis, confirmMillis, totalMillis] = times.map((name) => {
+    const seconds = value(name);
+    return seconds === undefined ? undefined : Number(seconds) * 1000;
+  });
   const keytab = value('s') ?? env.KRB5_KTNAME;
   const ccache = value('ccache');
   return {
@@ -179,7 +208,7 @@ function readArguments(args: readonly string[], env: NodeJS.ProcessEnv): Argumen
     fromDatabase: has('from-database'),
     port: value('P'),
     expect: value('expect'),
-    confirmMillis: confirmSeconds === undefined ? undefined : Number(confirmSeconds) * 1000,
+    limits: { connectMillis, confirmMillis, totalMillis },
     keytab: value('s'),
     credential:
       ccache !== undefined
@@ -188,6 +217,18 @@ function readArguments(args: readonly string[], env: NodeJS.ProcessEnv): Argumen
           ? { kind: 'gss', keytab, environment: env }
           : { kind: 'keytab', name: keytab },
   };
+}
+
+/** What is wrong with the operands: MIT's usage does not say. */
+function operandAdvice(operands: readonly string[]): readonly string[] {
+  const [first, ...others] = operands;
+  if (first === undefined) {
+    return ['cause: replica_host is missing', 'fix: end the command with the name of the replica'];
+  }
+  return [
+    `cause: there are ${operands.length} operands where one replica_host belongs: ${operands.join(' ')}`,
+    `fix: run kprop once for each replica, and put options before it (${others.join(' ')} came too late)`,
+  ].map((line) => asLine(line));
 }
 
 function progress(event: PropagateEvent, debug: boolean): void {

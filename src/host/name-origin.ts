@@ -4,7 +4,7 @@ import { searchDomain } from './resolv-conf.ts';
 
 /** Where the name in a principal comes from. */
 export interface NameOrigin {
-  /** In words, behind the name: "from /etc/hosts line 3". */
+  /** In words: "from /etc/hosts line 3", or why the name stayed as it was. */
   readonly from: string;
   /** The line that decides it, if /etc/hosts does. */
   readonly line?: HostsLine | undefined;
@@ -19,14 +19,14 @@ export function nameOrigin(
 ): NameOrigin {
   const unchanged = host.toLowerCase().replace(/\.$/, '') === name;
   if (config.canonicalizeHostname === 'false') {
-    return { from: unchanged ? 'as it is (dns_canonicalize_hostname = false)' : completed(name) };
+    return { from: unchanged ? 'dns_canonicalize_hostname = false' : completed(name) };
   }
   const isCanonical = (line: HostsLine) => line.names[0]?.toLowerCase() === name;
   const forward = lineOfName(host, lines);
   if (forward !== undefined && isCanonical(forward)) return fromLine(forward);
   const reverse = lines.find((line) => line.address === (forward?.address ?? host));
   if (config.rdns && reverse !== undefined && isCanonical(reverse)) return fromLine(reverse);
-  if (unchanged) return { from: 'as it is, for no other name was found' };
+  if (unchanged) return { from: 'no other name was found' };
   const domain = searchDomain();
   if (domain !== undefined && name === `${host}.${domain}`.toLowerCase())
     return { from: completed(name) };

@@ -1,3 +1,4 @@
+import { ktadd } from '../errors/advice.ts';
 import { isKpropError, KpropError } from '../errors/kprop-error.ts';
 import { holderText } from '../host/lock-holder.ts';
 import { adviseOnPlace } from '../host/place-advice.ts';
@@ -10,6 +11,12 @@ export function diagnosed(error: unknown, replica: Replica): unknown {
   if (!(error instanceof KpropError)) return error;
   if (isKpropError(error, 'auth.no-key') || isKpropError(error, 'auth.not-us')) {
     return adviseOnName(error, replica);
+  }
+  const missing = isKpropError(error, 'auth.no-keytab') && error.detail.errno === 'ENOENT';
+  if (missing || isKpropError(error, 'keytab.format')) {
+    const { path } = error.detail as { readonly path: string };
+    const write = ktadd(path, `${replica.services[0]}`);
+    return error.advise({ remedy: missing ? `run ${write}` : `run \`rm ${path}\`, then ${write}` });
   }
   if (isKpropError(error, 'spool.busy')) return adviseOnLock(error);
   // What reaches a replica as a KRB-ERROR is what its primary says.

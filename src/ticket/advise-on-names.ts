@@ -1,3 +1,4 @@
+import { ktadd } from '../errors/advice.ts';
 import { isKpropError, KpropError } from '../errors/kprop-error.ts';
 import { defaultKeytabName, readKeytab } from '../host/keytab-file.ts';
 import type { Principal } from '../protocol/krb5/messages/principal.ts';
@@ -21,6 +22,12 @@ export async function adviseOnNames(
   const { source, clients, config, realmGiven } = o;
   if (!(error instanceof KpropError) || source.kind !== 'keytab') throw error;
   const keytab = () => readKeytab(source.name ?? defaultKeytabName(config));
+  const missing = isKpropError(error, 'keytab.missing') && error.detail.errno === 'ENOENT';
+  if (missing || isKpropError(error, 'keytab.format')) {
+    const { path } = error.detail as { readonly path: string };
+    const write = ktadd(path, `${clients[0]}`);
+    throw error.advise({ remedy: missing ? `run ${write}` : `run \`rm ${path}\`, then ${write}` });
+  }
   if (isKpropError(error, 'keytab.no-key')) {
     const [principal] = clients;
     throw error.advise(ownNameAdvice({ principal, keytab: keytab(), config, realmGiven }));

@@ -9,6 +9,8 @@ import { ByteReader, textOf } from '../protocol/bytes.ts';
 export interface KdcConfig {
   /** Files that should have been read, but do not exist. */
   readonly missing?: readonly string[];
+  /** Those that were read. */
+  readonly files?: readonly string[];
   /** `kdc` of the realm, in order. */
   kdcs(realm: string): readonly string[];
   /** `primary_kdc`, else `master_kdc`. */
@@ -68,7 +70,12 @@ export async function locateKdcs(
     if (servers.length > 0) return servers;
   }
   const [missing] = config.missing ?? [];
-  throw new KpropError('kdc.unknown-realm', { realm, ...(missing !== undefined && { missing }) });
+  const file = config.files?.at(-1);
+  throw new KpropError('kdc.unknown-realm', {
+    realm,
+    ...(missing !== undefined && { missing }),
+    ...(file !== undefined && { file }),
+  });
 }
 
 /** Whether a server is known to be a primary KDC of its realm: then no other need be asked. */

@@ -68,7 +68,7 @@ function otherName(o: OwnName, found: { other: Principal; isSimilar: boolean }):
   const [, right = ''] = found.other.components;
   const file = keytabFile(keytab.name);
   const { from, line } = nameOrigin(host, name, config, lines);
-  const why = `${file} holds ${found.other}, but this host is ${name}: its name ${host === name ? from : `${host}, ${from}`}`;
+  const why = `${file} holds ${found.other}, but this host is ${name} (${host === name ? 'its hostname' : `made of its hostname ${host}`}, ${from})`;
   if (!found.isSimilar) {
     return {
       why,

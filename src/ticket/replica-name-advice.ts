@@ -23,8 +23,8 @@ export async function replicaNameAdvice(o: ReplicaName): Promise<Advice> {
   const lines = o.lines ?? hostsLines();
   const [, name = ''] = server.components;
   const { from, line } = nameOrigin(host, name, config, lines);
-  const made = host.toLowerCase() === name ? from : `made of ${host}, ${from}`;
-  const why = `the KDC has no ${server}; its name was taken ${made}`;
+  const made = host.toLowerCase() === name ? 'the name as typed' : `made of ${host}`;
+  const why = `the KDC has no ${server} (${made}, ${from})`;
   const right = await firstKnown(candidates(o, lines), o);
   if (right !== undefined && line !== undefined) {
     return {
@@ -50,7 +50,9 @@ function candidates(
   const domain = own.includes('.') ? own.slice(own.indexOf('.')) : '';
   const completed = domain === '' || host.includes('.') ? [] : [`${host}${domain}`];
   const names = [...(line?.names ?? []), ...completed, host].map((one) => one.toLowerCase());
-  return [...new Set(names)].filter((one) => one !== name).slice(0, 4);
+  // Nobody means the short form of a full name.
+  const plausible = (one: string) => one !== name && (one.includes('.') || !name.includes('.'));
+  return [...new Set(names)].filter(plausible).slice(0, 4);
 }
 
 async function firstKnown(

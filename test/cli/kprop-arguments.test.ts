@@ -27,7 +27,11 @@ function run(make: Make, args: readonly string[], env: NodeJS.ProcessEnv = {}): 
 }
 
 async function both(args: readonly string[], env?: NodeJS.ProcessEnv) {
-  const said = ({ status, stdout, stderr }: Outcome) => ({ status, stdout, stderr });
+  const said = ({ status, stdout, stderr }: Outcome) => ({
+    status,
+    stdout,
+    stderr: stderr.replace(/^(cause|fix): .*\n/gm, ''),
+  });
   const [mit, ours] = [said(await run('mit', args, env)), said(await run('ours', args, env))];
   expect(ours).toEqual(mit);
   return ours;
@@ -91,6 +95,17 @@ describe('the command line, as MIT reads it', () => {
 });
 
 describe('what MIT has not', () => {
+  test('which operand is missing, or too much', async () => {
+    const none = await run('ours', []);
+    expect(none.stderr).toBe(
+      `${usage}cause: replica_host is missing\nfix: end the command with the name of the replica\n`,
+    );
+    const two = await run('ours', ['one', 'two']);
+    expect(two.stderr).toMatch(
+      /^cause: there are 2 operands where one .*: one two\nfix: run kprop once/m,
+    );
+  });
+
   test('--version', async () => {
     const { version } = JSON.parse(readFileSync(join(packageRoot, 'package.json'), 'utf8'));
     expect(await run('ours', ['--version'])).toMatchObject({

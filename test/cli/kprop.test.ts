@@ -232,6 +232,18 @@ describe('a confirmation that does not arrive', () => {
     await slow.stop('SIGKILL');
   });
 
+  test('ends with the whole propagation when --timeout is over', async () => {
+    const loader = lab.loaderStub('exec sleep 60', 'long-sleeper');
+    const slow = await lab.startOurKpropd({ loader });
+    const args = ['--timeout', '2'];
+    const { status, stdout, stderr } = await lab.ourKprop({ port: slow.port, args });
+    expect({ status, stdout }).toEqual({ status: 1, stdout: '' });
+    expect(stderr).toMatch(
+      /^kprop: Connection timed out .*\ncause: .* within 2 s \(--timeout\)\nfix: .*`--timeout 8`\n$/,
+    );
+    await slow.stop('SIGKILL');
+  });
+
   test.each(['', '-1', '1.5', 'soon'])('%j is not a time', async (text) => {
     const { status, stderr } = await lab.ourKprop({
       port: kpropd.port,

@@ -72,6 +72,10 @@ export const kpropSetUp: readonly Scenario[] = [
   lonelyKprop('KRB5_KTNAME of an unknown type', { env: { KRB5_KTNAME: 'NOSUCH:x' } }),
   lonelyKprop('KRB5_KTNAME that is empty', { env: { KRB5_KTNAME: '' } }),
   lonelyKprop('the keytab is missing', { env: { KRB5_KTNAME: '/nonexistent' } }),
+  lonelyKprop('the keytab is missing, with preauthentication', {
+    hostname: 'preauth.lab.example',
+    env: { KRB5_KTNAME: '/nonexistent' },
+  }),
   lonelyKprop('the keytab may not be read', {
     prelude: `chown 1:1 ${keytab}`,
     bounded: true,

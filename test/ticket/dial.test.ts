@@ -10,6 +10,21 @@ import { descriptorOf } from '../../src/server/listen/read-into.ts';
 import { dial } from '../../src/ticket/dial.ts';
 import { IPPROTO_TCP, socketOption, TCP_NODELAY } from '../support/lab/socket-option.ts';
 
+/** The resolver's, but for one name: what this host's own has differs from host to host. */
+const twoAddresses = vi.hoisted(
+  () =>
+    [
+      { address: '127.0.0.1', family: 4 },
+      { address: '127.0.0.2', family: 4 },
+    ] as const,
+);
+vi.mock('node:dns/promises', async (importActual) => {
+  const actual = await importActual<typeof import('node:dns/promises')>();
+  const lookup = (host: string, o: object) =>
+    host === 'two.example' ? Promise.resolve(twoAddresses) : actual.lookup(host, o);
+  return { ...actual, lookup };
+});
+
 let server: Server;
 let port: number;
 const channels: Channel[] = [];
@@ -95,7 +110,7 @@ describe('a host that answers no SYN', () => {
   // Its queue of connections is full and it accepts none: the kernel drops what else arrives.
   const script = `import socket, sys
 deaf = socket.socket()
-deaf.bind(('127.0.0.1', 0))
+deaf.bind((sys.argv[1], 0))
 deaf.listen(0)
 waiting = []
 for _ in range(3):
@@ -107,11 +122,15 @@ print(deaf.getsockname()[1], flush=True)
 sys.stdin.read()`;
   let deaf: ChildProcess;
   let deafPort: number;
-  beforeAll(async () => {
-    const python = spawn('python3', ['-c', script], { stdio: ['pipe', 'pipe', 'inherit'] });
+  const startDeaf = async (address: string) => {
+    const python = spawn('python3', ['-c', script, address], {
+      stdio: ['pipe', 'pipe', 'inherit'],
+    });
     const [said] = (await once(python.stdout, 'data')) as [Buffer];
-    deaf = python;
-    deafPort = Number(said.toString());
+    return { process: python, port: Number(said.toString()) };
+  };
+  beforeAll(async () => {
+    ({ process: deaf, port: deafPort } = await startDeaf('127.0.0.1'));
   });
   afterAll(() => deaf.stdin?.end());
 
@@ -124,6 +143,23 @@ sys.stdin.read()`;
     });
     expect(performance.now() - began).toBeGreaterThan(190);
     expect(performance.now() - began).toBeLessThan(2000);
+  });
+
+  test('keeps its other address waiting for a quarter of a second only', async () => {
+    const [first, second] = twoAddresses;
+    const silent = await startDeaf(first.address);
+    const open = createServer((socket) => socket.on('error', () => undefined).end('hello'));
+    open.listen({ port: silent.port, host: second.address });
+    await once(open, 'listening');
+    const began = performance.now();
+    const channel = await dial('two.example', silent.port, { connectMillis: 0 });
+    // The kernel gives up the first one after about two minutes.
+    expect(performance.now() - began).toBeGreaterThan(240);
+    expect(performance.now() - began).toBeLessThan(10_000);
+    expect(channel.ends.remote).toEqual(hostAddressOf(second.address));
+    channel.close();
+    open.close();
+    silent.process.stdin?.end();
   });
 
   test('is left when the signal says so', async () => {

@@ -53,6 +53,20 @@ export const kpropOptions: readonly Option[] = [
     about: 'Send the database to the replica of this principal and to no other, whatever DNS says.',
   },
   {
+    name: 'connect-timeout',
+    value: 'seconds',
+    byDefault: "0: as long as the kernel does, about two minutes, as MIT's kprop",
+    about:
+      'How long to wait for each address of the replica. An address that does not answer within a ' +
+      'quarter of a second does not keep the next one waiting.',
+  },
+  {
+    name: 'timeout',
+    value: 'seconds',
+    byDefault: '0: no limit',
+    about: 'How long the whole propagation may take, the load on the replica included.',
+  },
+  {
     name: 'confirm-timeout',
     value: 'seconds',
     byDefault: '7200',

@@ -35,7 +35,10 @@ export const cryptoRows = {
     fault: config,
     comErr: 237,
     says: (d) => `${d.relation} leaves no usable encryption type`,
-    remedy: (d) => `correct ${d.relation}, or permitted_enctypes in krb5.conf`,
+    remedy: (d) =>
+      /^\w+$/.test(d.relation)
+        ? `correct ${d.relation} in [libdefaults] of krb5.conf`
+        : `correct ${d.relation}, or permitted_enctypes in krb5.conf`,
   }),
   'crypto.bad-key-size': row<{ enctype: string; bytes: number }>({
     fault: config,

@@ -5,13 +5,13 @@ import { config, network, peer, row } from './row.ts';
 
 /** Why a KDC gives no ticket, or cannot be found. */
 export const kdcRows = {
-  'kdc.unknown-realm': row<{ realm: string; missing?: string }>({
+  'kdc.unknown-realm': row<{ realm: string; missing?: string; file?: string }>({
     fault: config,
     comErr: 154,
     says: (d) => `no KDC is known for realm ${d.realm}`,
     remedy: (d) =>
       d.missing === undefined
-        ? `set \`kdc = HOST\` in [realms] ${d.realm} of /etc/krb5.conf, or publish _kerberos._udp.${d.realm} in DNS`
+        ? `set \`kdc = HOST\` in [realms] ${d.realm} of ${d.file ?? '/etc/krb5.conf'}, or publish _kerberos._udp.${d.realm} in DNS`
         : 'run `unset KRB5_CONFIG`, or name the right file in it',
     why: (d) =>
       d.missing === undefined

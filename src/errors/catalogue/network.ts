@@ -21,7 +21,7 @@ export const networkRows = {
     remedy: (d) =>
       d.errno === 'ECONNREFUSED'
         ? 'on the replica, run `systemctl start krb5-kpropd`; compare its -P with that of kprop'
-        : `see that a route leads to ${d.host}, and that firewalls let TCP port ${d.port} through`,
+        : `see that a route leads to ${d.host}, and that firewalls let TCP port ${d.port} through${d.errno === 'ETIMEDOUT' ? ' (--connect-timeout waits less)' : ''}`,
     why: (d) =>
       d.errno === 'ECONNREFUSED'
         ? `nothing listens on ${d.host} port ${d.port}, or a firewall rejects it`

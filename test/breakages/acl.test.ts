@@ -1,0 +1,4 @@
+import { tellBreakages } from './document.ts';
+import { aclBreakages } from './replica.ts';
+
+tellBreakages('kpropd.acl', aclBreakages);

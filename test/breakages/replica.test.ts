@@ -1,0 +1,4 @@
+import { tellBreakages } from './document.ts';
+import { replicaBreakages } from './replica.ts';
+
+tellBreakages('The replica', replicaBreakages);
