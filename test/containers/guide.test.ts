@@ -1,13 +1,12 @@
-import { execFile } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
 
 import { GenericContainer, Network, type StartedNetwork, Wait } from 'testcontainers';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
 import { packageRoot } from '../support/lab/lab.ts';
+import { buildPackages } from './built-packages.ts';
 import { Host } from './host.ts';
 
 // docs/guide.md, line by line: each command that it shows is typed on the hosts that it names.
@@ -63,8 +62,7 @@ let network: StartedNetwork;
 let packages: string;
 beforeAll(async () => {
   packages = mkdtempSync(join(tmpdir(), 'kprop-guide-'));
-  const build = ['scripts/package.mjs', '--arch', 'amd64', '--kind', 'deb', '--out', packages];
-  await promisify(execFile)(process.execPath, build, { cwd: packageRoot });
+  await buildPackages(packages);
   network = await new Network().start();
   for (const label of ['kdc1', 'kdc2']) hosts.set(label, await emptyHost(label));
 }, 900_000);
