@@ -179,7 +179,9 @@ test('the examples of README and of the reference compile', () => {
 });
 
 test('SECURITY.md names tests that are there, and README leads to it', () => {
-  const named = [...read('SECURITY.md').matchAll(/`((?:kpropctl\/)?test\/[\w/.-]+)`/g)].map(([, path]) => path);
+  const named = [...read('SECURITY.md').matchAll(/`((?:kpropctl\/)?test\/[\w/.-]+)`/g)].map(
+    ([, path]) => path,
+  );
   expect(named.length).toBeGreaterThan(20);
   const missing = named.filter((path) => !existsSync(join(packageRoot, path as string)));
   expect(missing).toEqual([]);
