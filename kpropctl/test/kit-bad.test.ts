@@ -225,7 +225,7 @@ describe('is refused, and nothing is written:', () => {
     writeFileSync(file, bytes);
     const before = host.files();
     const outcome = await host.run([process.execPath], file, { flags, env });
-    expect(outcome.stderr).toMatch(/^kpropctl: [^\n]+\nhint: [^\n]+\n$/);
+    expect(outcome.stderr).toMatch(/^kpropctl: [^\n]+\nfix: [^\n]+\n$/);
     const [said = '', hint = ''] = outcome.stderr.split('\n');
     expect(said).toMatch(what);
     expect(hint).toMatch(fix);

@@ -76,7 +76,7 @@ describe('an error leaves everything as it was:', () => {
     const before = host.files();
     const { status, stderr } = await injecting(...filters);
     expect(stderr).toMatch(
-      /^kpropctl: \S+ cannot be written \(E\w+\): nothing was changed\nhint: .+\n$/,
+      /^kpropctl: \S+ cannot be written \(E\w+\): nothing was changed\nfix: .+\n$/,
     );
     expect(status).toBe(3);
     expect(host.files()).toEqual(before);
@@ -129,7 +129,7 @@ test('a full disk', async () => {
   try {
     const { status, stderr } = await host.join(file);
     expect(stderr).toMatch(
-      /krb5\.conf cannot be written \(ENOSPC\): nothing was changed\nhint: make room in/,
+      /krb5\.conf cannot be written \(ENOSPC\): nothing was changed\nfix: make room in/,
     );
     expect(status).toBe(3);
     expect(host.files()).toEqual({});
