@@ -225,7 +225,6 @@ function anchorsOf(path: string): readonly string[] {
 test('README is short, and leads to every page', () => {
   const readme = read('README.md');
   expect(readme.split('\n').length).toBeLessThan(150);
-  for (const page of pages.filter((name) => name !== 'README.md')) {
-    expect(readme).toContain(`](${page}`);
-  }
+  const others = pages.filter((name) => name !== 'README.md');
+  expect(others.filter((page) => !readme.includes(`](${page}`))).toEqual([]);
 });
