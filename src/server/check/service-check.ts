@@ -22,7 +22,7 @@ export async function serviceChecks(): Promise<readonly CheckFinding[]> {
       ? warning(
           'service',
           'there is no unit of kpropd on this host: nothing starts it when the host boots',
-          'copy kpropd.service of this package to /etc/systemd/system; systemctl enable --now kpropd.service',
+          'kpropd --print-unit > /etc/systemd/system/kpropd.service; systemctl enable --now kpropd.service',
         )
       : warning(
           'service',
