@@ -1,6 +1,7 @@
 // Runs the container tests with an engine and the images that they need, and leaves nothing behind.
 //   node scripts/containers.mjs                    the container tests
-//   node scripts/containers.mjs --reporter=json    the same; arguments that begin with - go to vitest
+//   node scripts/containers.mjs --reporter=json    the same; arguments that begin with - go to vitest,
+//   node scripts/containers.mjs FILE.test.ts       and so do files of tests
 //   node scripts/containers.mjs COMMAND [ARG…]     any command, for example: docker-compose up
 // The engine is that of DOCKER_HOST or of the default socket; if none answers, one is started.
 // Plain JavaScript without dependencies, like prepare.mjs.
@@ -57,7 +58,7 @@ async function main(args) {
   const images = await prepareImages(root, engine !== undefined);
   try {
     if (ended) fail('interrupted');
-    const own = args.length > 0 && !args[0].startsWith('-');
+    const own = args.length > 0 && !/^-|\.test\.ts$/.test(args[0]);
     const config = ['--config', join(root, 'vitest.containers.config.ts')];
     return own
       ? await run(args[0], args.slice(1))
