@@ -254,7 +254,7 @@ describe('the end', () => {
     const stuck = { ...resolver, addresses: () => new Promise<never>(() => {}) };
     await expect(
       ask(['a.example'], { resolver: stuck, signal: AbortSignal.timeout(30) }),
-    ).rejects.toMatchObject({ code: 'aborted' });
+    ).rejects.toMatchObject({ code: 'caller.timeout' });
     await expect(ask(['a.example'], { resolver: stuck, timeout: 1 })).rejects.toMatchObject({
       code: 'kdc.unreachable',
     });

@@ -172,8 +172,10 @@ export class ReplicaRig {
   leftOvers(): readonly string[] {
     const { fromMaster } = this.lab.replica;
     const start = `${basename(fromMaster)}.`;
+    // The status may be in the middle of being replaced.
+    const known = ['state', 'status', 'status.new'].map((name) => start + name);
     return readdirSync(dirname(fromMaster)).filter(
-      (name) => name.startsWith(start) && ![`${start}state`, `${start}status`].includes(name),
+      (name) => name.startsWith(start) && !known.includes(name),
     );
   }
 
