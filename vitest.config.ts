@@ -7,9 +7,9 @@ const builtParts = {
     if (/kpropctl\/src\/serve\/acceptor\.ts$/.test(id)) {
       return code.replace('./spnego-worker.js', '../../dist/serve/spnego-worker.js');
     }
-    if (!/src\/server\/(native-thread|applier)\.ts$/.test(id)) return undefined;
+    if (!/src\/server\/own-code\.ts$/.test(id)) return undefined;
     return code.replace(
-      /\.\.\/server\/(native-worker|applier-process)\.js/,
+      /\.\.\/server\/(native-worker|applier-process)\.js/g,
       '../../dist/server/$1.js',
     );
   },

@@ -143,7 +143,7 @@ describe('an abort', () => {
   test('by a time limit for all of it', async () => {
     await startReplica({ hold: true });
     const error = await failureOf(send(replica.port, { signal: AbortSignal.timeout(400) }));
-    expect(error).toMatchObject({ code: 'aborted', phase: 'confirm' });
+    expect(error).toMatchObject({ code: 'caller.timeout', phase: 'confirm' });
     expect(error.message).toMatch(/timeout/);
     replica.release();
   });
