@@ -78,7 +78,7 @@ describe('a reader', () => {
   test('with a ticket of a listed principal sees how the replicas stand', async () => {
     const { page, status, complaints } = await open();
     expect(status).toBe(200);
-    await says(page, /All 2 replicas are up to date/);
+    await says(page, /Both replicas are up to date/);
     expect(await row(page, replica).textContent()).toContain('up to date');
     await page.getByText('This page is live.').waitFor();
     expect(complaints).toEqual([]);
@@ -120,7 +120,7 @@ test('a replica fails and recovers, and a page that is open shows it by itself',
   expect(await watching.locator('#say').textContent()).toContain(replica.host);
   expect(daemon.stdout).toContain('a run was asked for on the page by admin@LAB.EXAMPLE');
   await realm.startKpropd(replica, 'ours');
-  await says(watching, /All 2 replicas are up to date/);
+  await says(watching, /Both replicas are up to date/);
   expect(await watching.evaluate('globalThis.isSame')).toBe(true);
   expect(complaints).toEqual([]);
 });
@@ -154,7 +154,7 @@ test('by the keyboard alone: to the content, to a replica and back, and the butt
   await page.getByRole('heading', { level: 1, name: replica.host }).waitFor();
   await tabTo('All replicas of LAB.EXAMPLE');
   await page.keyboard.press('Enter');
-  await says(page, /2 replicas/);
+  await says(page, /Both replicas/);
   const generation = Number(await page.locator('dd').first().textContent());
   await tabTo('Propagate now');
   await page.keyboard.press('Enter');
@@ -203,7 +203,7 @@ describe('axe finds nothing', () => {
     await says(page, /1 of 2 replicas is failing/);
     expect(await axeFindings(page)).toEqual([]);
     await realm.startKpropd(replica, 'ours');
-    await says(page, /All 2 replicas are up to date/);
+    await says(page, /Both replicas are up to date/);
   });
 });
 
