@@ -108,8 +108,8 @@ export class KpropError<C extends ErrorCode = ErrorCode> extends Error {
 
   /** What JSON.stringify gives of it: all that a program may want to know, and no secret. */
   toJSON(): KpropErrorJson {
-    const { code, message, phase = null, fault, retry, remedy, detail } = this;
-    return { code, message, phase, fault, retry, remedy, detail };
+    const { code, message, phase = null, fault, retry, why = null, remedy, detail } = this;
+    return { code, message, phase, fault, retry, why, remedy, detail };
   }
 
   /** Gives advice that a look at this host has led to, in place of what the code alone tells. */
@@ -133,6 +133,8 @@ export interface KpropErrorJson {
   readonly fault: 'peer' | 'network' | 'local' | 'config';
   /** Whether the same call may succeed later with nothing changed. */
   readonly retry: boolean;
+  /** What is behind it, if more is known than `message` says. */
+  readonly why: string | null;
   readonly remedy: string;
   /** The same as `detail` of the error: its shape depends on `code`. */
   readonly detail: unknown;

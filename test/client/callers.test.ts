@@ -88,6 +88,7 @@ test('an error as JSON has all that a program may want to know', async () => {
     phase: 'dump',
     fault: 'local',
     retry: false,
+    why: error.why ?? null,
     remedy: error.remedy,
     detail: { path: '/nowhere/dump', errno: 'ENOENT' },
   });
