@@ -15,12 +15,21 @@ const builtParts = {
   },
 };
 
+/** What takes minutes: npm run test:long. */
+export const longTests = [
+  'test/breakages/**/*.test.ts',
+  'test/hostile/false-primary.test.ts',
+  'kpropctl/test/doctor-breakages.test.ts',
+  'kpropctl/test/kit-bad.test.ts',
+  'kpropctl/test/kit-interrupted.test.ts',
+];
+
 export default defineConfig({
   plugins: [builtParts],
   test: {
     include: ['test/**/*.test.ts', 'kpropctl/test/**/*.test.ts'],
     // They need an engine: npm run test:containers
-    exclude: ['test/containers/**'],
+    exclude: ['test/containers/**', ...longTests],
     testTimeout: 60_000,
     hookTimeout: 120_000,
     allowOnly: false,

@@ -81,6 +81,6 @@ const order = ['Names, realms, keytabs', 'The KDC and the dump', 'kpropd.acl', '
 const introduction = `# What breaks, what is said, and what mends it
 
 Written by the tests in \`test/breakages\`, which break each of these in a small realm, run MIT's programs and
-ours, do word for word what our \`fix:\` says, and propagate once more. Run them with \`UPDATE_DOCS=1\`, one file
-after the other (\`--maxWorkers=1\`), to write this page anew. MIT's message always stands above our lines.
+ours, do word for word what our \`fix:\` says, and propagate once more.
+\`UPDATE_DOCS=1 npm run test:long -- test/breakages --maxWorkers=1\` writes this page anew. MIT's message always stands above our lines.
 `;
