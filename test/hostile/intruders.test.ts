@@ -53,7 +53,7 @@ describe('a primary that is refused is told why', () => {
     const refusal = await refusalBy({ acl });
     expect(refusal.detail).toMatchObject({
       number: 60,
-      text: `${rig.lab.client} is not authorized to propagate to this host`,
+      text: `${rig.lab.client} is not authorized to propagate to this host: its line 2 is a comment`,
     });
     expect(refusal.remedy).toContain('kpropd.acl');
   });
@@ -62,7 +62,7 @@ describe('a primary that is refused is told why', () => {
     const acl = file('acl-enctype', `${rig.lab.client} aes128-cts\n`);
     expect((await refusalBy({ acl })).detail).toMatchObject({
       number: 60,
-      text: `${rig.lab.client} is not authorized to propagate to this host`,
+      text: `${rig.lab.client} is not authorized to propagate to this host: its line 1 demands another encryption type of the ticket than ${rig.lab.enctype}`,
     });
   });
 
