@@ -84,6 +84,6 @@ async function loadUnderStrace(inject: string | undefined) {
 
 function leftOvers(): readonly string[] {
   return readdirSync(join(rig.lab.replica.database, '..')).filter((name) =>
-    /^from_master\.(?!state$)|^principal~(?!\.ok$)|\.new-|\.rejected$|\.new$/.test(name),
+    /^from_master\.(?!state$|status(\.new)?$)|^principal~(?!\.ok$)|\.new-|\.rejected$|(?<!status)\.new$/.test(name),
   );
 }
