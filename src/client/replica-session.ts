@@ -136,5 +136,6 @@ export function isNamed({ components: [, name = ''] }: Principal, host: string):
 /** For callers without types. @throws caller.option */
 export function requireHost(call: string, host: unknown): void {
   const reason = 'must be the name of the replica';
-  requireOption(typeof host === 'string' && host !== '', { call, option: 'host', reason });
+  // An empty one is a name that does not resolve, as for MIT's kprop.
+  requireOption(typeof host === 'string', { call, option: 'host', reason });
 }

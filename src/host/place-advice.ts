@@ -50,6 +50,12 @@ export function writingAdvice({ path, errno }: Place, o: HostFacts): Advice | un
   if (errno !== 'EACCES' && errno !== 'EPERM') return undefined;
   const user = nameOf(o.userId);
   const owner = o.owner(folder) ?? 'another user';
+  if (owner === user) {
+    return {
+      why: `${user}, to whom ${folder} belongs, may not write to it by its mode`,
+      remedy: `run \`chmod u+wx ${folder}\``,
+    };
+  }
   return {
     why: `${user} may not write to ${folder}, which belongs to ${owner}`,
     remedy:
@@ -63,8 +69,15 @@ export function writingAdvice({ path, errno }: Place, o: HostFacts): Advice | un
 export function readingAdvice({ path, errno }: Place, o: HostFacts): Advice | undefined {
   if (errno !== 'EACCES' && errno !== 'EPERM') return undefined;
   const user = nameOf(o.userId);
+  const owner = o.owner(path);
+  if (owner === user) {
+    return {
+      why: `${user}, to whom ${path} belongs, may not read it by its mode`,
+      remedy: `run \`chmod u+r ${path}\``,
+    };
+  }
   return {
-    why: `${user} may not read ${path}, which belongs to ${o.owner(path) ?? 'another user'}`,
+    why: `${user} may not read ${path}, which belongs to ${owner ?? 'another user'}`,
     remedy:
       o.userId === 0
         ? `run \`chown root ${path}\`: this process may not pass over permissions${unitText(o)}`

@@ -100,7 +100,7 @@ describe('options that are wrong, from callers without types', () => {
 
   test.each([
     ['host', {}],
-    ['host', { host: '' }],
+    ['host', { host: null }],
     ['dump', { host: 'kdc2' }],
     ['dump', { host: 'kdc2', dump: { bytes: 3 } }],
     ['dump', { host: 'kdc2', dump: null }],

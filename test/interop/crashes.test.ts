@@ -167,7 +167,9 @@ function loaders(): readonly number[] {
 /** What a crash left in the replica's folder: nothing, once another propagation has passed. */
 function leftOvers(): readonly string[] {
   return readdirSync(lab.replica.folder).filter((name) =>
-    /^from_master\.(?!state$|status(\.new)?$)|^principal~(?!\.ok$)|\.new-|\.rejected$|\.before-load$/.test(name),
+    /^from_master\.(?!state$|status(\.new)?$)|^principal~(?!\.ok$)|\.new-|\.rejected$|\.before-load$/.test(
+      name,
+    ),
   );
 }
 

@@ -84,6 +84,8 @@ async function loadUnderStrace(inject: string | undefined) {
 
 function leftOvers(): readonly string[] {
   return readdirSync(join(rig.lab.replica.database, '..')).filter((name) =>
-    /^from_master\.(?!state$|status(\.new)?$)|^principal~(?!\.ok$)|\.new-|\.rejected$|(?<!status)\.new$/.test(name),
+    /^from_master\.(?!state$|status(\.new)?$)|^principal~(?!\.ok$)|\.new-|\.rejected$|(?<!status)\.new$/.test(
+      name,
+    ),
   );
 }
