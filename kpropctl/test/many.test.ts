@@ -72,7 +72,7 @@ async function runWith(chosen: typeof hosts) {
     state = ${realm.state}
     proof = none
     attempts_within = 0
-    total = 5s
+    total = 15s
 [replicas]
 ${sections.join('')}`,
   );

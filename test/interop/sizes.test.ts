@@ -121,6 +121,7 @@ describe.each(pairings)('kprop (%s) to kpropd (%s)', (kprop, kpropd) => {
     } else {
       expect(first).toMatch(/^Generic remote error: the dump was not loaded: it is empty/);
     }
-    expect(rest).toEqual(kprop === 'ours' ? [expect.stringMatching(/^fix: /)] : []);
+    const advice = [expect.stringMatching(/^cause: /), expect.stringMatching(/^fix: /)];
+    expect(rest).toEqual(kprop === 'ours' ? advice : []);
   });
 });
