@@ -145,7 +145,7 @@ function requireOptions({ host, dump }: PropagateOptions): void {
   requireHost(call, host);
   const isStream =
     typeof dump === 'object' && dump !== null && Symbol.asyncIterator in Object(dump.stream);
-  requireOption((typeof dump === 'string' && dump !== '') || isStream, {
+  requireOption(typeof dump === 'string' || isStream, {
     ...{ call, option: 'dump', reason: 'must be a path, or { bytes, stream }' },
   });
 }

@@ -14,7 +14,11 @@ const told =
       `Generic remote error: ${text}\n`,
     ),
   });
-const denied = told(`${client} is not authorized to propagate to this host`);
+/** With the line of the ACL that nearly names the sender, where there is one. */
+const denied: Change = (mit, ours) => {
+  const [, nearly = ''] = /to propagate to this host(: its line \d[^\n]*)\n/.exec(ours.peers) ?? [];
+  return told(`${client} is not authorized to propagate to this host${nearly}`)(mit, ours);
+};
 const replaced =
   (before: string | RegExp, after: string): Change =>
   ({ stderr, syslog, files }) => ({

@@ -1,5 +1,6 @@
 import { constants, open } from 'node:fs/promises';
 
+import { errnoOf } from '../../errors/com-err.ts';
 import { replaceOwnFile } from '../../host/own-file.ts';
 import type { Ambient } from '../../protocol/ambient.ts';
 import type { PollState } from '../poll/poll-state.ts';
@@ -54,8 +55,8 @@ export class StatusFile {
         await replaceOwnFile(path, `${JSON.stringify(status, undefined, 2)}\n`);
         this.#isTroubled = false;
       } catch (error) {
-        // Said once, and not every two minutes.
-        if (!this.#isTroubled) onTrouble(error);
+        // Said once, and not every two minutes. Without its folder nothing can be received, which is said anyway.
+        if (!this.#isTroubled && errnoOf(error) !== 'ENOENT') onTrouble(error);
         this.#isTroubled = true;
       }
     });
