@@ -112,7 +112,7 @@ describe('beside each other', () => {
     await expectSame();
   });
 
-  test('10,000 changes in a burst', async () => {
+  test('10,000 changes in a burst', { timeout: 180_000 }, async () => {
     await run(iprop.startKadmind('/bin/false', 1));
     await run(iprop.startKpropd('ours', ours), iprop.startKpropd('mit', mit));
     await iprop.kadmin(

@@ -28,7 +28,9 @@ beforeAll(async () => {
 });
 afterAll(() => databases.close());
 
-test(`${mutations} mutated dumps, seed ${seed}`, { timeout: 60_000 + mutations * 20 }, async () => {
+test(`${mutations} mutated dumps, seed ${seed}`, {
+  timeout: 120_000 + mutations * 40,
+}, async () => {
   const random = seededRandom(seed);
   const counts = { taken: 0, 'hand-over': 0, refuse: 0 };
   let number = 0;
