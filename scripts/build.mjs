@@ -20,6 +20,7 @@ import { buildSync } from 'esbuild';
 
 import { controlIn, programsIn } from './manual/programs.mjs';
 import { writeManual } from './manual/write.mjs';
+import { programBundle } from './program-bundle.mjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const source = join(root, 'src');
@@ -91,28 +92,16 @@ function isControlOlder() {
   return newest > modified(join(controlTarget, 'main.js'));
 }
 
-// CommonJS without white space: Node starts it 25 ms sooner than a module.
 function bundle(programs) {
   const outdir = join(target, 'bin');
   const { metafile } = buildSync({
+    ...programBundle,
     entryPoints: programs,
     outdir,
-    bundle: true,
-    metafile: true,
-    minifyWhitespace: true,
-    minifySyntax: true,
-    legalComments: 'none',
-    format: 'cjs',
-    banner: {
-      js: '"use strict";const moduleUrl=require("node:url").pathToFileURL(__filename).href;',
-    },
-    define: { 'import.meta.url': 'moduleUrl' },
-    platform: 'node',
     target: 'node20',
     // Packages with native code cannot be bundled.
     external: ['koffi', 'kerberos'],
     absWorkingDir: root,
-    logLevel: 'warning',
     // Only for scripts/coverage.mjs; not part of the package.
     sourcemap: 'external',
   });

@@ -26,6 +26,7 @@ export {
 } from './errors/kprop-error.ts';
 export { type ConfigFiles, loadKrb5Config, readProfile } from './host/config-files.ts';
 export { type DefaultPaths, readDefaultPaths } from './host/default-paths.ts';
+export { type HostsLine, hostsLines } from './host/hosts-file.ts';
 export { withoutInspector } from './host/inspector.ts';
 export { defaultKeytabName } from './host/keytab-file.ts';
 export { type LockKind, lockFile, sendDatagram } from './host/libc.ts';

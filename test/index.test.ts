@@ -23,6 +23,7 @@ test('the values that the package exports', () => {
     'followUpdates',
     'formatKeytab',
     'formatProfile',
+    'hostsLines',
     'inspectDump',
     'isKpropError',
     'kdcClock',

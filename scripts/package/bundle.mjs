@@ -6,6 +6,7 @@ import { join } from 'node:path';
 
 import { build } from 'esbuild';
 
+import { programBundle } from '../program-bundle.mjs';
 import { root } from './root.mjs';
 
 const executable = join(root, 'scripts/package/executable');
@@ -55,24 +56,14 @@ export async function bundleControl(folder, { version }) {
 function options({ version }) {
   const koffi = JSON.parse(readFileSync(join(root, 'node_modules/koffi/package.json'), 'utf8'));
   return {
-    bundle: true,
-    metafile: true,
-    minifyWhitespace: true,
-    minifySyntax: true,
-    legalComments: 'none',
-    format: 'cjs',
-    platform: 'node',
+    ...programBundle,
     target: 'node26',
-    define: { 'import.meta.url': 'moduleUrl', koffiVersion: JSON.stringify(koffi.version) },
-    banner: {
-      js: '"use strict";const moduleUrl=require("node:url").pathToFileURL(__filename).href;',
-    },
+    define: { ...programBundle.define, koffiVersion: JSON.stringify(koffi.version) },
     alias: { kprop: join(root, 'src/index.ts') },
     // It has native code, and is optional.
     external: ['kerberos'],
     plugins: [replacements(version)],
     absWorkingDir: root,
-    logLevel: 'warning',
   };
 }
 

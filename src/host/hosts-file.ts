@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { textIfThere } from './if-there.ts';
 
 /** A line of /etc/hosts: an address, its canonical name, and other names. */
 export interface HostsLine {
@@ -11,18 +11,14 @@ export interface HostsLine {
 
 /** The lines of /etc/hosts; none if it cannot be read. @see hosts(5) */
 export function hostsLines(file = '/etc/hosts'): readonly HostsLine[] {
-  let text: string;
-  try {
-    text = readFileSync(file, 'utf8');
-  } catch {
-    return [];
-  }
-  return text.split('\n').flatMap((row, at) => {
-    const [address, ...names] = row.replace(/#.*/, '').trim().split(/\s+/);
-    return address === undefined || names.length === 0
-      ? []
-      : [{ file, line: at + 1, address, names }];
-  });
+  return textIfThere(file)
+    .split('\n')
+    .flatMap((row, at) => {
+      const [address, ...names] = row.replace(/#.*/, '').trim().split(/\s+/);
+      return address === undefined || names.length === 0
+        ? []
+        : [{ file, line: at + 1, address, names }];
+    });
 }
 
 /** The line by which the resolver knows this name. */

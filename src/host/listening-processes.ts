@@ -1,4 +1,6 @@
-import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { readlinkSync } from 'node:fs';
+
+import { namesIfThere, textIfThere } from './if-there.ts';
 
 /** A process, as far as this user can see it. */
 export interface SeenProcess {
@@ -28,17 +30,17 @@ function processesWith(inodes: ReadonlySet<string>): readonly SeenProcess[] {
 
 /** All processes that can be seen. */
 export function runningProcesses(): readonly SeenProcess[] {
-  return namesIn('/proc')
+  return namesIfThere('/proc')
     .filter((name) => /^\d+$/.test(name))
     .map((name) => {
-      const words = `${textOf(`/proc/${name}/comm`).trim()} ${textOf(`/proc/${name}/cmdline`).replaceAll('\0', ' ').trim()}`;
+      const words = `${textIfThere(`/proc/${name}/comm`, 'latin1').trim()} ${textIfThere(`/proc/${name}/cmdline`, 'latin1').replaceAll('\0', ' ').trim()}`;
       return { pid: Number(name), words };
     });
 }
 
 /** What the open descriptors of a process lead to; none if that may not be seen. */
 export function openFiles(pid: number): readonly string[] {
-  return namesIn(`/proc/${pid}/fd`).flatMap((fd) => {
+  return namesIfThere(`/proc/${pid}/fd`).flatMap((fd) => {
     try {
       return [readlinkSync(`/proc/${pid}/fd/${fd}`)];
     } catch {
@@ -48,7 +50,7 @@ export function openFiles(pid: number): readonly string[] {
 }
 
 function listeningInodes(table: string, port: number): readonly string[] {
-  return textOf(`/proc/net/${table}`)
+  return textIfThere(`/proc/net/${table}`, 'latin1')
     .split('\n')
     .slice(1)
     .flatMap((line) => {
@@ -56,22 +58,6 @@ function listeningInodes(table: string, port: number): readonly string[] {
       const localPort = Number.parseInt(local.split(':')[1] ?? '', 16);
       return state === listenState && localPort === port ? [inode] : [];
     });
-}
-
-function namesIn(folder: string): readonly string[] {
-  try {
-    return readdirSync(folder);
-  } catch {
-    return [];
-  }
-}
-
-function textOf(path: string): string {
-  try {
-    return readFileSync(path, 'latin1');
-  } catch {
-    return '';
-  }
 }
 
 const listenState = '0A';

@@ -1,4 +1,6 @@
-import { readdirSync, readFileSync, readlinkSync, realpathSync } from 'node:fs';
+import { readlinkSync, realpathSync } from 'node:fs';
+
+import { namesIfThere, textIfThere } from './if-there.ts';
 
 /** A process that has locked a file. */
 export interface LockHolder {
@@ -19,12 +21,12 @@ export function lockHolder(path: string): LockHolder | undefined {
   } catch {
     return undefined;
   }
-  for (const pid of namesIn('/proc')) {
+  for (const pid of namesIfThere('/proc')) {
     if (!/^\d+$/.test(pid) || pid === own) continue;
-    for (const fd of namesIn(`/proc/${pid}/fd`)) {
+    for (const fd of namesIfThere(`/proc/${pid}/fd`)) {
       if (linkOf(`/proc/${pid}/fd/${fd}`) !== file) continue;
-      if (/^lock:/m.test(textOf(`/proc/${pid}/fdinfo/${fd}`))) {
-        return { pid: Number(pid), command: textOf(`/proc/${pid}/comm`).trim() };
+      if (/^lock:/m.test(textIfThere(`/proc/${pid}/fdinfo/${fd}`))) {
+        return { pid: Number(pid), command: textIfThere(`/proc/${pid}/comm`).trim() };
       }
     }
   }
@@ -37,26 +39,10 @@ export function holderText(path: string): string | undefined {
   return holder && `${holder.command}, process ${holder.pid}`;
 }
 
-function namesIn(folder: string): readonly string[] {
-  try {
-    return readdirSync(folder);
-  } catch {
-    return []; // it has ended, or is another user's
-  }
-}
-
 function linkOf(path: string): string | undefined {
   try {
     return readlinkSync(path);
   } catch {
     return undefined;
-  }
-}
-
-function textOf(path: string): string {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch {
-    return '';
   }
 }

@@ -1,9 +1,10 @@
-import { readFileSync, statSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { dirname } from 'node:path';
 
 import type { Advice } from '../errors/advice.ts';
 import type { Place } from '../errors/catalogue/row.ts';
 import type { KpropError } from '../errors/kprop-error.ts';
+import { textIfThere } from './if-there.ts';
 import { userById } from './users.ts';
 
 /** What this host says about a place. */
@@ -91,8 +92,8 @@ const nameOf = (userId: number) => userById(userId) ?? `user ${userId}`;
 function hostFacts(): HostFacts {
   return {
     userId: process.geteuid?.() ?? 0,
-    unit: unitIn(textOf('/proc/self/cgroup')),
-    mountPoint: (path) => mountPointIn(textOf('/proc/self/mountinfo'), path),
+    unit: unitIn(textIfThere('/proc/self/cgroup')),
+    mountPoint: (path) => mountPointIn(textIfThere('/proc/self/mountinfo'), path),
     owner: (path) => {
       try {
         return nameOf(statSync(path).uid);
@@ -110,17 +111,13 @@ export function unitIn(cgroups: string): string | undefined {
 
 /** The mount point of a path by the text of /proc/PID/mountinfo. */
 export function mountPointIn(mounts: string, path: string): string {
-  const points = mounts.split('\n').flatMap((line) => line.split(' ')[4] ?? []);
+  const points = mounts.split('\n').flatMap((line) => unescaped(line.split(' ')[4] ?? ''));
   const holds = (point: string) => point === '/' || path === point || path.startsWith(`${point}/`);
   return points
     .filter(holds)
     .reduce((best, point) => (point.length >= best.length ? point : best), '/');
 }
 
-function textOf(path: string): string {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch {
-    return '';
-  }
-}
+/** Blanks and the like stand as octal numbers there. @see proc(5), mountinfo */
+const unescaped = (text: string) =>
+  text.replace(/\\([0-7]{3})/g, (_, digits) => String.fromCharCode(Number.parseInt(digits, 8)));

@@ -15,7 +15,6 @@ export async function buildPackages(
   folder: string,
   o: { readonly version?: string } = {},
 ): Promise<Packages> {
-  if (process.env.PRE) folder = join(process.env.PRE, o.version ? 'd2' : 'd1');
   const script = join(packageRoot, 'scripts/package.mjs');
   const version = o.version === undefined ? [] : ['--version', o.version];
   const args = ['--arch', 'amd64', '--kind', 'deb', '--out', folder, ...version];

@@ -1,6 +1,7 @@
 import { getServers } from 'node:dns';
 import { lookup, lookupService } from 'node:dns/promises';
-import { readFileSync } from 'node:fs';
+
+import { type HostsLine, hostsLines } from 'kprop';
 
 /** An address of a host, the name that it leads back to, and who says so. */
 export interface NamedAddress {
@@ -35,35 +36,13 @@ export function addressText({ address, from, back, backFrom }: NamedAddress): st
   return `${whence}, back to ${back}${backFrom === from ? '' : ` (${backFrom})`}`;
 }
 
-interface HostsLine {
-  readonly line: number;
-  readonly address: string;
-  readonly names: readonly string[];
-}
-
-/** @see hosts(5) */
-function hostsLines(): readonly HostsLine[] {
-  let text = '';
-  try {
-    text = readFileSync(hostsFile, 'latin1');
-  } catch {
-    // Then all comes from elsewhere.
-  }
-  return text.split('\n').flatMap((whole, at) => {
-    const [address, ...names] = whole.replace(/#.*/, '').trim().split(/\s+/);
-    return address
-      ? [{ line: at + 1, address, names: names.map((name) => name.toLowerCase()) }]
-      : [];
-  });
-}
-
 /** Who says that a name and an address belong together. */
 function sourceOf(hosts: readonly HostsLine[], address: string, name: string): string {
   const plain = name.toLowerCase().replace(/\.$/, '');
-  const found = hosts.find((one) => one.address === address && one.names.includes(plain));
-  if (found !== undefined) return `${hostsFile}:${found.line}`;
+  const found = hosts.find(
+    (one) => one.address === address && one.names.some((each) => each.toLowerCase() === plain),
+  );
+  if (found !== undefined) return `${found.file}:${found.line}`;
   const [server] = getServers();
   return server === undefined ? 'the resolver' : `DNS, ${server}`;
 }
-
-const hostsFile = '/etc/hosts';

@@ -1,6 +1,4 @@
-import { accessSync, constants, realpathSync } from 'node:fs';
-import { connect } from 'node:net';
-import { join } from 'node:path';
+import { realpathSync } from 'node:fs';
 
 import {
   type CheckReplicaOptions,
@@ -11,11 +9,11 @@ import {
   readDefaultPaths,
 } from 'kprop';
 
+import { connection } from './connection.ts';
+import { findProgram, rootPath } from './find-program.ts';
 import { type Finding, failed, failure, ok } from './finding.ts';
 import { kdcFindings, ownKeyFindings } from './here-kdc.ts';
 import { checkOptionsOf, kpropdWords } from './kpropd-words.ts';
-
-const connectMillis = 3_000;
 
 /**
  * What is right and wrong with this host as a replica: all that `kpropd --check` looks at, and what is
@@ -67,7 +65,7 @@ async function listeningFindings(
 ): Promise<readonly Finding[]> {
   const port = Number(options.port ?? 754);
   const [host] = [options.address ?? '127.0.0.1'].flat();
-  const errno = await errnoOfConnecting(host ?? '127.0.0.1', port);
+  const { fault: errno } = await connection(host ?? '127.0.0.1', port);
   if (errno === undefined) return [ok('here', 'port', `kpropd listens on port ${port}`)];
   const what = `nothing listens on port ${port} (${errno}): kpropd does not run`;
   return [failure('here', 'port', what, ['kpropd', ...words].join(' '))];
@@ -84,7 +82,7 @@ async function pollFindings(
   // What is missing, the check of iprop says.
   if (!krb5.ipropEnable(realm) || server === undefined || port === undefined) return [];
   const host = server.replace(/:\d+$/, '');
-  const errno = await errnoOfConnecting(host, port);
+  const { fault: errno } = await connection(host, port);
   if (errno === undefined) {
     return [ok('here', 'polling', `kadmind of ${host} can be reached on port ${port}`)];
   }
@@ -93,39 +91,13 @@ async function pollFindings(
   return [failure('here', 'polling', what, fix)];
 }
 
-function errnoOfConnecting(host: string, port: number): Promise<string | undefined> {
-  return new Promise((resolve) => {
-    const socket = connect({ host, port });
-    const timer = setTimeout(() => end('ETIMEDOUT'), connectMillis);
-    const end = (errno: string | undefined) => {
-      clearTimeout(timer);
-      socket.destroy();
-      resolve(errno);
-    };
-    socket.once('connect', () => end(undefined));
-    socket.once('error', ({ code }: NodeJS.ErrnoException) => end(code ?? 'an error'));
-  });
-}
-
 /** Which programs a root shell finds first. */
 function programsFinding(): Finding {
   const found = ['kprop', 'kpropd'].map((name) => {
-    const path = rootPath.map((folder) => join(folder, name)).find(isProgram);
+    const path = findProgram(name, rootPath);
     if (path === undefined) return `no ${name}`;
     const real = realpathSync(path);
     return real === path ? path : `${path} (${real})`;
   });
   return ok('here', 'programs', `a root shell finds ${found.join(' and ')}`);
 }
-
-function isProgram(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK);
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-/** ENV_SUPATH of login.defs(5). */
-const rootPath = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin'];

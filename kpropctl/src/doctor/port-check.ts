@@ -1,11 +1,11 @@
 import { lookup } from 'node:dns/promises';
 import { readFileSync } from 'node:fs';
-import { connect } from 'node:net';
 
 import { propagationPort } from 'kprop';
 
 import type { ReplicaSettings } from '../config/settings.ts';
 import { spanText } from '../show/words.ts';
+import { connection, connectMillis } from './connection.ts';
 import type { Examined } from './examined.ts';
 import { type Finding, failed, failure, ok, warning } from './finding.ts';
 import { run } from './fix.ts';
@@ -59,25 +59,6 @@ function faultText(
   };
 }
 
-/** Whether something accepts a connection there; nothing is said to it. */
-function connection(
-  host: string,
-  port: number,
-): Promise<{ readonly millis: number; readonly fault?: string }> {
-  const started = performance.now();
-  return new Promise((resolve) => {
-    const socket = connect({ host, port, timeout: connectMillis });
-    const end = (fault?: string) => {
-      socket.destroy();
-      const millis = performance.now() - started;
-      resolve({ millis, ...(fault !== undefined && { fault }) });
-    };
-    socket.once('connect', () => end());
-    socket.once('timeout', () => end('ETIMEDOUT'));
-    socket.once('error', ({ code }: NodeJS.ErrnoException) => end(code ?? 'unknown'));
-  });
-}
-
 /** How long the kernel tries: 1 s, doubled for each retry. @see tcp(7), tcp_syn_retries */
 function kernelPatienceMillis(): number {
   let retries = 6;
@@ -88,5 +69,3 @@ function kernelPatienceMillis(): number {
   }
   return (2 ** (retries + 1) - 1) * 1000;
 }
-
-const connectMillis = 3_000;

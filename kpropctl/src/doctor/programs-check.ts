@@ -1,15 +1,7 @@
-import {
-  accessSync,
-  closeSync,
-  constants,
-  existsSync,
-  openSync,
-  readSync,
-  realpathSync,
-} from 'node:fs';
-import { delimiter, join } from 'node:path';
+import { closeSync, existsSync, openSync, readSync, realpathSync } from 'node:fs';
 
 import type { Examined } from './examined.ts';
+import { findProgram, rootPath } from './find-program.ts';
 import { type Finding, failure, ok } from './finding.ts';
 import { run } from './fix.ts';
 
@@ -19,11 +11,12 @@ export async function programsCheck({
   environment,
 }: Examined): Promise<readonly Finding[]> {
   const { kadminLocal, kdb5Util, proof } = settings;
+  const searched = environment.PATH ?? rootPath;
   const needed = [...(proof === undefined ? [] : [kadminLocal]), kdb5Util];
   const missing = needed.filter((path) => !existsSync(path));
   if (missing.length > 0) {
     return missing.map((path) => {
-      const found = firstOf(path.replace(/.*\//, ''), environment);
+      const found = findProgram(path.replace(/.*\//, ''), searched);
       const what = `${path} is not there, and kpropctl needs it`;
       const fix =
         found === undefined ? 'install the KDC of MIT Kerberos' : run(`ln -s ${found} ${path}`);
@@ -31,23 +24,10 @@ export async function programsCheck({
     });
   }
   const found = ['kprop', 'kpropd', 'kadmin.local'].map((name) => {
-    const path = firstOf(name, environment);
+    const path = findProgram(name, searched);
     return path === undefined ? `no ${name}` : `${path} (${makeOf(path)})`;
   });
   return [ok('here', 'programs', `a shell finds ${found.join(', ')}`)];
-}
-
-function firstOf(name: string, { PATH = defaultPath }: NodeJS.ProcessEnv): string | undefined {
-  return PATH.split(delimiter)
-    .map((folder) => join(folder, name))
-    .find((path) => {
-      try {
-        accessSync(path, constants.X_OK);
-        return true;
-      } catch {
-        return false;
-      }
-    });
 }
 
 /** MIT's are programs of the machine, ours a script. */
@@ -61,6 +41,3 @@ function makeOf(path: string): string {
   }
   return String.fromCharCode(...head) === '#!' ? 'ours' : "MIT's";
 }
-
-/** ENV_SUPATH of login.defs(5). */
-const defaultPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';

@@ -1,6 +1,8 @@
-import { accessSync, constants, readFileSync, statSync } from 'node:fs';
+import { accessSync, constants, statSync } from 'node:fs';
 
 import { errnoOf, errnoText } from '../../errors/com-err.ts';
+import { textIfThere } from '../../host/if-there.ts';
+import { mountPointIn } from '../../host/place-advice.ts';
 import { type CheckFinding, type CheckName, failure } from './finding.ts';
 import { shellWord } from './shell-word.ts';
 
@@ -42,7 +44,7 @@ function writableAgain(folder: string): string {
   if (unit !== undefined) {
     return unitFix(unit, [folder]);
   }
-  return `mount -o remount,rw ${shellWord(mountPointOf(folder))}`;
+  return `mount -o remount,rw ${shellWord(mountPointIn(textIfThere('/proc/self/mountinfo'), folder))}`;
 }
 
 /** The command that lets a unit write to folders. */
@@ -54,26 +56,6 @@ export function unitFix(unit: string, folders: readonly string[]): string {
 
 /** The unit of kpropd that this process belongs to, undefined if it is none. @see cgroups(7) */
 export function ownUnit(): string | undefined {
-  const text = textOf('/proc/self/cgroup');
+  const text = textIfThere('/proc/self/cgroup');
   return /\/([^/\n]*kprop[^/\n]*\.service)(?:\/|$)/m.exec(text)?.[1];
-}
-
-/** @see proc(5), mountinfo */
-function mountPointOf(path: string): string {
-  const points = textOf('/proc/self/mountinfo')
-    .split('\n')
-    .map((line) => unescaped(line.split(' ')[4] ?? ''))
-    .filter((point) => point === '/' || path === point || path.startsWith(`${point}/`));
-  return points.reduce((longest, point) => (point.length >= longest.length ? point : longest), '/');
-}
-
-const unescaped = (text: string) =>
-  text.replace(/\\([0-7]{3})/g, (_, digits) => String.fromCharCode(Number.parseInt(digits, 8)));
-
-function textOf(path: string): string {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch {
-    return '';
-  }
 }

@@ -1,6 +1,6 @@
-import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
+import { namesIfThere, textIfThere } from '../../host/if-there.ts';
 import { type CheckFinding, ok, warning } from './finding.ts';
 import { kpropdUnits, runsSystemd } from './unit-file.ts';
 
@@ -35,18 +35,8 @@ export async function serviceChecks(): Promise<readonly CheckFinding[]> {
 /** The files that make inetd or xinetd start servers, with their texts. */
 function superServers(): readonly (readonly [string, string])[] {
   const folders = ['/etc/xinetd.d', '/etc/inetd.d'];
-  const files = folders.flatMap((folder) => {
-    try {
-      return readdirSync(folder).map((name) => join(folder, name));
-    } catch {
-      return [];
-    }
-  });
-  return ['/etc/inetd.conf', '/etc/xinetd.conf', ...files].flatMap((path) => {
-    try {
-      return [[path, readFileSync(path, 'latin1')] as const];
-    } catch {
-      return [];
-    }
-  });
+  const files = folders.flatMap((folder) => namesIfThere(folder).map((name) => join(folder, name)));
+  return ['/etc/inetd.conf', '/etc/xinetd.conf', ...files].map(
+    (path) => [path, textIfThere(path, 'latin1')] as const,
+  );
 }

@@ -1,5 +1,7 @@
-import { lstatSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { lstatSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+
+import { namesIfThere, textIfThere } from '../../host/if-there.ts';
 
 /** A unit of systemd as its files describe it. */
 export interface Unit {
@@ -62,13 +64,13 @@ class UnitFile implements Unit {
 
 /** The unit's file and its drop-ins, one after the other. @see systemd.unit(5) */
 function unitText(name: string): string | undefined {
-  const main = unitFolders.map((folder) => textOf(join(folder, name))).find((text) => text);
+  const main = unitFolders.map((folder) => textIfThere(join(folder, name))).find((text) => text);
   if (main === undefined) return undefined;
   const dropIns = new Map<string, string>();
   for (const folder of unitFolders) {
-    for (const file of namesIn(join(folder, `${name}.d`))) {
+    for (const file of namesIfThere(join(folder, `${name}.d`))) {
       if (file.endsWith('.conf') && !dropIns.has(file)) {
-        dropIns.set(file, textOf(join(folder, `${name}.d`, file)) ?? '');
+        dropIns.set(file, textIfThere(join(folder, `${name}.d`, file)));
       }
     }
   }
@@ -78,7 +80,7 @@ function unitText(name: string): string | undefined {
 
 function linkFolders(): readonly string[] {
   return unitFolders.flatMap((folder) =>
-    namesIn(folder)
+    namesIfThere(folder)
       .filter((name) => /\.(wants|requires)$/.test(name))
       .map((name) => join(folder, name)),
   );
@@ -92,19 +94,3 @@ const unitFolders = [
   '/usr/lib/systemd/system',
   '/lib/systemd/system',
 ];
-
-function namesIn(folder: string): readonly string[] {
-  try {
-    return readdirSync(folder);
-  } catch {
-    return [];
-  }
-}
-
-function textOf(path: string): string | undefined {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch {
-    return undefined;
-  }
-}
