@@ -53,7 +53,7 @@ export function writingAdvice({ path, errno }: Place, o: HostFacts): Advice | un
   const owner = o.owner(folder) ?? 'another user';
   if (owner === user) {
     return {
-      why: `${user}, to whom ${folder} belongs, may not write to it by its mode`,
+      why: `${user} may not write to ${folder}, although it is the owner: its mode forbids it`,
       remedy: `run \`chmod u+wx ${folder}\``,
     };
   }
@@ -73,7 +73,7 @@ export function readingAdvice({ path, errno }: Place, o: HostFacts): Advice | un
   const owner = o.owner(path);
   if (owner === user) {
     return {
-      why: `${user}, to whom ${path} belongs, may not read it by its mode`,
+      why: `${user} may not read ${path}, although it is the owner: its mode forbids it`,
       remedy: `run \`chmod u+r ${path}\``,
     };
   }
