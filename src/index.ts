@@ -24,7 +24,12 @@ export {
   type KpropErrorJson,
   type Phase,
 } from './errors/kprop-error.ts';
-export { type ConfigFiles, loadKrb5Config, readProfile } from './host/config-files.ts';
+export {
+  type ConfigFiles,
+  configFilesOf,
+  loadKrb5Config,
+  readProfile,
+} from './host/config-files.ts';
 export { type DefaultPaths, readDefaultPaths } from './host/default-paths.ts';
 export { type HostsLine, hostsLines } from './host/hosts-file.ts';
 export { withoutInspector } from './host/inspector.ts';

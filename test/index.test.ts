@@ -17,6 +17,7 @@ test('the values that the package exports', () => {
     'checkDump',
     'checkReplica',
     'chooseReplayCache',
+    'configFilesOf',
     'defaultKeytabName',
     'dumpDatabase',
     'fileReplayCache',

@@ -1,6 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
-import { type Krb5Config, loadKrb5Config, parseDuration, replaceOwnFile } from 'kprop';
+import {
+  configFilesOf,
+  type Krb5Config,
+  loadKrb5Config,
+  parseDuration,
+  readDefaultPaths,
+  replaceOwnFile,
+} from 'kprop';
 
 import { BadSettings } from './config/complaints.ts';
 import { initialConfig } from './config/init.ts';
@@ -54,10 +61,7 @@ export function load(
 }
 
 function loadKrb5(environment: NodeJS.ProcessEnv): Krb5Config {
-  return loadKrb5Config({
-    krb5ConfFiles: environment.KRB5_CONFIG ?? '/etc/krb5.conf',
-    kdcConfFile: environment.KRB5_KDC_PROFILE ?? '/etc/krb5kdc/kdc.conf',
-  });
+  return loadKrb5Config(configFilesOf(environment, readDefaultPaths()));
 }
 
 export interface RunFlags extends GlobalOptions {

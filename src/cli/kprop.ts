@@ -5,7 +5,7 @@ import { type PropagateEvent, propagate } from '../client/propagate.ts';
 import type { Notice } from '../errors/advice.ts';
 import { errnoOf, errnoText } from '../errors/com-err.ts';
 import { inInitialization, inPhase, KpropError } from '../errors/kprop-error.ts';
-import { loadKrb5Config } from '../host/config-files.ts';
+import { configFilesOf, loadKrb5Config } from '../host/config-files.ts';
 import { readDefaultPaths } from '../host/default-paths.ts';
 import { exposureNotice, keytabPath } from '../host/exposed-files.ts';
 import { keepFreedMemory } from '../host/memory.ts';
@@ -154,10 +154,10 @@ function say(lines: readonly string[]): void {
 
 function readConfiguration({ fromDatabase }: Arguments, env: NodeJS.ProcessEnv) {
   const paths = readDefaultPaths();
-  const krb5ConfFiles = env.KRB5_CONFIG ?? paths.krb5Conf;
+  const files = configFilesOf(env, paths);
   // Only who reads the database needs to know where it is.
-  const kdc = fromDatabase ? { kdcConfFile: env.KRB5_KDC_PROFILE ?? paths.kdcConf } : {};
-  return { paths, config: loadKrb5Config({ krb5ConfFiles, ...kdc }) };
+  const { krb5ConfFiles } = files;
+  return { paths, config: loadKrb5Config(fromDatabase ? files : { krb5ConfFiles }) };
 }
 
 /** What the command line asks for, or the exit status if there is nothing left to do. */

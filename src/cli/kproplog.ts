@@ -3,7 +3,7 @@ import './ignore-sigusr1.ts';
 
 import { setTimeout as sleep } from 'node:timers/promises';
 
-import { loadKrb5Config } from '../host/config-files.ts';
+import { configFilesOf, loadKrb5Config } from '../host/config-files.ts';
 import { readDefaultPaths } from '../host/default-paths.ts';
 import { headerMagic, type LogHeader, logStates } from '../kdb/ulog/layout.ts';
 import { type LogEntry, LogFile } from '../kdb/ulog/log-file.ts';
@@ -102,10 +102,7 @@ function locate(): Place {
   const { env } = process;
   try {
     const paths = readDefaultPaths();
-    const config = loadKrb5Config({
-      krb5ConfFiles: env.KRB5_CONFIG ?? paths.krb5Conf,
-      kdcConfFile: env.KRB5_KDC_PROFILE ?? paths.kdcConf,
-    });
+    const config = loadKrb5Config(configFilesOf(env, paths));
     return config.updateLog(config.defaultRealm, paths.database);
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : `${cause}`;

@@ -7,6 +7,7 @@ import { KpropError } from '../errors/kprop-error.ts';
 import { Krb5Config } from '../protocol/krb5/formats/krb5-config.ts';
 import { type Include, type ProfileTree, parseProfile } from '../protocol/krb5/formats/profile.ts';
 import { nameText } from '../protocol/krb5/messages/principal.ts';
+import type { DefaultPaths } from './default-paths.ts';
 
 export interface ConfigFiles {
   /** Colon-separated, as in KRB5_CONFIG; an empty entry ends the list. `/etc/krb5.conf` unless given. */
@@ -15,6 +16,14 @@ export interface ConfigFiles {
   readonly kdcConfFile?: string;
   /** What `~` stands for; the home of the user's account unless given. */
   readonly homeDirectory?: string;
+}
+
+/** Where the configuration is: what KRB5_CONFIG and KRB5_KDC_PROFILE name, or else these paths. */
+export function configFilesOf(
+  { KRB5_CONFIG, KRB5_KDC_PROFILE }: NodeJS.ProcessEnv,
+  { krb5Conf, kdcConf }: DefaultPaths,
+): Required<Pick<ConfigFiles, 'krb5ConfFiles' | 'kdcConfFile'>> {
+  return { krb5ConfFiles: KRB5_CONFIG ?? krb5Conf, kdcConfFile: KRB5_KDC_PROFILE ?? kdcConf };
 }
 
 /**

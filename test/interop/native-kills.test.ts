@@ -1,4 +1,4 @@
-import { appendFileSync, readdirSync, readFileSync } from 'node:fs';
+import { appendFileSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -23,6 +23,7 @@ beforeAll(async () => {
     rig.other,
     `${['policy', 'fresh', 0, 0, 5, 1, 1, 0, 0, 0, 0, 0, 0, 0, '-', 0].join('\t')}\n`,
   );
+  writeFileSync(`${rig.other}.dump_ok`, '\0');
   const old = comparable(readFileSync(rig.good, 'latin1'));
   const fresh = comparable(readFileSync(rig.other, 'latin1'));
   const policies = fresh.split('\n').filter((line) => line.startsWith('policy'));
@@ -74,12 +75,18 @@ async function loadUnderStrace(inject: string | undefined) {
       : ['strace', ...traced, '-e', `trace=${calls.join()}`, '-e', `inject=${inject}`, ...command];
   const kpropd = rig.lab.start(program, args, { role: 'replica', env: oneThread });
   await kpropd.until(() => kpropd.stdout.includes('ready') || !kpropd.running, 'kpropd');
-  const confirmed = await rig.send(port, { limits: { confirmMillis: 60_000 } }).then(
-    () => true,
-    () => false,
+  const failure = await rig.send(port, { limits: { confirmMillis: 60_000 } }).then(
+    () => undefined,
+    (error: unknown) => error,
   );
+  // A propagation that failed before it reached kpropd -t leaves it waiting for another one.
+  await kpropd
+    .until(() => !kpropd.running, 'an end of kpropd')
+    .catch((error: Error) => {
+      throw new Error(error.message, { cause: failure });
+    });
   const { status } = await kpropd.ended;
-  return { confirmed, killed: status !== 0 };
+  return { confirmed: failure === undefined, killed: status !== 0 };
 }
 
 function leftOvers(): readonly string[] {

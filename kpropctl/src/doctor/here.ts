@@ -3,6 +3,7 @@ import { realpathSync } from 'node:fs';
 import {
   type CheckReplicaOptions,
   checkReplica,
+  configFilesOf,
   defaultKeytabName,
   type Krb5Config,
   loadKrb5Config,
@@ -25,10 +26,7 @@ export async function hereFindings(
 ): Promise<readonly Finding[]> {
   try {
     const paths = readDefaultPaths();
-    const krb5 = loadKrb5Config({
-      krb5ConfFiles: environment.KRB5_CONFIG ?? paths.krb5Conf,
-      kdcConfFile: environment.KRB5_KDC_PROFILE ?? paths.kdcConf,
-    });
+    const krb5 = loadKrb5Config(configFilesOf(environment, paths));
     const { words, from } = kpropdWords(given);
     const options = { ...checkOptionsOf(words, paths, environment), config: krb5 };
     const realm = options.realm ?? krb5.defaultRealm;

@@ -3,12 +3,14 @@ import { join } from 'node:path';
 
 import {
   canonicalNames,
+  configFilesOf,
   formatProfile,
   type Krb5Config,
   loadKrb5Config,
   ownPrincipals,
   parseKeytab,
   parseKeytabName,
+  readDefaultPaths,
   readProfile,
 } from 'kprop';
 
@@ -38,7 +40,7 @@ export async function collectKit(
   const files = new Map<KitFileName, Uint8Array>();
   const host = await replicaName(o);
   const primary = await ownPrincipal(o);
-  files.set('krb5.conf', configuration(krb5ConfFiles(environment)));
+  files.set('krb5.conf', configuration(krb5ConfFilesOf(environment)));
   const kdcConf = kdcConfPath(environment);
   if (existsSync(kdcConf)) files.set('kdc.conf', configuration([kdcConf]));
   files.set('kpropd.acl', new TextEncoder().encode(`${primary}\n`));
@@ -120,8 +122,9 @@ function temporaryFolder(state: string): string {
   return folder;
 }
 
-function krb5ConfFiles({ KRB5_CONFIG }: NodeJS.ProcessEnv): readonly string[] {
-  return loadKrb5Config({ krb5ConfFiles: KRB5_CONFIG ?? '/etc/krb5.conf' }).files;
+function krb5ConfFilesOf(environment: NodeJS.ProcessEnv): readonly string[] {
+  const { krb5ConfFiles } = configFilesOf(environment, readDefaultPaths());
+  return loadKrb5Config({ krb5ConfFiles }).files;
 }
 
 /** One file as it is; several of them, or one that includes others, as one that means the same. */

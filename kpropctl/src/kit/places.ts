@@ -1,18 +1,26 @@
 import { dirname, normalize } from 'node:path';
 
-import { defaultKeytabName, type Krb5Config, parseKeytabName } from 'kprop';
+import {
+  configFilesOf,
+  defaultKeytabName,
+  type Krb5Config,
+  parseKeytabName,
+  readDefaultPaths,
+} from 'kprop';
 
 import { badKit } from './refused.ts';
 
-/** The first file of KRB5_CONFIG, or /etc/krb5.conf. */
-export function krb5ConfPath({ KRB5_CONFIG }: NodeJS.ProcessEnv): string {
-  const [first] = (KRB5_CONFIG ?? '').split(':');
-  return first || '/etc/krb5.conf';
+/** The first file of KRB5_CONFIG, or that of this system. */
+export function krb5ConfPath(environment: NodeJS.ProcessEnv): string {
+  const paths = readDefaultPaths();
+  const [first] = configFilesOf(environment, paths).krb5ConfFiles.split(':');
+  return first || paths.krb5Conf;
 }
 
-/** KRB5_KDC_PROFILE, or where Debian has it. */
-export function kdcConfPath({ KRB5_KDC_PROFILE }: NodeJS.ProcessEnv): string {
-  return KRB5_KDC_PROFILE || '/etc/krb5kdc/kdc.conf';
+/** KRB5_KDC_PROFILE, or that of this system. */
+export function kdcConfPath(environment: NodeJS.ProcessEnv): string {
+  const paths = readDefaultPaths();
+  return configFilesOf(environment, paths).kdcConfFile || paths.kdcConf;
 }
 
 /** The ACL that kpropd reads unless told otherwise: beside kdc.conf on every system. */

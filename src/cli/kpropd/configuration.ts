@@ -1,4 +1,4 @@
-import { loadKrb5Config } from '../../host/config-files.ts';
+import { configFilesOf, loadKrb5Config } from '../../host/config-files.ts';
 import { type DefaultPaths, readDefaultPaths } from '../../host/default-paths.ts';
 import type { Krb5Config } from '../../protocol/krb5/formats/krb5-config.ts';
 
@@ -8,9 +8,5 @@ export function readConfiguration(env: NodeJS.ProcessEnv): {
   readonly paths: DefaultPaths;
 } {
   const paths = readDefaultPaths();
-  const config = loadKrb5Config({
-    krb5ConfFiles: env.KRB5_CONFIG ?? paths.krb5Conf,
-    kdcConfFile: env.KRB5_KDC_PROFILE ?? paths.kdcConf,
-  });
-  return { config, paths };
+  return { config: loadKrb5Config(configFilesOf(env, paths)), paths };
 }
