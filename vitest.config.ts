@@ -18,10 +18,13 @@ const builtParts = {
 /** What takes minutes: npm run test:long. */
 export const longTests = [
   'test/breakages/**/*.test.ts',
+  'test/differential/{incremental,kprop-sends,kprop-starts,kpropd}.test.ts',
   'test/hostile/false-primary.test.ts',
+  'kpropctl/test/accidents.test.ts',
   'kpropctl/test/doctor-breakages.test.ts',
   'kpropctl/test/kit-bad.test.ts',
   'kpropctl/test/kit-interrupted.test.ts',
+  'kpropctl/test/page-{browser,hostile}.test.ts',
 ];
 
 export default defineConfig({
@@ -35,7 +38,7 @@ export default defineConfig({
     allowOnly: false,
     pool: 'forks',
     // Most tests wait for other programs: on two cores, two files at a time would leave them idle.
-    maxWorkers: 3,
+    maxWorkers: 4,
     setupFiles: ['test/support/lab/program-coverage.ts'],
     // Asked for by scripts/coverage.mjs, which adds what the programs ran, and judges.
     coverage: { include: ['src/**/*.ts'], reporter: ['json'], reportOnFailure: true },

@@ -14,7 +14,7 @@ import { seededRandom } from '../support/wire/seeded-random.ts';
 // replica's database is always the old one or the new one, whole, and the next propagation passes.
 // CRASHES=300 npx vitest run test/interop/crashes.test.ts; CRASH_SEED repeats a run's choices.
 
-const crashes = Number(process.env.CRASHES ?? 20);
+const crashes = Number(process.env.CRASHES ?? 10);
 const seed = Number(process.env.CRASH_SEED ?? Math.floor(Math.random() * 2 ** 31));
 const random = seededRandom(seed);
 const below = (limit: number) => Math.floor(random() * limit);
