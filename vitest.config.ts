@@ -5,7 +5,7 @@ const builtParts = {
   name: 'built-parts',
   transform(code: string, id: string) {
     if (/kpropctl\/src\/serve\/acceptor\.ts$/.test(id)) {
-      return code.replace('./spnego-worker.js', '../../dist/serve/spnego-worker.js');
+      return code.replace('../serve/spnego-worker.js', '../../dist/serve/spnego-worker.js');
     }
     if (!/src\/server\/own-code\.ts$/.test(id)) return undefined;
     return code.replace(
@@ -20,11 +20,14 @@ export const longTests = [
   'test/breakages/**/*.test.ts',
   'test/differential/{incremental,kprop-sends,kprop-starts,kpropd}.test.ts',
   'test/hostile/false-primary.test.ts',
+  'test/interop/{full-disk,incremental-kills,native-kills,side-by-side}.test.ts',
+  'test/kdb/db2/{mutated-dumps,worked-on}.test.ts',
   'kpropctl/test/accidents.test.ts',
   'kpropctl/test/doctor-breakages.test.ts',
   'kpropctl/test/kit-bad.test.ts',
   'kpropctl/test/kit-interrupted.test.ts',
   'kpropctl/test/page-{browser,hostile}.test.ts',
+  'kpropctl/test/robust.test.ts',
 ];
 
 export default defineConfig({

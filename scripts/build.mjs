@@ -1,5 +1,6 @@
-// Compiles src/ into dist/, bundles each program into one executable file (loading a hundred modules
-// takes Node longer than a small propagation), and removes from dist/ what has no source any more.
+// Compiles src/ into dist/, bundles each program into one executable file and the library into a few
+// (loading a hundred modules takes Node longer than a small propagation), and removes from dist/ what
+// has no source any more.
 // With --if-older it does so only if dist/ is older than src/ or has other files.
 
 import { spawnSync } from 'node:child_process';
@@ -30,6 +31,20 @@ const controlTarget = join(root, 'kpropctl/dist');
 const maps = join(root, 'node_modules/.cache/kprop/maps');
 const compiler = join(root, 'node_modules/typescript/bin/tsc');
 
+/** Folders of dist/ that nothing in src/ is called like. */
+const bundles = ['bin', 'library'];
+const modules = {
+  bundle: true,
+  format: 'esm',
+  platform: 'node',
+  target: 'node20',
+  minifyWhitespace: true,
+  legalComments: 'none',
+  external: ['koffi', 'kerberos'],
+  absWorkingDir: root,
+  logLevel: 'warning',
+};
+
 const always = !process.argv.includes('--if-older');
 if (always || isOlder()) await build();
 // It is compiled against what was just built.
@@ -41,7 +56,7 @@ async function build() {
   const args = ['-p', join(root, 'tsconfig.build.json'), '--noEmitOnError'];
   const { status } = spawnSync(process.execPath, [compiler, ...args], { stdio: 'inherit' });
   if (status !== 0) process.exit(1);
-  rmSync(join(target, 'bin'), { recursive: true, force: true });
+  for (const name of bundles) rmSync(join(target, name), { recursive: true, force: true });
   for (const file of filesIn(target)) {
     if (!existsSync(join(source, sourceOf(file)))) rmSync(join(target, file));
   }
@@ -52,22 +67,27 @@ async function build() {
   );
   // A thread and a process of their own: each loads one file sooner than twenty.
   buildSync({
+    ...modules,
     entryPoints: ['native-worker', 'applier-process'].map((name) =>
       join(source, `server/${name}.ts`),
     ),
     outdir: join(target, 'server'),
-    bundle: true,
-    format: 'esm',
-    platform: 'node',
-    target: 'node20',
-    external: ['koffi'],
-    absWorkingDir: root,
-    logLevel: 'warning',
+  });
+  // What package.json exports, one folder deep like nearly all modules: they look for others by `../`.
+  buildSync({
+    ...modules,
+    entryPoints: ['index.ts', 'client/propagate.ts', 'server/serve.ts'].map((file) =>
+      join(source, file),
+    ),
+    outdir: join(target, 'library'),
+    entryNames: '[name]',
+    chunkNames: 'shared-[hash]',
+    splitting: true,
   });
   writeManual(await programsIn(target), { pages: join(root, 'man'), target });
 }
 
-/** The package kpropctl, which is compiled file by file. */
+/** The package kpropctl; its command is one file, too. */
 async function buildControl() {
   console.error('build: kpropctl/src/ → kpropctl/dist/');
   rmSync(controlTarget, { recursive: true, force: true });
@@ -75,7 +95,21 @@ async function buildControl() {
     stdio: 'inherit',
   });
   if (status !== 0) process.exit(1);
+  const { metafile } = buildSync({
+    ...modules,
+    metafile: true,
+    entryPoints: [join(controlSource, 'main.ts')],
+    outdir: join(controlTarget, 'bin'),
+    external: ['kprop', 'kerberos'],
+    // Some packages are CommonJS, and load what Node has by require().
+    banner: {
+      js: 'import{createRequire as loaderOf}from"node:module";const require=loaderOf(import.meta.url);',
+    },
+  });
+  writeFileSync(join(controlTarget, 'main.js'), "#!/usr/bin/env node\nimport './bin/main.js';\n");
   chmodSync(join(controlTarget, 'main.js'), 0o755);
+  const licences = licensesOf(Object.keys(metafile.inputs));
+  writeFileSync(join(controlTarget, 'bin/LICENSES.txt'), licences);
   const control = await controlIn(controlTarget);
   writeManual([control], { pages: join(root, 'kpropctl/man'), target: controlTarget });
 }
@@ -149,8 +183,10 @@ function licensesOf(files) {
 }
 
 function isOlder() {
-  if (!existsSync(join(target, 'bin'))) return true;
-  const built = filesIn(target).filter((file) => file.endsWith('.js') && !file.startsWith('bin/'));
+  if (!bundles.every((name) => existsSync(join(target, name)))) return true;
+  const built = filesIn(target).filter(
+    (file) => file.endsWith('.js') && !bundles.includes(file.split('/')[0]),
+  );
   const sources = filesIn(source).filter((file) => file.endsWith('.ts'));
   if (built.map(sourceOf).sort().join('\n') !== sources.sort().join('\n')) return true;
   const changed = [

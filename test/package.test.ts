@@ -86,15 +86,17 @@ describe('the tarball', () => {
     );
     expect(paths.filter((path) => /\.(test|spec)\.|(?<!\.d)\.ts$|\.map$/.test(path))).toEqual([]);
     for (const named of [
-      'dist/index.js',
+      'dist/library/index.js',
       'dist/index.d.ts',
       'packaging/inetd/inetd.conf',
       'docs/migration.md',
     ]) {
       expect(paths).toContain(named);
     }
-    // Every module has its types, and no other file lies among them; programs have none.
-    const modules = paths.filter((path) => path.endsWith('.js') && !path.startsWith('dist/bin/'));
+    // Every module has its types, and no other file lies among them; bundles have none.
+    const modules = paths.filter(
+      (path) => path.endsWith('.js') && !/^dist\/(bin|library)\//.test(path),
+    );
     const types = paths.filter((path) => path.endsWith('.d.ts'));
     expect(types.map((path) => path.replace(/\.d\.ts$/, '.js')).sort()).toEqual(modules.sort());
   });

@@ -74,8 +74,8 @@ test('every member of a class is public, or used by what is reached', () => {
 });
 
 /** What package.json exports, the programs, and the files that run as processes of their own. */
-function entriesOf(manifest: { readonly exports: Record<string, { readonly default?: string }> }) {
-  const exported = Object.values(manifest.exports).map((one) => one.default ?? '');
+function entriesOf(manifest: { readonly exports: Record<string, { readonly types?: string }> }) {
+  const exported = Object.values(manifest.exports).map(({ types = '' }) => types);
   const started = [...texts].flatMap(([file, text]) =>
     [...text.matchAll(/new URL\('([^']+)', import\.meta\.url\)/g)].map(
       ([, path = '']) => `./dist/${relative(src, join(src, dirname(file), path))}`,
@@ -83,7 +83,7 @@ function entriesOf(manifest: { readonly exports: Record<string, { readonly defau
   );
   const programs = [...texts].filter(([, text]) => text.startsWith('#!')).map(([file]) => file);
   const sources = [...exported, ...started].map((path) =>
-    path.replace(/^\.\/dist\/(.*)\.js$/, '$1.ts'),
+    path.replace(/^\.\/dist\/(.*?)(?:\.d\.ts|\.js)$/, '$1.ts'),
   );
   return [...new Set([...sources, ...programs])].filter((file) => texts.has(file)).sort();
 }

@@ -13,9 +13,9 @@ import {
 import { doctorCommand } from './doctor/doctor.ts';
 import { joinCommand } from './kit/join-command.ts';
 import { kitCommand } from './kit/kit-command.ts';
-import { completionCommand, manCommand } from './manual.ts';
 import { serveCommand } from './serve/serve.ts';
-import { version } from './version.ts';
+import { completionCommand, manCommand } from './show/manual.ts';
+import { version } from './show/version.ts';
 
 /**
  * All commands with their options; the manual page and the completions of shells are made from it, too.

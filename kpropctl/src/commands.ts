@@ -1,16 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
-import {
-  configFilesOf,
-  type Krb5Config,
-  loadKrb5Config,
-  parseDuration,
-  readDefaultPaths,
-  replaceOwnFile,
-} from 'kprop';
+import { type Krb5Config, parseDuration, replaceOwnFile } from 'kprop';
 
 import { BadSettings } from './config/complaints.ts';
 import { initialConfig } from './config/init.ts';
+import { loadKrb5 } from './config/krb5.ts';
 import { readSettings, type Settings } from './config/settings.ts';
 import { exits, type RunReport } from './run/report.ts';
 import { type RunOptions, run } from './run/run.ts';
@@ -58,10 +52,6 @@ export function load(
   const krb5 = loadKrb5(environment);
   const settings = readSettings({ file: o.config, hosts, krb5 });
   return { krb5, settings: { ...settings, keytab: settings.keytab ?? environment.KRB5_KTNAME } };
-}
-
-function loadKrb5(environment: NodeJS.ProcessEnv): Krb5Config {
-  return loadKrb5Config(configFilesOf(environment, readDefaultPaths()));
 }
 
 export interface RunFlags extends GlobalOptions {

@@ -78,7 +78,7 @@ function replacements(version) {
         return { contents, loader: 'ts', resolveDir: executable };
       });
       // They read a package.json, which is not there.
-      bundler.onLoad({ filter: /\/src\/(?:host\/)?version\.ts$/ }, () => {
+      bundler.onLoad({ filter: /\/src\/(?:host|show)\/version\.ts$/ }, () => {
         const text = JSON.stringify(version);
         const contents = `export const packageVersion = () => ${text}, version = packageVersion;`;
         return { contents, loader: 'ts' };

@@ -75,7 +75,9 @@ test('a dump that may not be read', async () => {
   const failure = await bothFailUnder(lab, boundByModes, { port: kpropd.port, file });
   expect(failure.mit).toEqual([`kprop: Permission denied while trying to open ${file}`]);
   expect(failure.ours).toEqual(failure.mit);
-  expect(failure.advice).toMatch(/root may not read \S+\/secret, although it is the owner: its mode forbids it fix: run `chmod u\+r \S+\/secret`$/);
+  expect(failure.advice).toMatch(
+    /root may not read \S+\/secret, although it is the owner: its mode forbids it fix: run `chmod u\+r \S+\/secret`$/,
+  );
 });
 
 test('a dump newer than its .dump_ok by a second; in the same second it is fine', async () => {

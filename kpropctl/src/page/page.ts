@@ -4,7 +4,7 @@ import { EventEmitter, once } from 'node:events';
 import type { Settings } from '../config/settings.ts';
 import type { Diagnosis } from '../doctor/finding.ts';
 import { type Guard, openGuard } from '../serve/guard.ts';
-import { version } from '../version.ts';
+import { version } from '../show/version.ts';
 import { pageApp } from './app.ts';
 import { Board } from './board.ts';
 import { DoctorWatch, diagnoseByProgram } from './doctor-watch.ts';

@@ -66,7 +66,7 @@ export class Acceptor {
   }
 
   #start(): ChildProcess {
-    const program = fileURLToPath(new URL('./spnego-worker.js', import.meta.url));
+    const program = fileURLToPath(new URL('../serve/spnego-worker.js', import.meta.url));
     const worker = fork(program, {
       env: this.#environment,
       execArgv: [...withoutInspector],

@@ -8,7 +8,7 @@ import { seededRandom } from '../../support/wire/seeded-random.ts';
 // records are the same. MUTATIONS=100000 npx vitest run test/kdb/db2/mutated-dumps.test.ts; MUTATION_SEED
 // repeats a run's choices.
 
-const mutations = Number(process.env.MUTATIONS ?? 500);
+const mutations = Number(process.env.MUTATIONS ?? 2_000);
 const seed = Number(process.env.MUTATION_SEED ?? Math.floor(Math.random() * 2 ** 31));
 /** Dumps that kdb5_util loads at once. */
 const atOnce = 2;

@@ -3,5 +3,5 @@ import { createRequire } from 'node:module';
 /** The version of this package. */
 export function version(): string {
   const read = createRequire(import.meta.url);
-  return (read('../package.json') as { version: string }).version;
+  return (read('../../package.json') as { version: string }).version;
 }

@@ -3,12 +3,12 @@ import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
-import type { Surroundings } from './commands.ts';
-import { exits } from './run/report.ts';
+import type { Surroundings } from '../commands.ts';
+import { exits } from '../run/report.ts';
 
 /** Shows the manual page with man(1). */
 export async function manCommand({ error }: Surroundings): Promise<number> {
-  const page = fileURLToPath(new URL('../dist/man/kpropctl.8', import.meta.url));
+  const page = fileURLToPath(new URL('../../dist/man/kpropctl.8', import.meta.url));
   const man = spawn('man', [page], { stdio: 'inherit' });
   try {
     const [status] = (await once(man, 'exit')) as [number | null];
@@ -33,6 +33,6 @@ export function completionCommand(shell: string, { out, error }: Surroundings): 
     error.write(`kpropctl: no completions for ${shell}; there are some for ${known}\n`);
     return exits.usage;
   }
-  out.write(readFileSync(new URL(`../dist/completions/${file}`, import.meta.url), 'utf8'));
+  out.write(readFileSync(new URL(`../../dist/completions/${file}`, import.meta.url), 'utf8'));
   return 0;
 }
