@@ -9,7 +9,7 @@ import { kdb5Util, ReplicaRig, type RigServer } from '../support/rig/replica-rig
 
 // The disk that holds the database has room for some pages, and the load needs more, or not: at each
 // size of that room in steps of 4 KiB, from none to enough.
-// FULL_DISK=all npx vitest run test/interop/full-disk.test.ts takes every one of them.
+// FULL_DISK=all npm run test:long -- test/interop/full-disk.test.ts takes every one of them.
 
 const all = process.env.FULL_DISK === 'all';
 const pageBytes = 4096;

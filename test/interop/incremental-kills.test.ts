@@ -12,7 +12,7 @@ import { seededRandom } from '../support/wire/seeded-random.ts';
 // The primary's kadmind, our kpropd, the process that applies updates, or the network between them ends at
 // a random moment, again and again, while the primary changes all the time, and the logs are so small that
 // a replica often misses updates. Once that is over, nothing is missing, and nobody asks for resyncs any more.
-// KILL_SECONDS=3600 npx vitest run test/interop/incremental-kills.test.ts; KILL_SEED repeats a run's choices.
+// KILL_SECONDS=3600 npm run test:long -- test/interop/incremental-kills.test.ts; KILL_SEED repeats a run's choices.
 
 const seconds = Number(process.env.KILL_SECONDS ?? 15);
 const seed = Number(process.env.KILL_SEED ?? Math.floor(Math.random() * 2 ** 31));

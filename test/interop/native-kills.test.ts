@@ -9,7 +9,7 @@ import { kdb5Util, ReplicaRig } from '../support/rig/replica-rig.ts';
 
 // kpropd is killed in the very system call, of those that a native load writes and publishes with: at
 // the first of them in one of its threads, at the second, and so on until a load passes unhurt.
-// KILLS=all npx vitest run test/interop/native-kills.test.ts takes every one.
+// KILLS=all npm run test:long -- test/interop/native-kills.test.ts takes every one.
 
 const all = process.env.KILLS === 'all';
 const calls = ['pwrite64', 'fsync', 'link', 'rename', 'unlink', 'utimensat', 'fchmod'] as const;

@@ -9,7 +9,7 @@ import { makeSyntheticDump } from '../support/lab/synthetic-dump.ts';
 import { kdb5Util, ReplicaRig } from '../support/rig/replica-rig.ts';
 
 // A KDC that notes each login, two loops of native loads and one of kdb5_util dump, on one database.
-// SIDE_BY_SIDE_SECONDS=60 npx vitest run test/interop/side-by-side.test.ts
+// SIDE_BY_SIDE_SECONDS=60 npm run test:long -- test/interop/side-by-side.test.ts
 
 const seconds = Number(process.env.SIDE_BY_SIDE_SECONDS ?? 6);
 

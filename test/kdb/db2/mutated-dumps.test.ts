@@ -5,7 +5,7 @@ import { Databases } from '../../support/rig/native-database.ts';
 import { seededRandom } from '../../support/wire/seeded-random.ts';
 
 // Small dumps with random changes: what is taken natively, kdb5_util loads without a word, and the
-// records are the same. MUTATIONS=100000 npx vitest run test/kdb/db2/mutated-dumps.test.ts; MUTATION_SEED
+// records are the same. MUTATIONS=100000 npm run test:long -- test/kdb/db2/mutated-dumps.test.ts; MUTATION_SEED
 // repeats a run's choices.
 
 const mutations = Number(process.env.MUTATIONS ?? 2_000);

@@ -5,7 +5,7 @@ import { Databases } from '../../support/rig/native-database.ts';
 import { seededRandom } from '../../support/wire/seeded-random.ts';
 
 // kadmin.local does the same random work on a database that was written natively and on one that
-// kdb5_util wrote. OPERATIONS=20000 npx vitest run test/kdb/db2/worked-on.test.ts
+// kdb5_util wrote. OPERATIONS=20000 npm run test:long -- test/kdb/db2/worked-on.test.ts
 
 const operations = Number(process.env.OPERATIONS ?? 400);
 const seed = Number(process.env.OPERATION_SEED ?? Math.floor(Math.random() * 2 ** 31));
