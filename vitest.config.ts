@@ -18,24 +18,26 @@ const builtParts = {
 /** What takes minutes: npm run test:long. */
 export const longTests = [
   'test/breakages/**/*.test.ts',
-  'test/differential/{incremental,kprop-sends,kprop-starts,kpropd}.test.ts',
-  'test/hostile/false-primary.test.ts',
-  'test/interop/{full-disk,incremental-kills,native-kills,side-by-side}.test.ts',
+  'test/differential/{debian,incremental,kprop-sends,kprop-starts,kpropd}.test.ts',
+  'test/hostile/{false-primary,tampering}.test.ts',
+  'test/interop/{full-disk,incremental-kills,native-kills,side-by-side,sizes}.test.ts',
   'test/kdb/db2/{mutated-dumps,worked-on}.test.ts',
   'kpropctl/test/accidents.test.ts',
-  'kpropctl/test/doctor-breakages.test.ts',
-  'kpropctl/test/kit-bad.test.ts',
-  'kpropctl/test/kit-interrupted.test.ts',
+  'kpropctl/test/{doctor,doctor-breakages,kit,kit-bad,kit-interrupted,many}.test.ts',
   'kpropctl/test/page-{browser,hostile}.test.ts',
   'kpropctl/test/robust.test.ts',
 ];
 
-export default defineConfig({
+/** They change nothing outside of themselves, so that many can use one process, and load src/ once. */
+const quickTests = [
+  'test/{protocol,errors,fuzz,support}/**/*.test.ts',
+  'test/kdb/dump/**/*.test.ts',
+];
+
+/** What all runs have in common. */
+export const common = defineConfig({
   plugins: [builtParts],
   test: {
-    include: ['test/**/*.test.ts', 'kpropctl/test/**/*.test.ts'],
-    // They need an engine: npm run test:containers
-    exclude: ['test/containers/**', ...longTests],
     testTimeout: 60_000,
     hookTimeout: 120_000,
     allowOnly: false,
@@ -45,5 +47,29 @@ export default defineConfig({
     setupFiles: ['test/support/lab/program-coverage.ts'],
     // Asked for by scripts/coverage.mjs, which adds what the programs ran, and judges.
     coverage: { include: ['src/**/*.ts'], reporter: ['json'], reportOnFailure: true },
+  },
+});
+
+// The container tests need an engine: npm run test:containers
+const elsewhere = ['test/containers/**', ...longTests];
+
+export default defineConfig({
+  ...common,
+  test: {
+    ...common.test,
+    projects: [
+      {
+        extends: true,
+        test: { name: 'quick', include: quickTests, exclude: elsewhere, isolate: false },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'whole',
+          include: ['test/**/*.test.ts', 'kpropctl/test/**/*.test.ts'],
+          exclude: [...elsewhere, ...quickTests],
+        },
+      },
+    ],
   },
 });

@@ -82,6 +82,8 @@ async function build() {
     outdir: join(target, 'library'),
     entryNames: '[name]',
     chunkNames: 'shared-[hash]',
+    // Their names would depend on where node_modules really is.
+    preserveSymlinks: true,
     splitting: true,
   });
   writeManual(await programsIn(target), { pages: join(root, 'man'), target });

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
 import { deviations, type Program } from './deviations.ts';
-import { createTwins, type Twins } from './realm.ts';
+import { createTwins, type KdcConf, type Twins } from './realm.ts';
 import { fromParent, type Observation, play, type Scenario } from './scenario.ts';
 
 /**
@@ -9,10 +9,14 @@ import { fromParent, type Observation, play, type Scenario } from './scenario.ts
  * the deviations that the table allows; and one more: each deviation that the table allows in these
  * scenarios does occur.
  */
-export function compareMakes(program: Program, scenarios: readonly Scenario[]): void {
+export function compareMakes(
+  program: Program,
+  scenarios: readonly Scenario[],
+  kdcConf: KdcConf = 'plain',
+): void {
   let twins: Twins;
   beforeAll(async () => {
-    twins = await createTwins();
+    twins = await createTwins(kdcConf);
   });
   afterAll(() => twins?.close());
   const occurred = new Set<string>();

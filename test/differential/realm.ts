@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -27,7 +27,10 @@ export function krb5Conf(libdefaults: Readonly<Record<string, string>> = {}, mor
   return `[libdefaults]\n${relations.join('')}${kdcs}`;
 }
 
-export async function createTwins(): Promise<Twins> {
+/** What the KDC is set up with: as little as it needs, or as Debian's package does. */
+export type KdcConf = 'plain' | 'debian';
+
+export async function createTwins(kdcConf: KdcConf = 'plain'): Promise<Twins> {
   const folder = mkdtempSync(join(tmpdir(), 'kprop-twins-'));
   const template = join(folder, 'template');
   const mit = await World.create(join(folder, 'mit'));
@@ -39,7 +42,7 @@ export async function createTwins(): Promise<Twins> {
     rmSync(folder, { recursive: true, force: true });
   };
   try {
-    writeTemplate(template);
+    writeTemplate(template, kdcConf);
     await copyTree(template, mit.folder);
     await populate(mit);
     for (const name of ['primary', 'replica', 'kdc']) {
@@ -77,7 +80,7 @@ const hosts = [
   ...['other-key', 'other-kvno', 'unknown-client', 'not-in-keytab'],
 ];
 
-function writeTemplate(template: string): void {
+function writeTemplate(template: string, kdcConf: KdcConf): void {
   for (const name of ['srv/primary', 'srv/replica', 'srv/kdc', 'srv/run', 'state', 'var-tmp']) {
     mkdirSync(join(template, name), { recursive: true });
   }
@@ -89,7 +92,18 @@ function writeTemplate(template: string): void {
   etc('resolv.conf', 'nameserver 127.0.0.1\noptions timeout:1 attempts:1\n');
   etc('nsswitch.conf', 'passwd: files\ngroup: files\nhosts: files\nservices: files\n');
   etc('krb5.conf', krb5Conf());
-  const kdcConf = (role: string) => `[realms]
+  for (const role of ['primary', 'replica', 'kdc']) {
+    const file = (name: string, text: string) =>
+      writeFileSync(join(template, 'srv', role, name), text);
+    file('krb5.conf', krb5Conf());
+    file('kdc.conf', `${kdcConfs[kdcConf](role)}[logging]\n  kdc = FILE:/srv/kdc/krb5kdc.log\n`);
+  }
+  const acl = `host/${primaryHost}@${realm}\n`;
+  writeFileSync(join(template, 'srv/replica/kpropd.acl'), acl);
+}
+
+const kdcConfs: Readonly<Record<KdcConf, (role: string) => string>> = {
+  plain: (role) => `[realms]
   ${realm} = {
     database_name = /srv/${role}/principal
     key_stash_file = /srv/${role}/stash
@@ -98,18 +112,13 @@ function writeTemplate(template: string): void {
 [kdcdefaults]
   kdc_listen = 192.0.2.1:88
   kdc_tcp_listen = 192.0.2.1:88
-[logging]
-  kdc = FILE:/srv/kdc/krb5kdc.log
-`;
-  for (const role of ['primary', 'replica', 'kdc']) {
-    const file = (name: string, text: string) =>
-      writeFileSync(join(template, 'srv', role, name), text);
-    file('krb5.conf', krb5Conf());
-    file('kdc.conf', kdcConf(role));
-  }
-  const acl = `host/${primaryHost}@${realm}\n`;
-  writeFileSync(join(template, 'srv/replica/kpropd.acl'), acl);
-}
+`,
+  // Every principal needs preauthentication there, and the KDC listens everywhere, on two ports.
+  debian: (role) =>
+    readFileSync('/usr/share/doc/krb5-kdc/examples/kdc.conf', 'utf8')
+      .replace('@MYREALM', realm)
+      .replace(/\/\S*\/(principal|stash|kadm5\.acl)$/gm, `/srv/${role}/$1`),
+};
 
 const kdcEnvironment = {
   KRB5_CONFIG: '/srv/kdc/krb5.conf',

@@ -52,10 +52,10 @@ test.each([
   },
 );
 
-test('every size has its dump', () => {
+test('any size has its dump', () => {
   const path = join(lab.folder, 'any');
   const least = Buffer.byteLength(real, 'latin1') + 1000;
-  for (let exactBytes = least; exactBytes < least + 500; exactBytes++) {
+  for (let exactBytes = least; exactBytes < least + 500; exactBytes += 7) {
     makeSyntheticDump(path, Number.POSITIVE_INFINITY, { basedOn: real, exactBytes });
     expect(statSync(path).size).toBe(exactBytes);
   }
