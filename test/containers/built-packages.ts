@@ -10,17 +10,17 @@ export interface Packages {
   readonly kpropctl: string;
 }
 
-/** Builds the packages of Debian for this architecture, as `npm run package` does; their paths. */
+/** Builds the packages of one kind for this architecture, as `npm run package` does; their paths. */
 export async function buildPackages(
   folder: string,
-  o: { readonly version?: string } = {},
+  o: { readonly version?: string; readonly kind?: 'deb' | 'rpm' } = {},
 ): Promise<Packages> {
   const script = join(packageRoot, 'scripts/package.mjs');
   const version = o.version === undefined ? [] : ['--version', o.version];
-  const args = ['--arch', 'amd64', '--kind', 'deb', '--out', folder, ...version];
+  const args = ['--arch', 'amd64', '--kind', o.kind ?? 'deb', '--out', folder, ...version];
   await promisify(execFile)(process.execPath, [script, ...args], { cwd: packageRoot });
   const path = (name: string) => {
-    const file = readdirSync(folder).find((one) => one.startsWith(`${name}_`));
+    const file = readdirSync(folder).find((one) => new RegExp(`^${name}[-_]\\d`).test(one));
     if (file === undefined) throw new Error(`${folder} has no package ${name}`);
     return join(folder, file);
   };

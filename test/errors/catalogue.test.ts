@@ -3,6 +3,7 @@ import { readdirSync } from 'node:fs';
 import { expect, test } from 'vitest';
 
 import { catalogue } from '../../src/errors/catalogue/catalogue.ts';
+import { KpropError } from '../../src/errors/kprop-error.ts';
 
 const folder = new URL('../../src/errors/catalogue/', import.meta.url);
 const files = readdirSync(folder)
@@ -18,4 +19,11 @@ test('the prefix of a code is the name of its file', async () => {
     codes.push(...own);
   }
   expect(codes.sort()).toEqual(Object.keys(catalogue).sort());
+});
+
+test.each([
+  [['/etc/krb5.conf'], '/etc/krb5.conf does not exist'],
+  [['/a', '/b'], '/a and /b do not exist'],
+])('of %j it is said that %s', (missing, text) => {
+  expect(new KpropError('config.no-realm', { files: [], missing }).toJSON().why).toBe(text);
 });

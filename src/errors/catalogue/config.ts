@@ -18,7 +18,7 @@ export const configRows = {
     why: ({ files, missing = [] }) =>
       files.length > 0 || missing.length === 0
         ? undefined
-        : `${missing.join(' and ')} does not exist`,
+        : `${missing.join(' and ')} ${missing.length === 1 ? 'does' : 'do'} not exist`,
     remedy: ({ files, missing = [] }) =>
       files.length > 0 || missing.length === 0 || missing.includes('/etc/krb5.conf')
         ? `set \`default_realm = REALM\` in [libdefaults] of ${files.at(-1) ?? '/etc/krb5.conf'}, or give the realm with -r`
