@@ -72,7 +72,7 @@ ${ownFolders(entries)
 /** The folders that go with the package. */
 function ownFolders(entries) {
   const folders = entries.map(({ path }) => path.slice(0, path.lastIndexOf('/')));
-  const ours = /^\/usr\/(lib|share\/doc)\/kprop/;
+  const ours = /^\/usr\/(lib|share\/doc)\/kprop|\/kprop\.service\.d$/;
   const all = folders.flatMap((folder) => {
     const names = folder.split('/');
     return names.map((_, index) => names.slice(0, index + 1).join('/'));
