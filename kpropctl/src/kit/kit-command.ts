@@ -50,7 +50,8 @@ export async function kitCommand(
       ? 'given a new key'
       : 'used as it is';
   say(`kit for ${kit.host}, with ${[...kit.files.keys()].join(', ')}`);
-  say(`${principal} was ${key}; ${kit.primary} will propagate to it`);
+  say(`${principal} was ${key}`);
+  say(`${kit.primary} will propagate to ${kit.host}`);
   if (!kit.files.has('stash')) {
     say(
       'without the stash of the master key: --with-stash puts it in, or kdb5_util stash makes it there',
