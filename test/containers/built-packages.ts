@@ -5,6 +5,10 @@ import { promisify } from 'node:util';
 
 import { packageRoot } from '../support/lab/lab.ts';
 
+/** Where scripts/containers/roots.mjs puts the root of this release of Debian. */
+export const debianRoot = (release: string) =>
+  join(packageRoot, 'node_modules/.cache/kprop/roots', release);
+
 export interface Packages {
   readonly kprop: string;
   readonly kpropctl: string;

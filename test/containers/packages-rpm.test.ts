@@ -1,13 +1,13 @@
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
-import { Lab, packageRoot } from '../support/lab/lab.ts';
+import { Lab } from '../support/lab/lab.ts';
 import type { Kpropd } from '../support/lab/lab-options.ts';
-import { buildPackages } from './built-packages.ts';
+import { buildPackages, debianRoot } from './built-packages.ts';
 
 // The packages of RPM, on a root with its own database of packages, in which MIT's programs come from a
 // package of that kind, too: krb5-server, as Fedora and Red Hat call it.
@@ -19,13 +19,14 @@ let folder: string;
 let root: string;
 let lab: Lab;
 let kpropd: Kpropd;
-const built: Record<string, string> = {};
+let ours: string;
+let mits: readonly [string, string];
 
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'kprop-rpm-'));
-  built.ours = (await buildPackages(join(folder, 'ours'), { kind: 'rpm' })).kprop;
-  for (const release of ['1', '2']) built[`mit-${release}`] = mitPackage(release);
-  root = overlay(join(packageRoot, 'node_modules/.cache/kprop/roots/bookworm'));
+  ours = (await buildPackages(join(folder, 'ours'), { kind: 'rpm' })).kprop;
+  mits = [mitPackage(1), mitPackage(2)];
+  root = overlay(debianRoot('bookworm'));
   lab = await Lab.create({ principals: 100 });
   await lab.dump();
   kpropd = await lab.startMitKpropd();
@@ -59,7 +60,7 @@ function overlay(lower: string): string {
 }
 
 /** MIT's programs of this machine as a package of RPM. */
-function mitPackage(release: string): string {
+function mitPackage(release: number): string {
   const top = join(folder, `mit-${release}`);
   mkdirSync(top);
   const spec = join(top, 'krb5-server.spec');
@@ -84,13 +85,13 @@ ${places.join('\n')}
   const settings = {
     _topdir: top,
     _rpmdir: top,
+    _rpmfilename: 'krb5-server.rpm',
     __os_install_post: '%{nil}',
     debug_package: '%{nil}',
   };
   const defines = Object.entries(settings).flatMap((pair) => ['--define', pair.join(' ')]);
   execFileSync('rpmbuild', ['-bb', '--quiet', ...defines, spec], { stdio: 'pipe' });
-  const [arch = ''] = readdirSync(top).filter((name) => /^x86_64$|^aarch64$|^amd64$/.test(name));
-  return join(top, arch, readdirSync(join(top, arch))[0] ?? '');
+  return join(top, 'krb5-server.rpm');
 }
 
 /** Debian's rpm asks to be told that this is meant. What else MIT's packages need, Debian's have brought. */
@@ -124,18 +125,18 @@ function expectMits(): void {
 }
 
 test("rpm --install: the programs at MIT's places are ours, and propagate", async () => {
-  rpm('--upgrade', built['mit-1'] as string);
+  rpm('--upgrade', mits[0]);
   expectMits();
   await expectPropagation();
-  rpm('--install', built.ours as string);
+  rpm('--install', ours);
   expectOurs();
   await expectPropagation();
 });
 
 test("an upgrade of MIT's package leaves ours there, and so does ours once more", async () => {
-  rpm('--upgrade', built['mit-2'] as string);
+  rpm('--upgrade', mits[1]);
   expectOurs();
-  rpm('--reinstall', built.ours as string);
+  rpm('--reinstall', ours);
   expectOurs();
   await expectPropagation();
 });
@@ -148,7 +149,7 @@ test("rpm --erase: MIT's are back, and nothing is left", async () => {
 });
 
 test("without MIT's package ours stays, and goes without a trace", async () => {
-  rpm('--install', built.ours as string);
+  rpm('--install', ours);
   rpm('--erase', 'krb5-server');
   expectOurs();
   await expectPropagation();

@@ -5,13 +5,13 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
 import { IpropLab, type IpropReplica } from '../support/lab/iprop-lab.ts';
-import { type Lab, packageRoot } from '../support/lab/lab.ts';
+import type { Lab } from '../support/lab/lab.ts';
 import { listens } from '../support/lab/lab-process.ts';
 import type { Make } from '../support/lab/make.ts';
 import { runKprop, succeeded } from '../support/lab/pairings.ts';
 import { SystemdHost } from '../support/lab/systemd-host.ts';
 import { startProxy } from '../support/rig/tcp-proxy.ts';
-import { buildPackages, type Packages } from './built-packages.ts';
+import { buildPackages, debianRoot, type Packages } from './built-packages.ts';
 
 // Hosts of Debian with its own units, paths and packages, on which `apt install` of ours is all that is done.
 
@@ -27,9 +27,6 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 const executable = '/usr/lib/kprop/executable';
 const makes: readonly Make[] = ['mit', 'ours'];
-
-// scripts/containers/roots.mjs makes them.
-const roots = join(packageRoot, 'node_modules/.cache/kprop/roots');
 
 describe.each(['bookworm', 'trixie'])('Debian %s', (release) => {
   let iprop: IpropLab;
@@ -52,7 +49,7 @@ describe.each(['bookworm', 'trixie'])('Debian %s', (release) => {
       '/srv/kpropctl.deb': readFileSync(first.kpropctl),
     };
     replica = await SystemdHost.bootRoot(lab, {
-      root: join(roots, release),
+      root: debianRoot(release),
       name: `replica-${release}`,
       site: site.site,
       files: {
@@ -67,7 +64,7 @@ describe.each(['bookworm', 'trixie'])('Debian %s', (release) => {
     });
     const database = readdirSync(lab.primary.folder).filter((name) => name.startsWith('principal'));
     primary = await SystemdHost.bootRoot(lab, {
-      root: join(roots, release),
+      root: debianRoot(release),
       name: `primary-${release}`,
       site: lab.primary,
       files: {
