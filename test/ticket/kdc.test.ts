@@ -1,4 +1,6 @@
+import { execFile } from 'node:child_process';
 import { createSocket } from 'node:dgram';
+import { promisify } from 'node:util';
 
 import { afterEach, describe, expect, test } from 'vitest';
 
@@ -271,13 +273,31 @@ describe('the end', () => {
   });
 
   test('leaves nothing that keeps the process alive', async () => {
-    const resources = () => process.getActiveResourcesInfo().filter((each) => each !== 'Immediate');
-    const kdc = await tcpServer((socket) => socket.end(framed('reply')));
-    await ask([`127.0.0.1:${kdc.port}`]);
-    await new Promise((resolve) => setTimeout(resolve, 20));
-    const before = resources().sort();
-    for (let round = 0; round < 3; round++) await ask([`127.0.0.1:${kdc.port}`]);
-    await new Promise((resolve) => setTimeout(resolve, 20));
-    expect(resources().sort()).toEqual(before);
+    // The KDC keeps every connection open: only the asker closes it. The first address is silent.
+    const kdc = await tcpServer((socket) => socket.write(framed('reply')));
+    const silent = await udpServer();
+    const script = `
+      import { askKdc } from './dist/ticket/kdc.js';
+      const config = {
+        kdcs: () => ['127.0.0.1:${silent.port}', '127.0.0.1:${kdc.port}'],
+        primaryKdcs: () => [],
+        dnsLookupKdc: false,
+        dnsUriLookup: false,
+        udpPreferenceLimit: 1465,
+        requestTimeoutSeconds: 600,
+      };
+      const { server } = await askKdc(Buffer.from('request'), {
+        realm: '${realm}',
+        config,
+        secondMillis: ${secondMillis},
+      });
+      console.log(server.port, process.getActiveResourcesInfo().includes('Timeout'));
+    `;
+    const { stdout } = await promisify(execFile)(
+      process.execPath,
+      ['--input-type=module', '-e', script],
+      { timeout: 60_000 },
+    );
+    expect(stdout).toBe(`${kdc.port} false\n`);
   });
 });

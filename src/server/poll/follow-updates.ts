@@ -91,6 +91,8 @@ class Follower implements Following {
   /** When a resync was asked for that has not arrived yet, in milliseconds. */
   #resyncAskedAt: number | undefined;
   #failedResyncs = 0;
+  /** When the resync that was asked for last came, and failed; undefined while it may be on its way. */
+  #resyncFailedAt: number | undefined;
   /** The primary was lost since it was asked for a resync, and the resync perhaps with it. */
   #isResyncDoubtful = false;
 
@@ -106,7 +108,10 @@ class Follower implements Following {
 
   resyncEnded({ succeeded }: { readonly succeeded: boolean }): void {
     if (succeeded) this.#failedResyncs = 0;
-    else if (this.#resyncAskedAt !== undefined) this.#failedResyncs += 1;
+    else if (this.#resyncAskedAt !== undefined) {
+      this.#failedResyncs += 1;
+      this.#resyncFailedAt = performance.now();
+    }
     this.pollNow();
   }
 
@@ -149,6 +154,7 @@ class Follower implements Following {
         this.#tell({ kind: 'resync-needed' });
         if (this.#o.asksForResync !== true) return answer;
         this.#resyncAskedAt = performance.now();
+        this.#resyncFailedAt = undefined;
         this.#isResyncDoubtful = false;
         const status = await source.requestResync();
         this.#refusals = status === updateStatuses.ok ? 0 : this.#refusals + 1;
@@ -202,13 +208,13 @@ class Follower implements Following {
     // Neither one that failed nor one that may never come is waited for until the limit.
     const waitSeconds = Math.min(
       limitSeconds,
-      this.#failedResyncs > 0
+      this.#resyncFailedAt !== undefined
         ? this.#pollSeconds * 2 ** (this.#failedResyncs - 1)
         : this.#isResyncDoubtful
           ? Math.max(doubtSeconds, 2 * this.#pollSeconds)
           : limitSeconds,
     );
-    const waited = (performance.now() - (this.#resyncAskedAt ?? 0)) / 1000;
+    const waited = (performance.now() - (this.#resyncFailedAt ?? this.#resyncAskedAt ?? 0)) / 1000;
     if (!underWay && waited >= waitSeconds) return true;
     this.#tell({ kind: 'resync-awaited' });
     return false;
