@@ -24,15 +24,21 @@ export async function makeExecutable(folder, { arch, version }) {
     output: join(folder, 'executable'),
     assets: { 'native-worker.js': join(work, 'native-worker.js') },
     disableExperimentalSEAWarning: true,
-    // V8 does not write the same bytes twice, and it saves nothing (docs/performance.md).
-    useCodeCache: false,
-    // As scripts/build.mjs starts Node: so its debugger can never open (src/host/inspector.ts).
-    execArgv: ['--inspect-port=[ff00::]:9229'],
+    // V8 takes it on the architecture on which it was made.
+    useCodeCache: arch === here,
+    execArgv: [
+      // As scripts/build.mjs starts Node: so its debugger can never open (src/host/inspector.ts).
+      '--inspect-port=[ff00::]:9229',
+      // A processor on which V8 does not take the code cache is slower at the start, and says so.
+      '--disable-warning=Warning',
+    ],
     // Nor does the environment (NODE_OPTIONS) change what a daemon of root does.
     execArgvExtension: 'none',
   };
   writeFileSync(join(work, 'config.json'), JSON.stringify(config));
-  run(join(nodeFor(here), 'bin/node'), ['--build-sea', 'config.json'], { cwd: work });
+  // With this seed V8 writes the same code cache each time.
+  const seeded = ['--random-seed=1', '--build-sea', 'config.json'];
+  run(join(nodeFor(here), 'bin/node'), seeded, { cwd: work });
   chmodSync(config.output, 0o755);
   const addon = join(koffiFor(arch), `linux_${architectures[arch].npm}`, 'koffi.node');
   strip(addon, join(folder, 'koffi.node'), arch);

@@ -225,6 +225,7 @@ function bind() {
     freeaddrinfo: self.func('freeaddrinfo', 'void', ['void *']),
     getservbyname: self.func('getservbyname', 'void *', ['str', 'str']),
     socket: self.func('socket', 'int', ['int', 'int', 'int']),
+    setsockopt: self.func('setsockopt', 'int', ['int', 'int', 'int', 'int *', 'uint32']),
     connect: self.func('connect', 'int', ['int', 'uint8 *', 'uint32']),
     sendto: self.func('sendto', 'int', ['int', 'uint8 *', 'size_t', 'int', 'uint8 *', 'uint32']),
     close: self.func('close', 'int', ['int']),

@@ -3,6 +3,7 @@ import { Socket } from 'node:net';
 
 import { errnoOf } from '../errors/com-err.ts';
 import { abortError, KpropError } from '../errors/kprop-error.ts';
+import { acknowledgeAtOnce } from '../host/socket.ts';
 import type { Channel } from '../protocol/channel/channel.ts';
 import { channelOver } from '../protocol/channel/stream-channel.ts';
 import { directionalAddress, hostAddressOf } from '../protocol/krb5/messages/address.ts';
@@ -44,12 +45,14 @@ export async function dial(host: string, port: number, options: DialOptions): Pr
   const addresses = found.map(({ address }) => address);
   try {
     const { socket, address } = await race(addresses, port, options);
-    return channelOver(socket, {
+    const channel = channelOver(socket, {
       local: hostAddressOf(socket.localAddress ?? '') ?? directionalAddress('client'),
       remote: hostAddressOf(address) ?? directionalAddress('server'),
       peer: `${host} port ${port}`,
       signal: options.signal,
     });
+    acknowledgeAtOnce(socket);
+    return channel;
   } catch (failure) {
     if (failure instanceof KpropError) throw failure;
     const detail = { host, port, errno: errnoOf(failure) };

@@ -4,9 +4,9 @@ import { type AddressInfo, createServer, type Server, Socket } from 'node:net';
 
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 
+import { descriptorOf } from '../../src/host/socket.ts';
 import type { Channel } from '../../src/protocol/channel/channel.ts';
 import { hostAddressOf } from '../../src/protocol/krb5/messages/address.ts';
-import { descriptorOf } from '../../src/server/listen/read-into.ts';
 import { dial } from '../../src/ticket/dial.ts';
 import { IPPROTO_TCP, socketOption, TCP_NODELAY } from '../support/lab/socket-option.ts';
 

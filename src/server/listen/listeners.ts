@@ -4,8 +4,8 @@ import { errnoOf } from '../../errors/com-err.ts';
 import { KpropError } from '../../errors/kprop-error.ts';
 import { duplicate } from '../../host/libc.ts';
 import { propagationPort } from '../../host/port.ts';
+import { descriptorOf } from '../../host/socket.ts';
 import type { ServeOptions } from '../options.ts';
-import { descriptorOf } from './read-into.ts';
 
 const socketOptions = { allowHalfOpen: true, noDelay: true, keepAlive: true, pauseOnConnect: true };
 /** The kernel cuts it down to net.core.somaxconn: 4,096 since Linux 5.4. */

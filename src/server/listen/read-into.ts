@@ -1,12 +1,8 @@
-import { type Server, Socket } from 'node:net';
+import { Socket } from 'node:net';
 
 import { duplicate } from '../../host/libc.ts';
+import { descriptorOf } from '../../host/socket.ts';
 import type { ReadTarget } from '../../protocol/channel/stream-channel.ts';
-
-/** The file descriptor, which Node keeps on an undocumented handle; -1 if there is none. */
-export function descriptorOf(socket: Socket | Server): number {
-  return (socket as { _handle?: { fd?: number } })._handle?.fd ?? -1;
-}
 
 /**
  * The same connection as a socket that reads straight into the target, which halves the cost of

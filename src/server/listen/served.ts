@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net';
 
 import { KpropError } from '../../errors/kprop-error.ts';
+import { descriptorOf } from '../../host/socket.ts';
 import {
   channelOver,
   type ReadTarget,
@@ -12,7 +13,6 @@ import type { ConnectionEvent } from '../events.ts';
 import type { ServerEvent } from '../options.ts';
 import type { Replica } from '../replica.ts';
 import { timeoutAfter } from '../timeout-after.ts';
-import { descriptorOf } from './read-into.ts';
 
 /** One connection that is being served. */
 export interface Served {
