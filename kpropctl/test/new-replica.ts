@@ -42,6 +42,10 @@ export class NewReplica {
     writeFileSync(this.passphraseFile, `${passphrase}\n`, { mode: 0o600 });
   }
 
+  get kpropPort(): number {
+    return this.#replica.kpropPort;
+  }
+
   /** The primary makes a kit for it, into its file. */
   kit(...flags: readonly string[]): Promise<Outcome> {
     const { config, lab } = this.#realm;

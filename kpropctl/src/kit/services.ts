@@ -48,13 +48,16 @@ export async function startOf(daemon: Daemon, path: string): Promise<Start> {
   return { daemon, commands: [[program]], by: 'hand' };
 }
 
-/** The unit that runs already, or the first that there is. */
+/** The unit that runs already, else the one that starts at boot (not both: they conflict), else the first. */
 async function unitOf(daemon: Daemon): Promise<string | undefined> {
   const known: string[] = [];
   for (const unit of units[daemon]) {
-    if (!(await succeeds('systemctl', 'cat', unit))) continue;
-    if (await succeeds('systemctl', 'is-active', unit)) return unit;
-    known.push(unit);
+    if (await succeeds('systemctl', 'cat', unit)) known.push(unit);
+  }
+  for (const question of ['is-active', 'is-enabled']) {
+    for (const unit of known) {
+      if (await succeeds('systemctl', question, unit)) return unit;
+    }
   }
   return known[0];
 }

@@ -161,8 +161,10 @@ function installFiles(site: Site, files: string, dropIns: Readonly<Record<string
   putFile(files, '/etc/krb5.conf', moved(site.krb5Conf));
   putFile(files, '/etc/krb5kdc/kdc.conf', moved(site.kdcConf));
   if (existsSync(site.acl)) putFile(files, '/etc/krb5kdc/kpropd.acl', moved(site.acl));
-  putFile(files, '/etc/krb5.keytab', readFileSync(site.keytab), 0o600);
-  putFile(files, `${state}/stash`, readFileSync(site.stash), 0o600);
+  const secrets = { '/etc/krb5.keytab': site.keytab, [`${state}/stash`]: site.stash };
+  for (const [place, path] of Object.entries(secrets)) {
+    if (existsSync(path)) putFile(files, place, readFileSync(path), 0o600);
+  }
 }
 
 function putFile(files: string, path: string, text: string | Uint8Array, mode = 0o644): void {
