@@ -2,7 +2,7 @@
 // the hosts have the names of the examples. With `demo` that of README.md, for which anybody will do:
 //   node scripts/run.mjs scripts/pictures.ts [demo]
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -26,16 +26,26 @@ else process.exitCode = asPrimary();
 
 /** The same program where this host is called as the primary of the examples is. */
 function asPrimary(): number {
-  const hosts = join(mkdtempSync(join(tmpdir(), 'kprop-pictures-')), 'hosts');
+  const own = mkdtempSync(join(tmpdir(), 'kprop-pictures-'));
   const lines = [...names, newcomer].map((name, at) => `127.0.0.${at + 12} ${name}`);
+  const hosts = join(own, 'hosts');
   writeFileSync(hosts, `127.0.0.1 localhost\n127.0.0.11 ${primary}\n${lines.join('\n')}\n`);
-  const script = `mount --bind ${hosts} /etc/hosts && echo ${primary} > /proc/sys/kernel/hostname && exec "$@"`;
+  // What it changes in /etc is in memory.
+  const script = `set -e
+    mount -t tmpfs tmpfs ${own}.etc
+    mkdir ${own}.etc/changes ${own}.etc/work
+    mount -t overlay overlay -o lowerdir=/etc,upperdir=${own}.etc/changes,workdir=${own}.etc/work /etc
+    cp ${hosts} /etc/hosts
+    echo ${primary} > /proc/sys/kernel/hostname
+    exec "$@"`;
+  mkdirSync(`${own}.etc`);
   const program = [process.execPath, 'scripts/run.mjs', 'scripts/pictures.ts'];
   const { status } = spawnSync(
     'unshare',
     ['--mount', '--uts', 'sh', '-c', script, 'sh', ...program],
     { stdio: 'inherit', cwd: packageRoot },
   );
+  for (const each of [own, `${own}.etc`]) rmSync(each, { recursive: true });
   return status ?? 1;
 }
 
@@ -54,6 +64,7 @@ async function takePictures(): Promise<void> {
       ...{ every: '5m', listen: `127.0.0.1:${port}` },
       ...{ page_keytab: keytab, page_principals: 'admin/admin' },
     });
+    installConfiguration(realm);
     await makeHistory(realm);
     const refusing = names[2] ?? '';
     await takeTerminalPicture(realm, folder, ['run']);
@@ -69,6 +80,14 @@ async function takePictures(): Promise<void> {
   } finally {
     await realm.close();
   }
+}
+
+/** Where an administrator has it, so that the pictures name no other place. */
+function installConfiguration({ lab: { primary: site }, config }: ControlRealm): void {
+  mkdirSync('/etc/krb5kdc', { recursive: true });
+  copyFileSync(config, '/etc/krb5kdc/kpropctl.conf');
+  copyFileSync(site.krb5Conf, '/etc/krb5.conf');
+  copyFileSync(site.kdcConf, '/etc/krb5kdc/kdc.conf');
 }
 
 /** Runs of all kinds; in the end kdc4 refuses its primary, and kdc5 is held. */

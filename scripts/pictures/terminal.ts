@@ -24,8 +24,9 @@ export function takeTerminalPicture(
   const program = join(packageRoot, 'kpropctl/dist/main.js');
   return drawTerminal(join(folder, `kpropctl-${command}.svg`), {
     shown: ['kpropctl', ...words].join(' '),
-    typed: [process.execPath, program, command, '--config', realm.config, ...rest].join(' '),
-    env: realm.lab.env('primary'),
+    typed: [process.execPath, program, command, ...rest].join(' '),
+    // As `/etc` has them.
+    env: { ...realm.lab.env('primary'), KRB5_CONFIG: undefined, KRB5_KDC_PROFILE: undefined },
     cwd: realm.lab.folder,
   });
 }
