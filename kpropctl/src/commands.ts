@@ -19,9 +19,9 @@ import {
 } from './show/run-text.ts';
 import { agoText, columns, oneLine, spanText } from './show/words.ts';
 import { readJournal } from './state/journal.ts';
-import { readState, type State, writeState } from './state/state.ts';
+import { readState, type State, updateState } from './state/state.ts';
 import { openMetrics } from './status/metrics.ts';
-import { probed, statusOf } from './status/snapshot.ts';
+import { probed, statusOf, withFound } from './status/snapshot.ts';
 import { nagiosLine, statusText } from './status/status-text.ts';
 
 /** What every command is given. */
@@ -154,8 +154,10 @@ export async function statusCommand(flags: StatusFlags, around: Surroundings): P
   const { out } = around;
   let state = readState(settings.state, (text) => around.error.write(`${oneLine(text)}\n`));
   if (flags.probe === true) {
-    state = await probed(settings, krb5, state, around.environment);
-    await writeState(settings.state, state, () => undefined);
+    const found = await probed(settings, krb5, state, around.environment);
+    const before = state;
+    const change = (now: State) => withFound(now, { before, found });
+    state = await updateState(settings.state, change, () => undefined);
   }
   const status = statusOf(settings, state);
   if (flags.nagios === true) {
@@ -271,8 +273,8 @@ async function changeHolds(
     return exits.usage;
   }
   const onTrouble = (text: string) => around.error.write(`${oneLine(text)}\n`);
-  const state = readState(settings.state, onTrouble);
-  await writeState(settings.state, { ...state, holds: change(state.holds) }, onTrouble);
+  const changed = (state: State) => ({ ...state, holds: change(state.holds) });
+  await updateState(settings.state, changed, onTrouble);
   return 0;
 }
 

@@ -1,7 +1,7 @@
 import { type GlobalOptions, load, type Surroundings } from '../commands.ts';
 import { notPrimary } from '../run/primary.ts';
 import { oneLine } from '../show/words.ts';
-import { readState, writeState } from '../state/state.ts';
+import { type State, updateState } from '../state/state.ts';
 import { collectKit } from './collect.ts';
 import { encodeKit } from './kit.ts';
 import { newPassphrase, passphraseFrom, terminalFor } from './passphrase.ts';
@@ -71,6 +71,6 @@ async function expect(
   made: string,
   onTrouble: (text: string) => void,
 ): Promise<void> {
-  const state = readState(folder, onTrouble);
-  await writeState(folder, { ...state, expected: { ...state.expected, [host]: made } }, onTrouble);
+  const change = (state: State) => ({ ...state, expected: { ...state.expected, [host]: made } });
+  await updateState(folder, change, onTrouble);
 }

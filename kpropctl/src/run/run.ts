@@ -3,7 +3,7 @@ import { isKpropError, type Krb5Config, openSharedDump } from 'kprop';
 import type { ReplicaSettings, Settings } from '../config/settings.ts';
 import { appendJournal } from '../state/journal.ts';
 import { lockRuns } from '../state/run-lock.ts';
-import { type ErrorNote, isHeld, readState, type State, writeState } from '../state/state.ts';
+import { type ErrorNote, isHeld, readState, type State, updateState } from '../state/state.ts';
 import { Canary } from './canary.ts';
 import type { RunEvent } from './events.ts';
 import { makeDump } from './make-dump.ts';
@@ -39,7 +39,11 @@ export interface RunOptions {
 /** One propagation to all replicas, from the lock to the journal. It never throws. */
 export async function run(o: RunOptions): Promise<RunReport> {
   const started = new Date();
-  const notice = (text: string) => o.onEvent({ kind: 'notice', text });
+  const told = new Set<string>();
+  const notice = (text: string) => {
+    if (!told.has(text)) o.onEvent({ kind: 'notice', text });
+    told.add(text);
+  };
   const { settings } = o;
   const reportOf = (rest: Partial<RunReport>): RunReport => ({
     schema: 'kpropctl.run/1',
@@ -61,16 +65,9 @@ export async function run(o: RunOptions): Promise<RunReport> {
   }
   try {
     const state = readState(settings.state, notice);
-    const report = await runLocked(o, state, reportOf);
+    const report = await runLocked(o, { state, notice }, reportOf);
     if (o.dryRun !== true) {
-      await writeState(
-        settings.state,
-        stateAfter(
-          readState(settings.state, () => undefined),
-          report,
-        ),
-        notice,
-      );
+      await updateState(settings.state, (now) => stateAfter(now, report), notice);
       appendJournal(settings.state, { at: new Date().toISOString(), run: report }, notice);
     }
     return report;
@@ -83,7 +80,7 @@ export async function run(o: RunOptions): Promise<RunReport> {
 
 async function runLocked(
   o: RunOptions,
-  state: State,
+  { state, notice }: { readonly state: State; readonly notice: (text: string) => void },
   reportOf: (rest: Partial<RunReport>) => RunReport,
 ): Promise<RunReport> {
   const { settings, krb5, environment, signal, onEvent, force = false } = o;
@@ -119,9 +116,8 @@ async function runLocked(
     }
     onEvent({ kind: 'generation', generation: generation.generation });
     // Before anything else can fail: a generation is never given twice.
-    await writeState(settings.state, { ...state, ...generation }, (text) =>
-      onEvent({ kind: 'notice', text }),
-    );
+    const given = generation;
+    await updateState(settings.state, (now) => ({ ...now, ...given }), notice);
   }
   const numbered = { ...state, ...generation };
   let dump: DumpReport;

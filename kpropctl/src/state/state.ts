@@ -1,9 +1,10 @@
-import { mkdirSync, readFileSync, statSync } from 'node:fs';
+import { closeSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { replaceOwnFile } from 'kprop';
 
 import { isSameHost } from '../run/same-host.ts';
+import { lockIn } from './lock-in.ts';
 
 /** An error as reports have it. */
 export interface ErrorNote {
@@ -112,16 +113,31 @@ function isState(value: unknown): value is State {
   );
 }
 
-/** A state that cannot be written stops nothing: `onTrouble` hears of it. */
-export async function writeState(
+/**
+ * Changes the state as it is at this moment, of which nobody may bring back an older one that he has
+ * held for a while: runs, probes, holds and kits change their parts of it side by side. A state that
+ * cannot be written stops nothing: `onTrouble` hears of it. @returns the changed state
+ */
+export async function updateState(
   folder: string,
-  state: State,
+  change: (state: State) => State,
   onTrouble: (text: string) => void,
-): Promise<void> {
+): Promise<State> {
+  let lock: number | undefined;
   try {
-    mkdirSync(folder, { recursive: true, mode: 0o700 });
-    await replaceOwnFile(pathIn(folder), `${JSON.stringify(state, undefined, 2)}\n`);
-  } catch (error) {
-    onTrouble(`${pathIn(folder)} cannot be written (${(error as NodeJS.ErrnoException).code})`);
+    lock = await lockIn(folder, 'state.lock', { waitMillis: 10_000, pauseMillis: 10 });
+  } catch {
+    // The folder cannot be written, of which the write will tell.
+  }
+  try {
+    const state = change(readState(folder, onTrouble));
+    try {
+      await replaceOwnFile(pathIn(folder), `${JSON.stringify(state, undefined, 2)}\n`);
+    } catch (error) {
+      onTrouble(`${pathIn(folder)} cannot be written (${(error as NodeJS.ErrnoException).code})`);
+    }
+    return state;
+  } finally {
+    if (lock !== undefined) closeSync(lock);
   }
 }

@@ -4,7 +4,14 @@ import type { Krb5Config } from 'kprop';
 
 import type { Settings } from '../config/settings.ts';
 import { Canary } from '../run/canary.ts';
-import { type DumpState, type ErrorNote, type Hold, isHeld, type State } from '../state/state.ts';
+import {
+  type DumpState,
+  type ErrorNote,
+  type Hold,
+  isHeld,
+  type ReplicaState,
+  type State,
+} from '../state/state.ts';
 
 export interface ReplicaStatus {
   readonly host: string;
@@ -101,26 +108,37 @@ function behindMillis(
   return lastSuccess === undefined ? null : Math.max(0, now.getTime() - Date.parse(lastSuccess));
 }
 
-/** The state with what the replicas' own KDCs say now. */
+/** What a replica's own KDC says: the generation that it has, or no answer. */
+type Found = Pick<ReplicaState, 'has' | 'proved'>;
+
+/** What the replicas' own KDCs say now, by host. */
 export async function probed(
   settings: Settings,
   krb5: Krb5Config,
   state: State,
   environment: NodeJS.ProcessEnv,
-): Promise<State> {
-  if (settings.proof === undefined) return state;
+): Promise<ReadonlyMap<string, Found>> {
+  if (settings.proof === undefined) return new Map();
   const canary = new Canary(settings, krb5, environment);
-  const replicas = { ...state.replicas };
-  await Promise.all(
-    settings.replicas.map(async (replica) => {
-      const old = replicas[replica.host] ?? {};
-      try {
-        const { generation, proved } = await canary.generationAt(replica, state);
-        replicas[replica.host] = { ...old, has: generation, proved };
-      } catch {
-        replicas[replica.host] = { ...old, proved: false };
-      }
-    }),
-  );
-  return { ...state, replicas };
+  const found = settings.replicas.map(async (replica) => {
+    const has = await canary.generationAt(replica, state).then(
+      ({ generation, proved }): Found => ({ has: generation, proved }),
+      (): Found => ({ proved: false }),
+    );
+    return [replica.host, has] as const;
+  });
+  return new Map(await Promise.all(found));
+}
+
+/** The state with that; what a run has found out since `before` was read is newer, and stays. */
+export function withFound(
+  now: State,
+  { before, found }: { readonly before: State; readonly found: ReadonlyMap<string, Found> },
+): State {
+  const replicas = { ...now.replicas };
+  for (const [host, has] of found) {
+    if (replicas[host]?.lastAttempt !== before.replicas[host]?.lastAttempt) continue;
+    replicas[host] = { ...replicas[host], ...has };
+  }
+  return { ...now, replicas };
 }
