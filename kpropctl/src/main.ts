@@ -1,4 +1,6 @@
 #!/usr/bin/env node
+import { fstatSync, fsyncSync, writeSync } from 'node:fs';
+
 import { CommanderError } from 'commander';
 
 import { commandLine } from './command-line.ts';
@@ -22,10 +24,7 @@ async function main(argv: readonly string[]): Promise<number> {
     error: process.stderr,
     environment: process.env,
     signal: stopOnSignals(),
-    writeBytes: (bytes) =>
-      new Promise((resolve, reject) => {
-        process.stdout.write(bytes, (error) => (error ? reject(error) : resolve()));
-      }),
+    writeBytes,
   };
   let status: number = exits.usage;
   const program = commandLine(around, (ended) => {
@@ -51,6 +50,18 @@ function failed(error: unknown): number {
   process.stderr.write(`kpropctl: ${oneLine(message)}\nfix: ${oneLine(remedy)}\n`);
   if (error instanceof Refused) return error.exit;
   return code.startsWith('config.') ? exits.configuration : exits.nothingSent;
+}
+
+/** All of it, into a file too: Node takes it for written when a full disk has taken a part. @throws errno */
+async function writeBytes(bytes: Uint8Array): Promise<void> {
+  if (fstatSync(1).isFile()) {
+    for (let at = 0; at < bytes.length; ) at += writeSync(1, bytes, at);
+    fsyncSync(1);
+    return;
+  }
+  await new Promise<void>((resolve, reject) => {
+    process.stdout.write(bytes, (error) => (error ? reject(error) : resolve()));
+  });
 }
 
 /** Ends what is under way cleanly at the first signal, and at once at the second. */

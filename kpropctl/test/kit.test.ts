@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -86,6 +86,51 @@ test('includes become one file that means the same', async () => {
   }
 });
 
+test('a kit that cannot be made changes no key', async () => {
+  const replica = await NewReplica.create(realm);
+  expect((await replica.kit()).status).toBe(0);
+  const { krb5Conf } = realm.lab.primary;
+  const before = readFileSync(krb5Conf, 'utf8');
+  const version = async () =>
+    (await realm.lab.kadminLocal('primary', `getprinc host/${replica.host}`)).stdout.match(
+      /Key: vno \d+/,
+    )?.[0];
+  const known = await version();
+  writeFileSync(krb5Conf, `${before}\n#${'x'.repeat(300_000)}\n`);
+  const refused = await replica.kit('--new-key');
+  writeFileSync(krb5Conf, before);
+  expect(refused).toMatchObject({ status: 3 });
+  expect(refused.stderr).toContain('krb5.conf has 3');
+  expect(await version()).toBe(known);
+});
+
+test('a principal whose policy is gone is there all the same', async () => {
+  const replica = await NewReplica.create(realm);
+  const name = `host/${replica.host}`;
+  await realm.kadminLocal([
+    'addpol once',
+    `addprinc -randkey -policy once ${name}`,
+    'delpol -force once',
+  ]);
+  expect(await replica.kit()).toMatchObject({ status: 0 });
+});
+
+test('a kit for which there is no room is an error, and a host that no run will reach is told', async () => {
+  const replica = await NewReplica.create(realm);
+  const kit = `${process.execPath} ${control} kit 127.0.0.98 --with-stash --config ${realm.config} --passphrase-file ${replica.passphraseFile}`;
+  const whole = await realm.lab.run('/bin/sh', ['-c', `${kit} > ${replica.kitFile}`]);
+  expect(whole).toMatchObject({ status: 0 });
+  expect(whole.stderr).toContain(`add to [replicas] in ${realm.config}: 127.0.0.98 = { }`);
+  const script = `mount -t tmpfs -o size=4096 tmpfs "$1" && head -c 3000 /dev/zero > "$1/kit" && ${kit} --new-key >> "$1/kit"`;
+  const folder = join(realm.lab.folder, 'small');
+  mkdirSync(folder);
+  const cut = await realm.lab.run('unshare', ['--mount', 'sh', '-c', script, 'sh', folder]);
+  expect(cut).toMatchObject({ status: 3 });
+  expect(cut.stderr).toMatch(
+    /the kit was not written \(ENOSPC\), and host\S+ has a new key already/,
+  );
+});
+
 const control = join(packageRoot, 'kpropctl/dist/main.js');
 
 test('no kit elsewhere than on the primary, for this host itself, or to a terminal', async () => {
@@ -135,6 +180,24 @@ test('the passphrase is shown once, asked for without an echo, and opens the kit
   );
   expect(no.screen).toContain('nothing was written, as you wished');
   expect(no.status).toBe(3);
+  const late = await onTerminal(
+    line,
+    [
+      ['passphrase of', shown],
+      [
+        '[y/N]',
+        () => {
+          writeFileSync(replica.site.acl, 'host/another@LAB.EXAMPLE\n');
+          return 'y';
+        },
+      ],
+    ],
+    env,
+  );
+  expect(late.screen).toContain('a file was changed after the plan was made; nothing was written');
+  expect(late.status).toBe(3);
+  expect(readFileSync(replica.site.acl, 'utf8')).toBe('host/another@LAB.EXAMPLE\n');
+  rmSync(replica.site.acl);
   const yes = await onTerminal(
     line,
     [
@@ -151,7 +214,7 @@ test('the passphrase is shown once, asked for without an echo, and opens the kit
 /** A command on a terminal of its own: each question, and what is typed once it is there. */
 async function onTerminal(
   line: string,
-  answers: readonly (readonly [question: string, answer: string])[],
+  answers: readonly (readonly [question: string, answer: string | (() => string)])[],
   env: NodeJS.ProcessEnv = realm.lab.env('primary'),
 ): Promise<{ readonly screen: string; readonly status: number | null }> {
   const child = spawn('script', ['-qec', line, '/dev/null'], { env });
@@ -165,7 +228,8 @@ async function onTerminal(
     if (next === undefined || at === -1) return;
     seen = at + next[0].length;
     open.shift();
-    child.stdin.write(`${next[1]}\r`);
+    const answer = typeof next[1] === 'string' ? next[1] : next[1]();
+    child.stdin.write(`${answer}\r`);
   });
   const status = await new Promise<number | null>((resolve) => child.on('close', resolve));
   return { screen: screen.replaceAll('\r', ''), status };

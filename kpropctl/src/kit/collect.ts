@@ -15,7 +15,7 @@ import {
 } from 'kprop';
 
 import type { Settings } from '../config/settings.ts';
-import { kadminLocal, lastLine } from '../run/kadmin-local.ts';
+import { kadminLocal, lastLine, saysMissing } from '../run/kadmin-local.ts';
 import { hostName, type Kit, type KitFileName, kitFiles } from './kit.ts';
 import { kdcConfPath, keytabPath, stashPath } from './places.ts';
 import { refused } from './refused.ts';
@@ -45,19 +45,26 @@ export async function collectKit(
   if (existsSync(kdcConf)) files.set('kdc.conf', configuration([kdcConf]));
   files.set('kpropd.acl', new TextEncoder().encode(`${primary}\n`));
   if (o.withStash) files.set('stash', fileOf(stashPath(krb5, realm, environment)));
+  // Before a key is changed: a kit that cannot be made changes nothing.
+  for (const [name, content] of files) requireSize(name, content);
   const principal = `host/${host}@${realm}`;
   const { keytab, isNew } = await hostKey(principal, o);
+  requireSize('krb5.keytab', keytab);
   files.set('krb5.keytab', keytab);
-  for (const [name, { length }] of files) {
-    const { mostBytes } = kitFiles[name];
-    if (length > 0 && length <= mostBytes) continue;
-    throw refused(
-      `${name} has ${length} bytes, and a kit takes 1 to ${mostBytes}`,
-      'make it shorter, or copy the files by hand',
-    );
-  }
   const made = new Date().toISOString();
   return { kit: { realm, host, primary, made, files }, principal, isNew };
+}
+
+/** @throws Refused */
+function requireSize(name: KitFileName, { length }: Uint8Array): void {
+  const { mostBytes } = kitFiles[name];
+  if (length > 0 && length <= mostBytes) return;
+  throw refused(
+    `${name} has ${length} bytes, and a kit takes 1 to ${mostBytes}`,
+    length === 0
+      ? 'write into it what it lacks, or remove it'
+      : 'make it shorter, or copy the files by hand',
+  );
 }
 
 /** The name that kprop will ask a ticket for. */
@@ -92,7 +99,7 @@ async function hostKey(
 ): Promise<{ readonly keytab: Uint8Array; readonly isNew: boolean }> {
   const name = quoted(principal);
   const ask = (query: string) => kadminLocal(settings, query, environment);
-  const isNew = /does not exist/.test(await ask(`getprinc ${name}`));
+  const isNew = saysMissing(await ask(`getprinc ${name}`));
   if (isNew) {
     const made = await ask(`addprinc -randkey ${name}`);
     if (!/created/.test(made)) throw kadminFailed(made);
@@ -113,7 +120,8 @@ function temporaryFolder(state: string): string {
   mkdirSync(state, { recursive: true, mode: 0o700 });
   for (const name of readdirSync(state)) {
     const pid = /^kit\.(\d+)$/.exec(name)?.[1];
-    if (pid !== undefined && !existsSync(`/proc/${pid}`)) {
+    // In a container every process has had this number.
+    if (pid !== undefined && (pid === `${process.pid}` || !existsSync(`/proc/${pid}`))) {
       rmSync(join(state, name), { recursive: true, force: true });
     }
   }

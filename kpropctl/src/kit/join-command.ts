@@ -1,4 +1,6 @@
 import { existsSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 
 import { parseDuration } from 'kprop';
 
@@ -10,8 +12,9 @@ import { startAfterFirst } from './first-propagation.ts';
 import { type NextOptions, nextSteps, planText, primaryOf } from './join-text.ts';
 import { requireOwnKeys } from './keytab-with.ts';
 import { decodeKit, type Kit } from './kit.ts';
+import { excludeOtherJoins } from './one-join.ts';
 import { ask, askPassphrase, passphraseFrom } from './passphrase.ts';
-import { databasePaths } from './places.ts';
+import { databasePaths, kdcConfPath } from './places.ts';
 import { type Plan, planJoin, type Step } from './plan.ts';
 import { type KitExit, kitExits, Refused, refused } from './refused.ts';
 import { readSealed, unseal } from './seal.ts';
@@ -49,14 +52,22 @@ export async function joinCommand(
     kit.files.get('krb5.keytab') as Uint8Array,
     `host/${kit.host}@${kit.realm}`,
   );
-  const plan = await planJoin(kit, {
-    ...{ environment: around.environment, host: flags.host },
-    keep: flags.keep === true,
-  });
-  around.out.write(planText(kit, plan.steps, keys));
-  requireNoConflict(plan.steps, flags);
-  await write(plan.steps, flags, around);
-  return startAndTell(kit, plan, { flags, waitMillis, around });
+  const planNow = () =>
+    planJoin(kit, {
+      ...{ environment: around.environment, host: flags.host },
+      keep: flags.keep === true,
+    });
+  const end = await excludeOtherJoins(dirname(kdcConfPath(around.environment)));
+  try {
+    const plan = await planNow();
+    around.out.write(planText(kit, plan.steps, keys));
+    requireNoConflict(plan.steps, flags);
+    await write(plan.steps, { flags, around, stepsNow: async () => (await planNow()).steps });
+    end();
+    return await startAndTell(kit, plan, { flags, waitMillis, around });
+  } finally {
+    end();
+  }
 }
 
 async function openKit(file: string, flags: JoinFlags, signal: AbortSignal): Promise<Kit> {
@@ -78,10 +89,16 @@ function requireNoConflict(steps: readonly Step[], { replace }: JoinFlags): void
   );
 }
 
+interface WriteOptions {
+  readonly flags: JoinFlags;
+  readonly around: Surroundings;
+  /** The plan, made again. */
+  readonly stepsNow: () => Promise<readonly Step[]>;
+}
+
 async function write(
   steps: readonly Step[],
-  flags: JoinFlags,
-  { signal, out }: Surroundings,
+  { flags, around: { signal, out }, stepsNow }: WriteOptions,
 ): Promise<void> {
   const changes = steps.filter(({ state }) => state !== 'same' && state !== 'kept');
   if (changes.length === 0) {
@@ -97,7 +114,15 @@ async function write(
       );
     }
   }
-  const written = await writeAll(changes, signal);
+  // Somebody may have thought about the answer for an hour.
+  if (!isDeepStrictEqual(await stepsNow(), steps)) {
+    throw refused(
+      'a file was changed after the plan was made; nothing was written',
+      'start join again',
+    );
+  }
+  const files = changes.map((step) => ({ ...step, sameContent: step.state === 'mode' }));
+  const written = await writeAll(files, signal);
   out.write(`wrote ${written.map(({ path }) => path).join(', ')}\n`);
   for (const { path, backup } of written) {
     if (backup !== undefined) out.write(`${path} as it was: ${backup}\n`);
@@ -132,6 +157,7 @@ async function startAndTell(
   };
   if (mayStart && kpropd.by !== 'hand' && !signal.aborted) started.kpropd = await start(kpropd);
   const databases = databasePaths(plan.krb5, kit.realm);
+  const hadDatabase = databases.some((each) => existsSync(each));
   const hasDatabase = () => databases.some((each) => existsSync(each));
   const hasStash = existsSync(plan.stash);
   const canStartKdc = mayStart && hasStash && kdc.by !== 'hand' && troubles.length === 0;
@@ -147,7 +173,7 @@ async function startAndTell(
   }
   for (const trouble of troubles) say(trouble);
   const isReplica = tellNext(
-    { kit, kpropd, kdc, started, hasStash, hasDatabase: hasDatabase() },
+    { kit, plan, kpropd, kdc, started, hasStash, hadDatabase, hasDatabase: hasDatabase() },
     say,
   );
   // Its findings are shown; whether the files are in place and the services run is told already.

@@ -37,6 +37,9 @@ function aboutStep({ name, state }: Step, kit: Kit, keys: number): string {
 
 export interface NextOptions {
   readonly kit: Kit;
+  readonly plan: { readonly steps: readonly Pick<Step, 'name' | 'state' | 'path'>[] };
+  /** Before this join: whose it is, and how old, nobody knows. */
+  readonly hadDatabase: boolean;
   readonly hasStash: boolean;
   readonly hasDatabase: boolean;
   readonly kpropd: Start;
@@ -45,9 +48,13 @@ export interface NextOptions {
 }
 
 /** What is left to do, in order, with the commands. */
-export function nextSteps({ kit, started, ...o }: NextOptions): readonly string[] {
+export function nextSteps({ kit, plan, started, ...o }: NextOptions): readonly string[] {
   const run = `on ${primaryOf(kit)}: kpropctl run ${kit.host}`;
   const steps: string[] = [];
+  const acl = plan.steps.find(({ name, state }) => name === 'kpropd.acl' && state === 'kept');
+  if (acl !== undefined) {
+    steps.push(`here, add this line to ${acl.path}, or kpropd refuses: ${kit.primary}`);
+  }
   if (!started.kpropd && !o.hasDatabase) steps.push(`here, start kpropd: ${startText(o.kpropd)}`);
   if (!o.hasDatabase) steps.push(run);
   if (!o.hasStash) {
@@ -55,8 +62,8 @@ export function nextSteps({ kit, started, ...o }: NextOptions): readonly string[
       'here, with the master password: kdb5_util stash    (without it krb5kdc cannot start)',
     );
   }
-  if (!started.kdc) {
-    steps.push(`here, when there is a database: ${startText(o.kdc)}`);
+  if (!started.kdc) steps.push(`here, when there is a database: ${startText(o.kdc)}`);
+  if (!started.kdc || o.hadDatabase) {
     steps.push(`${run}    (it ends with "live")`);
     steps.push('here, what is right and wrong: kpropctl doctor --here');
   }

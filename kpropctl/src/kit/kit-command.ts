@@ -1,11 +1,12 @@
 import { type GlobalOptions, load, type Surroundings } from '../commands.ts';
 import { notPrimary } from '../run/primary.ts';
+import { isSameHost } from '../run/same-host.ts';
 import { oneLine } from '../show/words.ts';
 import { type State, updateState } from '../state/state.ts';
 import { collectKit } from './collect.ts';
 import { encodeKit } from './kit.ts';
 import { newPassphrase, passphraseFrom, terminalFor } from './passphrase.ts';
-import { kitExits, Refused } from './refused.ts';
+import { kitExits, Refused, refused } from './refused.ts';
 import { seal } from './seal.ts';
 
 export interface KitFlags extends GlobalOptions {
@@ -42,7 +43,15 @@ export async function kitCommand(
     newKey: flags.newKey === true,
     withStash: flags.withStash === true,
   });
-  await around.writeBytes(await seal(encodeKit(kit), passphrase));
+  const changed = isNew || flags.newKey === true;
+  const sealed = await seal(encodeKit(kit), passphrase);
+  await around.writeBytes(sealed).catch((error: NodeJS.ErrnoException) => {
+    throw refused(
+      `the kit was not written (${error.code ?? error.message})${changed ? `, and ${principal} has a new key already` : ''}`,
+      'make room for it, and make it again',
+      error,
+    );
+  });
   const say = (text: string) => around.error.write(`${oneLine(text)}\n`);
   const key = isNew
     ? 'made, with a random key'
@@ -60,6 +69,11 @@ export async function kitCommand(
   show?.(`passphrase: ${passphrase}    (shown once, and kept nowhere)\n`);
   say(`next, on ${kit.host}, as root: kpropctl join ${kit.host}.kit`);
   say(`then here: kpropctl run ${host}`);
+  const { file, replicas } = load(flags, around).settings;
+  const isConfigured = replicas.some((each) => isSameHost(each.host, kit.host));
+  if (file !== undefined && !isConfigured) {
+    say(`for serve, status and every run, add to [replicas] in ${file}: ${kit.host} = { }`);
+  }
   await expect(settings.state, kit.host, kit.made, say);
   return kitExits.done;
 }

@@ -24,7 +24,7 @@ export interface Step {
   readonly mode: number;
   /** Numbers; those of this process for a new file. */
   readonly owner: { readonly uid: number; readonly gid: number };
-  /** `adds`: what is there stays, and something is added; `mode`: only that changes. */
+  /** `adds`: what is there stays, and something is added; `mode`: only that, or the owner, changes. */
   readonly state: 'new' | 'same' | 'adds' | 'mode' | 'differs' | 'kept';
   readonly content: Uint8Array;
 }
@@ -120,6 +120,7 @@ function stepFor({ name, path: named, o, of, whole }: StepOptions): Step {
   const { mode } = kitFiles[name];
   const path = resolved(named);
   const stats = statOf(path);
+  const own = { uid: process.geteuid?.() ?? 0, gid: process.getegid?.() ?? 0 };
   if (stats === undefined) {
     if (!existsSync(dirname(path))) {
       throw refused(
@@ -128,10 +129,11 @@ function stepFor({ name, path: named, o, of, whole }: StepOptions): Step {
       );
     }
     const content = whole ?? of(new Uint8Array()).content;
-    const owner = { uid: process.geteuid?.() ?? 0, gid: process.getegid?.() ?? 0 };
-    return { name, path, mode, owner, state: 'new', content };
+    return { name, path, mode, owner: own, state: 'new', content };
   }
-  const owner = { uid: stats.uid, gid: stats.gid };
+  // A keytab may be another service's as well. The stash opens every key of the realm.
+  const owner =
+    name === 'stash' && stats.uid !== own.uid ? own : { uid: stats.uid, gid: stats.gid };
   const old = contentOf(path);
   const { content, isSame, adds } = of(old);
   // A keytab that a group may read keeps its mode; one that everybody can read does not.
@@ -140,7 +142,7 @@ function stepFor({ name, path: named, o, of, whole }: StepOptions): Step {
   const secret = mode === 0o600;
   const now = secret && isOpen ? mode : kept;
   if (isSame) {
-    const state = now === kept ? 'same' : 'mode';
+    const state = now === kept && owner.uid === stats.uid ? 'same' : 'mode';
     return { name, path, mode: now, owner, state, content: old };
   }
   if (adds === true) return { name, path, mode: now, owner, state: 'adds', content };

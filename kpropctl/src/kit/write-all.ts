@@ -1,4 +1,14 @@
-import { closeSync, existsSync, fsyncSync, linkSync, openSync, renameSync, rmSync } from 'node:fs';
+import {
+  chmodSync,
+  closeSync,
+  existsSync,
+  fsyncSync,
+  linkSync,
+  openSync,
+  renameSync,
+  rmSync,
+  statSync,
+} from 'node:fs';
 import { open } from 'node:fs/promises';
 import { dirname } from 'node:path';
 
@@ -9,12 +19,19 @@ export interface FileToWrite {
   readonly content: Uint8Array;
   readonly mode: number;
   readonly owner: { readonly uid: number; readonly gid: number };
+  /** Only mode or owner change: what is there is not kept under another name. */
+  readonly sameContent: boolean;
 }
 
 /** Where a file that was replaced is kept. */
 export interface Written {
   readonly path: string;
   readonly backup: string | undefined;
+}
+
+/** A file that is being renamed into its place. */
+interface Change extends Written {
+  renamed: boolean;
 }
 
 /**
@@ -64,7 +81,7 @@ async function writeTemporary(file: FileToWrite, signal: AbortSignal): Promise<v
 }
 
 function renameAll(files: readonly FileToWrite[]): readonly Written[] {
-  const done: Written[] = [];
+  const done: Change[] = [];
   let at = '';
   try {
     for (const { path } of files) {
@@ -72,11 +89,20 @@ function renameAll(files: readonly FileToWrite[]): readonly Written[] {
       const backup = existsSync(path) ? freeName(`${path}.before-join`) : undefined;
       // A second name, not a rename: there is no moment without the file.
       if (backup !== undefined) linkSync(path, backup);
-      done.push({ path, backup });
+      const change: Change = { path, backup, renamed: false };
+      done.push(change);
       renameSync(temporaryOf(path), path);
+      change.renamed = true;
     }
     for (const folder of foldersOf(files)) syncFolder(folder);
-    return done;
+    return files.map(({ sameContent, mode }, index) => {
+      const { path, backup } = done[index] as Change;
+      if (backup === undefined) return { path, backup };
+      // What was open to others is not so under its other name.
+      if (!sameContent) chmodSync(backup, statSync(backup).mode & mode);
+      else rmSync(backup);
+      return { path, backup: sameContent ? undefined : backup };
+    });
   } catch (error) {
     takeBack(done, error);
     throw nothingWritten(at, error);
@@ -84,13 +110,13 @@ function renameAll(files: readonly FileToWrite[]): readonly Written[] {
 }
 
 /** @throws Refused naming what could not be taken back */
-function takeBack(done: readonly Written[], cause: unknown): void {
+function takeBack(done: readonly Change[], cause: unknown): void {
   const stuck: string[] = [];
-  for (const { path, backup } of [...done].reverse()) {
+  for (const { path, backup, renamed } of [...done].reverse()) {
     try {
-      if (backup !== undefined) renameSync(backup, path);
-      // A rename between two names of one file does nothing: then the file was not replaced yet.
-      rmSync(backup ?? path, { force: true });
+      if (renamed && backup !== undefined) renameSync(backup, path);
+      else if (renamed) rmSync(path, { force: true });
+      else if (backup !== undefined) rmSync(backup, { force: true });
     } catch {
       stuck.push(backup === undefined ? `rm ${path}` : `mv ${backup} ${path}`);
     }

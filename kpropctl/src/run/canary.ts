@@ -4,7 +4,7 @@ import { type Krb5Config, serviceKeyAt } from 'kprop';
 
 import type { ReplicaSettings, Settings } from '../config/settings.ts';
 import type { State } from '../state/state.ts';
-import { kadminLocal, lastLine } from './kadmin-local.ts';
+import { kadminLocal, lastLine, saysMissing } from './kadmin-local.ts';
 
 /** A key version has 16 bits in the database: long before they run out, the canary is made anew. */
 const remakeAtKvno = 60_000;
@@ -41,7 +41,7 @@ export class Canary {
   async renew(state: State): Promise<Generation> {
     let { base, kvno: before } = state.canary;
     if (before >= remakeAtKvno) await this.#kadmin(`delprinc -force ${this.#principal}`);
-    const exists = !/does not exist/.test(await this.#kadmin(`getprinc ${this.#principal}`));
+    const exists = !saysMissing(await this.#kadmin(`getprinc ${this.#principal}`));
     if (!exists) {
       // Nothing but a proof: the shortest life that a ticket can have.
       const attributes = '-maxlife 5min -maxrenewlife 0 -allow_tgs_req -allow_forwardable';

@@ -21,6 +21,11 @@ export async function kadminLocal(
   return `${stdout}${stderr}`;
 }
 
+/** Whether its answer to getprinc is that there is no such principal; a policy may be missing as well. */
+export function saysMissing(text: string): boolean {
+  return /^get_principal: Principal does not exist/m.test(text);
+}
+
 /** The line in which kadmin.local says what is wrong. */
 export function lastLine(text: string): string {
   return text.trim().split('\n').at(-1) ?? 'kadmin.local said nothing';

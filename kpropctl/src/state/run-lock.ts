@@ -1,4 +1,4 @@
-import { closeSync, ftruncateSync, readFileSync, writeSync } from 'node:fs';
+import { closeSync, ftruncateSync, mkdirSync, readFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { lockIn } from './lock-in.ts';
@@ -25,6 +25,7 @@ export async function lockRuns(
   const path = join(folder, 'lock');
   let fd: number | undefined;
   try {
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
     fd = await lockIn(folder, 'lock', { waitMillis, pauseMillis: 200 });
   } catch (error) {
     onTrouble(

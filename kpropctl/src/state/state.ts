@@ -1,4 +1,4 @@
-import { closeSync, readFileSync, statSync } from 'node:fs';
+import { closeSync, mkdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { replaceOwnFile } from 'kprop';
@@ -125,6 +125,7 @@ export async function updateState(
 ): Promise<State> {
   let lock: number | undefined;
   try {
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
     lock = await lockIn(folder, 'state.lock', { waitMillis: 10_000, pauseMillis: 10 });
   } catch {
     // The folder cannot be written, of which the write will tell.
