@@ -53,6 +53,8 @@ export interface Settings {
   readonly kdb5Util: string;
   readonly kadminLocal: string;
   readonly replicas: readonly ReplicaSettings[];
+  /** Those of the file, and those of the command line. */
+  readonly hosts: readonly string[];
 }
 
 export const defaultFile = '/etc/krb5kdc/kpropctl.conf';
@@ -145,6 +147,7 @@ export function settingsOf(text: string, o: ReadOptions): Settings {
     kdb5Util: value('kdb5_util') as string,
     kadminLocal: value('kadmin_local') as string,
     replicas: chosen,
+    hosts: [...new Set([...known.keys(), ...chosen.map(({ host }) => host)])],
   };
 }
 

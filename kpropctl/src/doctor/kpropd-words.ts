@@ -92,7 +92,10 @@ function valueIn(path: string, name: string): string | undefined {
 
 function commandLine(pid: number): readonly string[] {
   try {
-    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0').slice(0, -1);
+    const words = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0').slice(0, -1);
+    // Our kpropd has given itself a title: one word with all of them, and empty ones up to its old length.
+    const [title = ''] = words;
+    return /^kpropd /.test(title) ? split(title) : words;
   } catch {
     return [];
   }

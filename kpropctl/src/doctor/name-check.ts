@@ -1,6 +1,5 @@
-import { servicePrincipals } from 'kprop';
-
 import type { ReplicaSettings } from '../config/settings.ts';
+import { otherReplica, principalOf } from '../run/other-replica.ts';
 import { isSameHost } from '../run/same-host.ts';
 import { addressText, namedAddresses } from './addresses.ts';
 import type { Examined } from './examined.ts';
@@ -21,11 +20,13 @@ export async function nameCheck(
     const fix = `correct the name in ${settings.file ?? 'the command'}, or publish its address in DNS: getent hosts ${host} asks for it`;
     return [failure(host, 'name', `name: ${host} does not resolve (${code})`, fix)];
   }
-  const named = { config: krb5, realm, host };
-  const [principal = ''] =
-    krb5.canonicalizeHostname === 'fallback'
-      ? [`host/${host}@${realm}`]
-      : await servicePrincipals(named);
+  const principal = await principalOf(host, { krb5, realm });
+  const other = otherReplica(host, principal, settings.hosts);
+  if (other !== undefined) {
+    const what = `name: ${text}: that is ${other}, another replica: ${host} gets nothing`;
+    const fix = `correct the address of ${host}: getent hosts ${host} shows it`;
+    return [failure(host, 'name', what, fix)];
+  }
   const name = principal.replace(/^host\/|@.*$/g, '');
   const typed = host.toLowerCase().replace(/\.$/, '');
   if (!usesDns(krb5) || isSameHost(name, typed) || /^[\d.]+$|:/.test(host)) {

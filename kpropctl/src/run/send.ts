@@ -6,6 +6,7 @@ import type { ReplicaSettings, Settings } from '../config/settings.ts';
 import { isExpected, type State } from '../state/state.ts';
 import type { Canary } from './canary.ts';
 import type { RunEvent } from './events.ts';
+import { otherReplica, principalOf } from './other-replica.ts';
 import { PhaseClock } from './phase-clock.ts';
 import { note, noteOf, type ReplicaReport } from './report.ts';
 
@@ -109,10 +110,15 @@ async function propagateTo(
   const { host, port, totalSeconds } = replica;
   const total = AbortSignal.timeout(totalSeconds * 1000);
   const clock = new PhaseClock();
+  const { realm, hosts } = settings;
+  const principal = await principalOf(host, { krb5, realm });
+  // With a name that is an alias nothing is wrong; with one of another replica kprop would only warn.
+  const other = otherReplica(host, principal, hosts);
   const tell = (doing: string, bytes: number) =>
     o.onEvent({ kind: 'progress', host, doing, bytes, total: dump.bytes });
   const report = await propagate({
-    ...{ host, port, realm: settings.realm, config: krb5 },
+    ...{ host, port, realm, config: krb5 },
+    expect: other === undefined ? undefined : `host/${host}@${realm}`,
     dump: { bytes: dump.bytes, stream: places.while(dump.stream) },
     credential: { kind: 'keytab', name: settings.keytab },
     limits: {

@@ -33,9 +33,16 @@ function textOf(findings: readonly CheckFinding[]): string {
   const lines = findings.flatMap(({ state, what, fix }) => {
     return [`${marks[state]} ${what}`, ...(fix === '' ? [] : [`    ${fix}`])];
   });
-  const problems = findings.filter(({ state }) => state === 'failure').length;
-  const count = problems === 0 ? 'no' : `${problems}`;
-  return `${lines.join('\n')}\n${count} problem${problems === 1 ? '' : 's'}.\n`;
+  const many = (state: CheckFinding['state'], word: string, words = `${word}s`) => {
+    const count = findings.filter((each) => each.state === state).length;
+    return count === 0 ? [] : [`${count} ${count === 1 ? word : words}`];
+  };
+  const counts = [
+    ...many('failure', 'problem'),
+    ...many('warning', 'warning'),
+    ...many('unknown', 'unknown', 'unknown'),
+  ];
+  return `${lines.join('\n')}\n${counts.join(', ') || 'no problems'}.\n`;
 }
 
 /** At once, for the process ends after that. */

@@ -89,9 +89,9 @@ function missing(path: string, errno: string, someone: string): CheckFinding {
   return failure('ACL', what, `chmod a+r ${shellWord(path)}`);
 }
 
-/** Whether the primary is let in, under this name or under another one of the same address. */
+/** Whether the primary is let in, under this name or under another whole one of the same address. */
 async function isNamed(
-  { primary = '' }: CheckedSite,
+  { primary = '', config }: CheckedSite,
   acl: Acl,
   principal: string,
   permitted: readonly string[],
@@ -108,7 +108,15 @@ async function isNamed(
       const own = await addresses(primary);
       // Nobody knows where it is, so nothing can be said.
       if (own.length === 0) return true;
-      const others = (await Promise.all(acl.hosts.map(addresses))).flat();
+      const others = (
+        await Promise.all(
+          acl.hosts.map(async (host) => {
+            // A short name, or capitals, are no other name: no principal is called so.
+            const isWhole = (await canonicalNames(host, config)).includes(host);
+            return isWhole ? await addresses(host) : [];
+          }),
+        )
+      ).flat();
       return others.some((address) => own.includes(address));
     })(),
     () => true,

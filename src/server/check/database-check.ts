@@ -4,6 +4,7 @@ import { dirname } from 'node:path';
 import { errnoOf, errnoText } from '../../errors/com-err.ts';
 import { databaseParts } from '../../kdb/db2/contents.ts';
 import { faultOfOpening } from '../../kdb/db2/soundness.ts';
+import { previous } from '../load/publication.ts';
 import type { CheckedSite } from './checked-site.ts';
 import { exposureFindings } from './exposure-check.ts';
 import { type CheckFinding, failure, ok, warning } from './finding.ts';
@@ -21,7 +22,9 @@ export async function databaseChecks(site: CheckedSite): Promise<readonly CheckF
     return [failure('database', what, fix)];
   }
   const folder = folderFault('database', dirname(database), 'the database');
-  const files = databaseParts.map((part) => ({ kind: 'database' as const, path: database + part }));
+  const files = databaseParts.flatMap((part) =>
+    ['', previous].map((end) => ({ kind: 'database' as const, path: database + part + end })),
+  );
   return [
     ...(folder === undefined ? [] : [folder]),
     await stateOf(database, propagateAgain(site)),

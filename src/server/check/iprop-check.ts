@@ -5,6 +5,7 @@ import { errnoOf, errnoText } from '../../errors/com-err.ts';
 import { headerMagic } from '../../kdb/ulog/layout.ts';
 import { LogFile } from '../../kdb/ulog/log-file.ts';
 import { ownPrincipals } from '../../ticket/own-principals.ts';
+import { readSections } from '../status/status-file.ts';
 import type { CheckedSite } from './checked-site.ts';
 import { type CheckFinding, failure, ok } from './finding.ts';
 import { folderFault } from './folder-access.ts';
@@ -18,7 +19,12 @@ export async function ipropChecks(site: CheckedSite): Promise<readonly CheckFind
   if (!config.ipropEnable(realm)) {
     return [ok('iprop', 'iprop_enable is not set: this replica gets whole databases only')];
   }
-  const findings = [...settingFindings(site), ...(await keyFindings(site)), ...logFindings(site)];
+  const findings = [
+    ...settingFindings(site),
+    ...(await keyFindings(site)),
+    ...logFindings(site),
+    ...(await pollFindings(site)),
+  ];
   return findings.length > 0
     ? findings
     : [ok('iprop', `updates are polled from ${site.primary}; its log and its key are in order`)];
@@ -50,6 +56,16 @@ async function keyFindings(site: CheckedSite): Promise<readonly CheckFinding[]> 
   if (held) return [];
   const what = `${site.keytab} has no key of ${clients[0]}, with which updates are polled`;
   return [failure('iprop', what, ktadd(site, `${clients[0]}`))];
+}
+
+/** What the kpropd of this host has noted of its polls. */
+async function pollFindings({ options }: CheckedSite): Promise<readonly CheckFinding[]> {
+  const { incremental } = await readSections(`${options.file}.status`);
+  const { lastError, inStep } = incremental ?? {};
+  if (lastError === undefined) return [];
+  const since = inStep === undefined ? '' : `; all updates were here last at ${inStep}`;
+  const what = `the poll of ${lastError.at} failed: ${lastError.message}${since}`;
+  return [failure('iprop', what, lastError.remedy || 'journalctl -t kpropd')];
 }
 
 function logFindings({ config, realm, database, options }: CheckedSite): readonly CheckFinding[] {

@@ -137,5 +137,6 @@ async function openIfThere(path: string): Promise<FileHandle | undefined> {
   });
 }
 
-const previous = '.previous';
+/** Behind the name of a database that was replaced. */
+export const previous = '.previous';
 const gone = { code: 'ESTALE' };

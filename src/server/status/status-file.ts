@@ -68,8 +68,8 @@ export class StatusFile {
   }
 }
 
-/** What an earlier process has left; nothing if that is not a file of ours. */
-async function readSections(path: string): Promise<Sections> {
+/** What a process has left; nothing if that is not a file of ours. */
+export async function readSections(path: string): Promise<Sections> {
   const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
   const file = await open(path, flags).catch(() => undefined);
   try {

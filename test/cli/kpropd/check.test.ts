@@ -43,6 +43,7 @@ test('something doubtful: exit 1; something wrong: exit 2; the fix stands below'
   const { status, stdout } = await check();
   expect(status).toBe(1);
   expect(stdout).toContain(`(mode 0644)\n    chmod 600 ${lab.replica.keytab}\n`);
+  expect(stdout).toMatch(/\n1 warning\.\n$/);
   chmodSync(lab.replica.keytab, 0o600);
   const broken = await check('-a', '/nowhere/acl', '-s', '/nowhere/keytab');
   expect(broken.status).toBe(2);

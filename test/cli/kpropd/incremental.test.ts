@@ -71,6 +71,14 @@ test('its state file: owner only, replaced as a whole, with what is wrong and wh
     }),
   );
   expect(stateOf(replica)).not.toHaveProperty('inStep');
+  const { site, kpropPort } = replica;
+  const places = ['-P', `${kpropPort}`, '-a', site.acl, '-f', site.fromMaster];
+  const checked = await iprop.lab.run(
+    process.execPath,
+    [ourProgram('kpropd'), '--check', ...places],
+    { env: site.env() },
+  );
+  expect(checked.stdout).toMatch(/✗ the poll of \S+Z failed: .*\n {4}on localhost, start kadmind/);
   await kadmindFor(replica);
   await iprop.kadmin(['modprinc -maxlife 3h alice']);
   kpropd.signal('SIGUSR1');

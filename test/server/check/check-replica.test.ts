@@ -226,6 +226,10 @@ const breakages: Readonly<Record<string, Breakage>> = {
     break: acl(() => 'host/elsewhere.invalid@LAB.EXAMPLE\n'),
     ...{ check: 'ACL', state: 'warning', what: /does not let in host\/vm/, fix: /^echo .* >> / },
   },
+  'the ACL names the primary in capitals': {
+    break: acl(() => `host/${lab.host.toUpperCase()}@LAB.EXAMPLE\n`),
+    ...{ check: 'ACL', state: 'warning', what: /does not let in host\/vm/, fix: /^echo .* >> / },
+  },
   'ACL: a comment': lookAlike('# P@LAB.EXAMPLE\n', /it is a comment/),
   'ACL: a leading blank': lookAlike(' P@LAB.EXAMPLE\n', /first column/),
   'ACL: a byte order mark': lookAlike('\ufeffP@LAB.EXAMPLE\n', /first column/),
