@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { constants, copyFile, type FileHandle, open, rename, unlink } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { basename, dirname } from 'node:path';
 
 import { errnoOf, errnoText } from '../errors/com-err.ts';
 import { inPhase, KpropError } from '../errors/kprop-error.ts';
@@ -105,7 +105,13 @@ async function copyOf(database: string, otherFolder: string): Promise<Copy> {
       copies.push(
         await copyOfFile(path, dirname(database)).catch((error: unknown) => {
           if (!noPlace.includes(errnoOf(error))) throw error;
-          return copyOfFile(path, otherFolder);
+          return copyOfFile(path, otherFolder).catch((other: unknown) => {
+            const errno = errnoOf(other);
+            if (errno !== 'ENOSPC' && errno !== 'EDQUOT') throw other;
+            // It is the copy that fails, not the database.
+            const place = { path: `${otherFolder}/${basename(path)}`, errno };
+            throw new KpropError('dump.write', place, { cause: other, phase: 'dump' });
+          });
         }),
       );
     }

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
 import { isKpropError } from '../../src/errors/kprop-error.ts';
-import { comparable } from '../support/lab/lab.ts';
+import { comparable, ourProgram } from '../support/lab/lab.ts';
 import { kdb5Util, ReplicaRig, type RigServer } from '../support/rig/replica-rig.ts';
 
 // The disk that holds the database has room for some pages, and the load needs more, or not: at each
@@ -119,3 +119,25 @@ async function must(program: string, args: readonly string[]): Promise<void> {
   const { status, stderr } = await rig.lab.run(program, args, { role: 'replica' });
   if (status !== 0) throw new Error(`${program}: ${stderr}`);
 }
+
+test('a primary without room for the copy of its database', async () => {
+  const { lab } = rig;
+  const folder = join(lab.folder, 'primary-disk');
+  mkdirSync(folder);
+  const script = `
+    mount -t tmpfs -o size=256k tmpfs "$1"
+    cp -p ${lab.primary.folder}/principal* "$1"
+    head -c 1000000 /dev/zero >"$1/ballast"
+    KRB5_KDC_PROFILE="$1/../kdc.conf" exec ${process.execPath} ${ourProgram('kprop')} --from-database -f "$1/dump" 127.0.0.1`;
+  const kdcConf = readFileSync(lab.primary.kdcConf, 'utf8');
+  const moved = kdcConf.replaceAll(
+    join(lab.primary.folder, 'principal'),
+    join(folder, 'principal'),
+  );
+  writeFileSync(join(lab.folder, 'kdc.conf'), moved);
+  const words = ['--mount', 'sh', '-c', script, 'sh', folder];
+  const { status, stderr } = await lab.run('unshare', words);
+  expect(status).toBe(1);
+  expect(stderr).toMatch(/^kprop: cannot write the dump .*: No space left on device$/m);
+  expect(stderr).toMatch(/fix: make room for .*primary-disk/);
+});

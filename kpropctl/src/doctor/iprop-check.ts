@@ -1,11 +1,20 @@
+import { readFileSync } from 'node:fs';
 import { connect } from 'node:net';
+import { dirname } from 'node:path';
 
-import { isKpropError, serviceKeyAt, servicePrincipals } from 'kprop';
+import {
+  configFilesOf,
+  isKpropError,
+  readDefaultPaths,
+  serviceKeyAt,
+  servicePrincipals,
+} from 'kprop';
 
 import type { ReplicaSettings } from '../config/settings.ts';
 import { type Examined, keytabOf, runKadminLocal } from './examined.ts';
 import { type Finding, failure, ok, unknown } from './finding.ts';
-import { addBelow, inOrder, run } from './fix.ts';
+import { addBelow, addLine, inOrder, run } from './fix.ts';
+import { mayAskForUpdates } from './kadm-acl.ts';
 
 /** Whether this host offers incremental propagation, and can. */
 export async function ipropHere(o: Examined): Promise<readonly Finding[]> {
@@ -22,7 +31,9 @@ export async function ipropHere(o: Examined): Promise<readonly Finding[]> {
     return [failure('here', 'iprop', what, addBelow(place, '    iprop_port = 2121'))];
   }
   const [principal = ''] = await servicePrincipals({ config: krb5, realm, service: 'kiprop' });
-  if ((await existence(principal, o)) === 'no') {
+  const state = await existence(principal, o);
+  if (state === 'locked') return [failure('here', 'iprop', ...unlocking(principal, o))];
+  if (state === 'no') {
     const what = `${principal} does not exist, so no replica can ask for updates`;
     const fix = runKadminLocal(o, `addprinc -randkey ${principal}`);
     return [failure('here', 'iprop', what, fix)];
@@ -42,7 +53,18 @@ export async function ipropAt({ host }: ReplicaSettings, o: Examined): Promise<r
   const named = { config: krb5, realm: settings.realm, host, service: 'kiprop' };
   const [principal = ''] = await servicePrincipals(named);
   switch (await existence(principal, o)) {
+    case 'locked':
+      return [failure(host, 'iprop', ...unlocking(principal, o))];
     case 'yes':
+      if (!mayPoll(principal, o)) {
+        const line = `${principal} p`;
+        const what = `${kadmAclOf(o)} does not let ${principal} ask for updates`;
+        const fix = inOrder(
+          addLine(kadmAclOf(o), line),
+          run(`systemctl restart ${o.platform.kadmindUnit}`),
+        );
+        return [failure(host, 'iprop', what, fix)];
+      }
       return [
         ok(host, 'iprop', `${principal} exists: it can ask for updates; dumps are pushed, too`),
       ];
@@ -61,8 +83,36 @@ export async function ipropAt({ host }: ReplicaSettings, o: Examined): Promise<r
   }
 }
 
+/** What is wrong with a principal that is locked, and the fix. */
+function unlocking(principal: string, o: Examined): readonly [string, string] {
+  const fix = runKadminLocal(o, `modprinc +allow_tix ${principal}`);
+  return [`${principal} is locked: nobody gets a ticket for it`, fix];
+}
+
+/** kadmind's ACL; `acl_file` of the realm, or beside kdc.conf. */
+function kadmAclOf({ krb5, settings, environment }: Examined): string {
+  const paths = readDefaultPaths();
+  const kdcConf = configFilesOf(environment, paths).kdcConfFile || paths.kdcConf;
+  return krb5.first('realms', settings.realm, 'acl_file') ?? `${dirname(kdcConf)}/kadm5.acl`;
+}
+
+/** Whether kadmind's ACL has the privilege p for a principal; one that cannot be read tells nothing. */
+function mayPoll(principal: string, o: Examined): boolean {
+  try {
+    return mayAskForUpdates(readFileSync(kadmAclOf(o), 'utf8'), {
+      principal,
+      realm: o.settings.realm,
+    });
+  } catch {
+    return true;
+  }
+}
+
 /** Whether a service is in the database, by asking for a ticket for it. */
-async function existence(service: string, o: Examined): Promise<'yes' | 'no' | 'unknown'> {
+async function existence(
+  service: string,
+  o: Examined,
+): Promise<'yes' | 'no' | 'locked' | 'unknown'> {
   const [kdc] = o.krb5.kdcs(o.settings.realm);
   if (kdc === undefined) return 'unknown';
   const { name } = keytabOf(o);
@@ -71,9 +121,10 @@ async function existence(service: string, o: Examined): Promise<'yes' | 'no' | '
     await serviceKeyAt({ ...asked, serviceKeytab: name });
     return 'yes';
   } catch (error) {
-    return isKpropError(error, 'kdc.error') && error.detail.number === serviceUnknown
-      ? 'no'
-      : 'unknown';
+    if (!isKpropError(error, 'kdc.error') || error.detail.number !== serviceUnknown)
+      return 'unknown';
+    // MIT's KDC uses this number for a locked service as well.
+    return /LOCKED/.test(error.detail.text) ? 'locked' : 'no';
   }
 }
 
