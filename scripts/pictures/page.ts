@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { Browser, Page } from 'playwright-core';
 
 import { openBrowser } from '../../kpropctl/test/browser.ts';
-import type { ControlRealm } from '../../kpropctl/test/realm.ts';
+import { type ControlRealm, program } from '../../kpropctl/test/realm.ts';
 import { smallerPng } from './smaller-png.ts';
 
 /** The page in both schemes, on a narrow screen, and the history of one replica. */
@@ -12,7 +12,10 @@ export async function takePagePictures(
   realm: ControlRealm,
   o: { readonly folder: string; readonly address: string; readonly host: string },
 ): Promise<void> {
-  const daemon = realm.start('serve');
+  // With the configuration in /etc, as an administrator starts it.
+  const daemon = realm.lab.start(process.execPath, [program, 'serve'], {
+    env: { KRB5_CONFIG: undefined, KRB5_KDC_PROFILE: undefined },
+  });
   await daemon.until(() => /generation \d+\)/.test(daemon.stdout), 'the first run');
   const browser = await openBrowser(realm, o.address);
   try {
