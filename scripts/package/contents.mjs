@@ -16,6 +16,7 @@ export function kpropContents(built) {
   return [
     { path: '/usr/lib/kprop/executable', from: join(built, 'executable'), mode: 0o755 },
     { path: '/usr/lib/kprop/koffi.node', from: join(built, 'koffi.node'), mode: 0o644 },
+    { ...text('/usr/lib/kprop/await-idle.sh', read('packaging/await-idle.sh')), mode: 0o755 },
     ...programs.map((name) => ({ path: `/usr/sbin/${name}`, link: '../lib/kprop/executable' })),
     ...manualPages('dist/man'),
     ...completions('dist/completions'),

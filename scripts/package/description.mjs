@@ -14,8 +14,8 @@ export function fieldsOf(name, version) {
 }
 
 const kpropFields = {
-  // What Node's executable is linked with.
-  Depends: 'libc6 (>= 2.28), libgcc-s1 (>= 3.0), libstdc++6 (>= 9), libatomic1 (>= 4.8)',
+  // What Node's executable is linked with. Without it dpkg must not even unpack at MIT's places.
+  'Pre-Depends': 'libc6 (>= 2.28), libgcc-s1 (>= 3.0), libstdc++6 (>= 9), libatomic1 (>= 4.8)',
   Suggests: 'krb5-kdc, krb5-kpropd, kpropctl',
   Description: [
     "replacement for MIT's kprop, kpropd and kproplog",

@@ -65,8 +65,13 @@ ${existsSync(scriptlets) ? readFileSync(scriptlets, 'utf8') : ''}
 %defattr(-,root,root)
 ${ownFolders(entries)
   .map((folder) => `%dir ${folder}\n`)
-  .join('')}${entries.map(({ path }) => path).join('\n')}
+  .join('')}${entries.map(listed).join('\n')}
 `;
+}
+
+/** What an administrator has changed of his configuration, an upgrade leaves as it is. */
+function listed({ path, config = false }) {
+  return config ? `%config(noreplace) ${path}` : path;
 }
 
 /** The folders that go with the package. */

@@ -133,6 +133,17 @@ test("rpm --install: the programs at MIT's places are ours, and propagate", asyn
   await expectPropagation();
 });
 
+test('paths and units are those of Fedora', async () => {
+  const { stderr } = await lab.run('chroot', [root, '/usr/sbin/kprop', '127.0.0.1']);
+  expect(stderr).toContain('/var/kerberos/krb5kdc/replica_datatrans');
+  const unit = inRoot('cat', '/usr/lib/systemd/system/kpropd.service');
+  expect(unit).toContain('\nReadWritePaths=/var/kerberos/krb5kdc\n');
+  expect(unit).toContain('\nEnvironmentFile=-/etc/sysconfig/kpropd\n');
+  expect(unit).toContain('\nConflicts=kadmin.service kprop.service\n');
+  const configuration = execFileSync('rpm', ['-qp', '--configfiles', ours], { encoding: 'utf8' });
+  expect(configuration).toBe('/etc/kprop.json\n');
+});
+
 test("an upgrade of MIT's package leaves ours there, and so does ours once more", async () => {
   rpm('--upgrade', mits[1]);
   expectOurs();
@@ -145,7 +156,7 @@ test("rpm --erase: MIT's are back, and nothing is left", async () => {
   rpm('--erase', 'kprop');
   expectMits();
   await expectPropagation();
-  expect(inRoot('find', '/usr/lib', '-name', 'kprop*')).toBe('');
+  expect(inRoot('find', '/usr/lib', '/etc', '-name', 'kprop*')).toBe('');
 });
 
 test("without MIT's package ours stays, and goes without a trace", async () => {
