@@ -1,9 +1,7 @@
-import type { Server, Socket } from 'node:net';
-
 import { libc } from './libc.ts';
 
-/** The file descriptor, which Node keeps on an undocumented handle; -1 if there is none. */
-export function descriptorOf(socket: Socket | Server): number {
+/** The file descriptor of a socket or server, which Node keeps on an undocumented handle; -1 if there is none. */
+export function descriptorOf(socket: object): number {
   return (socket as { _handle?: { fd?: number } })._handle?.fd ?? -1;
 }
 
@@ -13,7 +11,7 @@ export function descriptorOf(socket: Socket | Server): number {
  * in case there is something to send with it. Where this cannot be had, everything is only slower.
  * @see tcp(7), TCP_QUICKACK
  */
-export function acknowledgeAtOnce(socket: Socket): void {
+export function acknowledgeAtOnce(socket: NodeJS.ReadableStream): void {
   // The kernel forgets it when we send something.
   socket.on('data', () => {
     const descriptor = descriptorOf(socket);
