@@ -216,6 +216,26 @@ test('thousands of connections that say nothing: others are answered, and they a
   for (const { seen } of idle) await closed(seen);
 });
 
+test('bad tokens from many connections: each is refused, and the log is not filled', async () => {
+  await fixture.open({
+    relations: `  page_keytab = ${fixture.folder}/keytab\n  page_principals = admin/admin\n`,
+  });
+  const headers = {
+    origin: fixture.url,
+    'content-type': 'application/x-www-form-urlencoded',
+    authorization: 'Negotiate ****',
+  };
+  const attackers = Array.from({ length: 16 }, async () => {
+    for (let times = 0; times < 50; times += 1) {
+      expect((await fixture.ask('/run', { method: 'POST', headers })).status).toBe(401);
+    }
+  });
+  await Promise.all(attackers);
+  expect(fixture.logged.filter((line) => line.includes('not base64'))).toHaveLength(1);
+  await fixture.page?.close();
+  expect(fixture.logged.at(-1)).toMatch(/a token that is not base64 \(799 more times in the last/);
+});
+
 describe('a propagation', () => {
   let realm: ControlRealm;
   let daemon: LabProcess;

@@ -1,14 +1,24 @@
-import { copyFileSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import {
+  closeSync,
+  copyFileSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 
 import { loadKrb5Config } from '../../src/host/config-files.ts';
 import { Lab, packageRoot } from '../../test/support/lab/lab.ts';
 import { settingsOf } from '../src/config/settings.ts';
 import { type Guard, openGuard } from '../src/serve/guard.ts';
+import { RefusalTally } from '../src/serve/refusal-tally.ts';
 
 // The guard of the page, with tickets of a real KDC.
 
@@ -45,7 +55,10 @@ afterAll(async () => {
   await lab.close();
 });
 
-afterEach(() => {
+// One guard tells a kind of refusal once in a minute: each test has one of its own.
+afterEach(async () => {
+  await guard.close();
+  guard = await open();
   troubles.length = 0;
 });
 
@@ -109,6 +122,25 @@ function isWorker(pid: string): boolean {
     // It has just ended.
     return false;
   }
+}
+
+/** Opens files until this process may open no more; what comes back closes them again. */
+function exhaustDescriptors(): () => void {
+  const limit = (soft: number | string) =>
+    execFileSync('/usr/bin/prlimit', ['--pid', `${process.pid}`, `--nofile=${soft}:`]);
+  const usual =
+    /^Max open files +(\d+)/m.exec(readFileSync('/proc/self/limits', 'utf8'))?.[1] ?? '';
+  limit(Math.max(...readdirSync('/proc/self/fd').map(Number)) + 20);
+  const opened: number[] = [];
+  try {
+    for (;;) opened.push(openSync('/dev/null', 'r'));
+  } catch (error) {
+    expect(error).toMatchObject({ code: 'EMFILE' });
+  }
+  return () => {
+    for (const one of opened) closeSync(one);
+    limit(usual);
+  };
 }
 
 describe('a principal of page_principals', () => {
@@ -175,6 +207,83 @@ describe('a token is refused before libkrb5 sees it if it is', () => {
       ...{ status: 401, reason: expect.stringContaining('not of SPNEGO') },
     });
   });
+});
+
+describe('what is refused again and again', () => {
+  const floods: readonly (readonly [string, (nth: number) => string])[] = [
+    ['not base64', (nth) => `Negotiate *${nth}`],
+    ['of a length that nobody needs', (nth) => `Negotiate ${'A'.repeat(70_000 + nth)}`],
+    ['nothing that libkrb5 knows', (nth) => `Negotiate ${spnegoOf(nth)}`],
+  ];
+  test.each(floods)('is told once, and counted: %s', async (_, header) => {
+    for (let nth = 0; nth < 200; nth += 1) {
+      const admission = await guard.authenticate({ authorization: header(nth) });
+      expect(admission).toMatchObject({ kind: 'refused', status: 401 });
+    }
+    expect(troubles).toHaveLength(1);
+    await guard.close();
+    expect(troubles).toHaveLength(2);
+    expect(troubles[1]).toMatch(/^the page refused a .* \(199 more times in the last \d+ s\)$/);
+  });
+
+  test('hides no refusal of another kind', async () => {
+    for (let nth = 0; nth < 3; nth += 1) {
+      await guard.authenticate({ authorization: 'Basic YWRtaW46cGFzc3dvcmQ=' });
+      await guard.authenticate({ authorization: 'Negotiate YQ==' });
+    }
+    expect(troubles).toEqual([
+      expect.stringContaining('has no Negotiate token'),
+      'the page refused a token that is not of SPNEGO',
+    ]);
+  });
+
+  describe('by the clock', () => {
+    afterEach(() => {
+      vi.useRealTimers();
+    });
+
+    function tally() {
+      vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
+      const lines: string[] = [];
+      return { lines, refusals: new RefusalTally((line) => lines.push(line)) };
+    }
+
+    test('is counted for a minute, told in one line, and new after a minute without', () => {
+      const { lines, refusals } = tally();
+      refusals.add('kind', 'first');
+      vi.advanceTimersByTime(30_000);
+      refusals.add('kind', 'second');
+      refusals.add('kind', 'third');
+      expect(lines).toEqual(['first']);
+      vi.advanceTimersByTime(30_000);
+      expect(lines.splice(0)).toEqual(['first', 'third (2 more times in the last 60 s)']);
+      refusals.add('kind', 'fourth');
+      vi.advanceTimersByTime(60_000);
+      expect(lines.splice(0)).toEqual(['fourth (1 more time in the last 60 s)']);
+      vi.advanceTimersByTime(60_000);
+      expect(lines).toEqual([]);
+      refusals.add('kind', 'fifth');
+      refusals.close();
+      expect(lines).toEqual(['fifth']);
+      expect(vi.getTimerCount()).toBe(0);
+    });
+
+    test('is told apart from others, as long as there are few kinds', () => {
+      const { lines, refusals } = tally();
+      for (let nth = 0; nth < 10_000; nth += 1) refusals.add(`user${nth}`, `no user${nth}`);
+      expect(lines.length).toBeLessThanOrEqual(65);
+      refusals.close();
+      expect(lines.at(-1)).toMatch(/^no user9999 \(\d+ more times/);
+    });
+  });
+
+  /** Its mechanisms are told in a text of its own. */
+  function spnegoOf(nth: number): string {
+    return Buffer.from(
+      `600a06062b060105050200${(nth % 256).toString(16).padStart(2, '0')}`,
+      'hex',
+    ).toString('base64');
+  }
 });
 
 describe('a token is refused by libkrb5 if it is', () => {
@@ -322,6 +431,22 @@ describe('the process that looks at tickets', () => {
     expect(await answers[0]).toMatchObject({ kind: 'refused', status: 503 });
     expect(troubles.at(-1)).toContain('no answer within 10 s');
     expect(await answers[1]).toMatchObject({ kind: 'admitted' });
+  });
+
+  test('cannot be started, for want of descriptors: that one is refused, the next is not', async () => {
+    const sent = await token();
+    for (const pid of workers()) process.kill(pid, 'SIGKILL');
+    await expect.poll(() => workers()).toEqual([]);
+    const release = exhaustDescriptors();
+    try {
+      for (let times = 0; times < 2; times += 1) {
+        expect(await show(sent)).toMatchObject({ kind: 'refused', status: 503 });
+      }
+    } finally {
+      release();
+    }
+    expect(troubles).toEqual([expect.stringMatching(/cannot be started \(.*EMFILE/)]);
+    expect(await show(sent)).toMatchObject({ kind: 'admitted' });
   });
 
   test('ends with the guard', async () => {

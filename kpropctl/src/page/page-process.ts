@@ -1,4 +1,4 @@
-import { setPriority } from 'node:os';
+import { getPriority, setPriority } from 'node:os';
 
 import { noteOf } from '../run/report.ts';
 import type { FromPage, ToPage } from './link.ts';
@@ -6,13 +6,14 @@ import { openPage, type Page } from './page.ts';
 
 // The process of the page, which the daemon starts and keeps. @see ../serve/page-keeper.ts
 
-const tell = (message: FromPage) => {
-  if (process.connected) process.send?.(message);
+const tell = (message: FromPage, onTold?: () => void) => {
+  if (process.connected) process.send?.(message, undefined, undefined, onTold);
+  else onTold?.();
 };
 const end = () => process.exit(0);
 
-// Whoever looks can wait; a propagation must not.
-setPriority(10);
+// Whoever looks can wait; a propagation must not. A priority that is lower already may not be raised.
+setPriority(Math.max(10, getPriority()));
 process.on('disconnect', end);
 for (const name of ['SIGTERM', 'SIGINT'] as const) process.on(name, end);
 // Otherwise Node opens its debugger.
@@ -36,7 +37,9 @@ process.on('message', (message: ToPage) => {
           const { listen } = message.settings;
           const { message: why } = noteOf(error);
           const advice = `ss -ltnp shows which process has that address: end it, or change listen`;
-          tell({ kind: 'failed', problem: `listen = ${listen} cannot be opened (${why})`, advice });
+          const problem = `listen = ${listen} cannot be opened (${why})`;
+          // The daemon starts it again: a process without a page would be there for nothing.
+          tell({ kind: 'failed', problem, advice }, () => process.exit(1));
         },
       );
       return;

@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 
 import { withoutInspector } from 'kprop';
 
+import { noteOf } from '../run/report.ts';
 import type { Answer, Question } from './spnego-worker.ts';
 
 /** Why there is no answer: too many wait, the worker took too long, or it ended. */
@@ -32,7 +33,8 @@ export class Acceptor {
     }
     this.#waiting += 1;
     const answer = this.#queue.then(() => this.#askNow(question));
-    this.#queue = answer;
+    // Whatever happens to one question, the next one is asked.
+    this.#queue = answer.catch(() => undefined);
     try {
       return await answer;
     } finally {
@@ -47,22 +49,24 @@ export class Acceptor {
   }
 
   async #askNow(question: Question): Promise<Answer | Silence> {
-    if (this.#worker === undefined && this.#deaths > 0) {
+    if (!this.#isClosed && this.#worker === undefined && this.#deaths > 0) {
       // Who crashes it with each request must not make this host start processes all the time.
       await sleep(Math.min(firstPauseMillis * 2 ** (this.#deaths - 1), longestPauseMillis));
     }
     if (this.#isClosed) return { kind: 'ended', text: 'the daemon ends' };
-    this.#worker ??= this.#start();
-    const answer = await answerOf(this.#worker, question);
-    if ('signal' in answer) {
-      this.#deaths += 1;
-      const { signal, isLate } = answer;
-      return isLate
-        ? { kind: 'late', text: `no answer within ${answerMillis / 1000} s` }
-        : { kind: 'ended', text: `the process that looks at tickets ended (${signal})` };
-    }
-    this.#deaths = 0;
+    const answer = await this.#answer(question);
+    this.#deaths = isSilence(answer) ? this.#deaths + 1 : 0;
     return answer;
+  }
+
+  async #answer(question: Question): Promise<Answer | Silence> {
+    try {
+      this.#worker ??= this.#start();
+    } catch (error) {
+      // Some reasons are thrown, others are an event.
+      return cannotStart(error);
+    }
+    return answerOf(this.#worker, question);
   }
 
   #start(): ChildProcess {
@@ -75,7 +79,9 @@ export class Acceptor {
     const forget = () => {
       if (this.#worker === worker) this.#worker = undefined;
     };
-    worker.on('exit', forget).on('error', forget);
+    worker.on('exit', forget).on('error', () => {
+      if (!isStarted(worker)) forget();
+    });
     // It must not keep a daemon that has nothing else to do.
     worker.unref();
     worker.channel?.unref();
@@ -89,28 +95,46 @@ const answerMillis = 10_000;
 const firstPauseMillis = 100;
 const longestPauseMillis = 5_000;
 
-interface Death {
-  readonly signal: string;
-  readonly isLate: boolean;
-}
-
-function answerOf(worker: ChildProcess, question: Question): Promise<Answer | Death> {
+function answerOf(worker: ChildProcess, question: Question): Promise<Answer | Silence> {
   return new Promise((resolve) => {
     let isLate = false;
     const timer = setTimeout(() => {
       isLate = true;
       worker.kill('SIGKILL');
     }, answerMillis);
-    const end = (result: Answer | Death) => {
+    const end = (result: Answer | Silence) => {
       clearTimeout(timer);
       worker.off('message', onMessage).off('exit', onExit).off('error', onError);
       resolve(result);
     };
     const onMessage = (answer: unknown) => end(answer as Answer);
     const onExit = (status: number | null, signal: NodeJS.Signals | null) =>
-      end({ signal: `${signal ?? `status ${status}`}`, isLate });
-    const onError = ({ message }: Error) => end({ signal: message, isLate });
+      end(isLate ? late : ended(signal ?? `status ${status}`));
+    const onError = (error: Error) => {
+      // One that was started ends: its exit is waited for.
+      if (!isStarted(worker)) end(cannotStart(error));
+    };
     worker.on('message', onMessage).on('exit', onExit).on('error', onError);
-    worker.send(question, (error) => error && worker.kill('SIGKILL'));
+    // Without a process there is no channel either, and its error is about to be told.
+    if (isStarted(worker)) worker.send(question, (error) => error && worker.kill('SIGKILL'));
   });
+}
+
+const isStarted = ({ pid }: ChildProcess) => pid !== undefined;
+
+const isSilence = ({ kind }: Answer | Silence) =>
+  kind === 'busy' || kind === 'late' || kind === 'ended';
+
+const late: Silence = { kind: 'late', text: `no answer within ${answerMillis / 1000} s` };
+
+function ended(how: string): Silence {
+  return { kind: 'ended', text: `the process that looks at tickets ended (${how})` };
+}
+
+function cannotStart(error: unknown): Silence {
+  const { message } = noteOf(error);
+  return {
+    kind: 'ended',
+    text: `the process that looks at tickets cannot be started (${message})`,
+  };
 }

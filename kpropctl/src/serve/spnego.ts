@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { Settings } from '../config/settings.ts';
 import { Acceptor, type Silence } from './acceptor.ts';
 import type { Admission, Guard } from './guard.ts';
+import { RefusalTally } from './refusal-tally.ts';
 import { remedyFor } from './spnego-remedies.ts';
 import { tokenIn } from './spnego-token.ts';
 import type { Answer } from './spnego-worker.ts';
@@ -20,18 +21,23 @@ export interface SpnegoOptions {
 /** A guard that admits the principals of `page_principals`, by their Kerberos tickets (RFC 4559). */
 export function spnegoGuard(o: SpnegoOptions): Guard {
   const acceptor = new Acceptor(workerEnvironment(o));
+  const refusals = new RefusalTally(o.onTrouble);
   return {
     async authenticate({ authorization }) {
       if (authorization === undefined)
         return refused(401, 'this needs a Kerberos ticket: run kinit');
       const found = tokenIn(authorization);
       if ('fault' in found) {
-        o.onTrouble(`the page refused ${found.fault}`);
+        // Whoever sends a token chooses the length that is told.
+        refusals.add(found.fault.replace(/\d+/, ''), `the page refused ${found.fault}`);
         return refused(401, `this needs a Kerberos ticket, and not ${found.fault}: run kinit`);
       }
-      return admission(await acceptor.ask(found), o);
+      return admission(await acceptor.ask(found), o, refusals);
     },
-    close: () => acceptor.close(),
+    close: async () => {
+      await acceptor.close();
+      refusals.close();
+    },
   };
 }
 
@@ -45,7 +51,11 @@ export async function keytabFault(
   return answer.kind === 'ready' ? undefined : ownFault(answer, o.keytab);
 }
 
-function admission(answer: Answer | Silence, o: SpnegoOptions): Admission {
+function admission(
+  answer: Answer | Silence,
+  o: Pick<SpnegoOptions, 'settings' | 'keytab'>,
+  refusals: RefusalTally,
+): Admission {
   switch (answer.kind) {
     case 'accepted': {
       const { principal, reply } = answer;
@@ -55,7 +65,7 @@ function admission(answer: Answer | Silence, o: SpnegoOptions): Admission {
           reply: reply === null ? undefined : `Negotiate ${reply}`,
         };
       }
-      o.onTrouble(`the page refused ${principal}, which is not in page_principals`);
+      refusals.add(principal, `the page refused ${principal}, which is not in page_principals`);
       return refused(
         403,
         `your principal, ${principal}, is not in page_principals of ${fileOf(o.settings)}`,
@@ -63,12 +73,13 @@ function admission(answer: Answer | Silence, o: SpnegoOptions): Admission {
     }
     case 'token': {
       const { reader, administrator } = remedyFor(answer.text, o.keytab);
-      o.onTrouble(`the page refused a ticket: ${answer.text}${administrator}`);
+      // Not by libkrb5's words: names that the sender has chosen are in them.
+      refusals.add(reader, `the page refused a ticket: ${answer.text}${administrator}`);
       return refused(401, reader);
     }
     default: {
       const { problem, advice } = ownFault(answer, o.keytab);
-      o.onTrouble(`the page cannot look at tickets: ${problem}: ${advice}`);
+      refusals.add(problem, `the page cannot look at tickets: ${problem}: ${advice}`);
       return refused(503, 'tickets cannot be looked at now; the log of kpropctl serve says why');
     }
   }
