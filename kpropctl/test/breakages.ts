@@ -1,4 +1,4 @@
-import { chmodSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import { chmodSync, readFileSync, renameSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 import type { Finding } from '../src/doctor/finding.ts';
@@ -41,8 +41,53 @@ export function breakagesOf(
         `the ACL of ${replica === ours ? 'ours' : "MIT's"} lacks this host`,
         {
           break: () => writeFileSync(replica.site.acl, 'host/other@LAB.EXAMPLE\n'),
-          ...{ on: replica.host, check: 'ACL', what: /^not in the ACL: kpropd on/ },
-          fix: /^add this line to \/etc\/krb5kdc\/kpropd\.acl on 127\.0\.0\.1\d: {3}host\/\S+$/,
+          ...{ on: replica.host, check: 'ACL' },
+          ...(replica === ours
+            ? {
+                what: /^not in the ACL: kpropd on/,
+                fix: /^add this line to \/etc\/krb5kdc\/kpropd\.acl on 127\.0\.0\.1\d: {3}host\/\S+$/,
+              }
+            : {
+                // MIT's says nothing, and it has let this host in before.
+                what: /hangs up on host\S+: it is not in the ACL there, or the received dump cannot be written/,
+                fix: /^run on 127\.0\.0\.1\d: {3}kpropctl doctor --here$/,
+              }),
+        },
+      ]),
+    ),
+    ...Object.fromEntries(
+      [ours, mit].map((replica) => [
+        `the keytab of ${replica === ours ? 'ours' : "MIT's"} is gone`,
+        {
+          break: () => renameSync(replica.site.keytab, `${replica.site.keytab}.away`),
+          ...{ on: replica.host, check: 'principal' },
+          what: /kpropd on \S+ cannot read its keytab, or finds no key in it for what it takes for its name/,
+          fix: /^run on 127\.0\.0\.1\d: {3}kpropctl doctor --here$/,
+        },
+      ]),
+    ),
+    ...Object.fromEntries(
+      [ours, mit].map((replica) => [
+        `the principal of ${replica === ours ? 'ours' : "MIT's"} was made anew: its key has a lower version`,
+        {
+          break: inKdc(
+            `delprinc -force host/${replica.host}`,
+            `addprinc -randkey host/${replica.host}`,
+          ),
+          ...{ on: replica.host, check: 'principal' },
+          what: /the replica's keytab does not have the KDC's key of host/,
+          fix: /^run on 127\.0\.0\.1\d: {3}kadmin -q "ktremove .*, then run on .*ktadd host\//,
+        },
+      ]),
+    ),
+    ...Object.fromEntries(
+      [ours, mit].map((replica) => [
+        `the kpropd of ${replica === ours ? 'ours' : "MIT's"} hangs`,
+        {
+          break: () => replica.kpropd?.signal('SIGSTOP'),
+          ...{ on: replica.host, check: 'ACL' },
+          what: /takes the connection and says nothing: it hangs/,
+          fix: /^run on 127\.0\.0\.1\d: {3}systemctl restart krb5-kpropd$/,
         },
       ]),
     ),
@@ -98,6 +143,19 @@ export function breakagesOf(
     "this host's key has expired": {
       break: inKdc(`modprinc -pwexpire yesterday ${lab.client}`),
       ...{ on: here, check: 'key', what: /expired/, fix: /modprinc -pwexpire never/ },
+    },
+    "this host's principal wants a token (hardware)": {
+      break: inKdc(`modprinc +requires_hwauth ${lab.client}`),
+      ...{ on: here, check: 'key', what: /pre-authentication/, fix: /modprinc -requires_hwauth/ },
+    },
+    'the principal of this host was made anew: its key has a lower version': {
+      break: inKdc(
+        `cpw -randkey ${lab.client}`,
+        `ktadd -norandkey -k ${lab.primary.keytab} ${lab.client}`,
+        `delprinc -force ${lab.client}`,
+        `addprinc -randkey ${lab.client}`,
+      ),
+      ...{ on: here, check: 'key', what: /./, fix: /ktremove .* all.*ktadd -norandkey/ },
     },
     'the keytab is gone': {
       break: () => rmSync(lab.primary.keytab),
@@ -163,12 +221,33 @@ export function breakagesOf(
     },
     'the KDC of this host is down': {
       break: () => lab.stopKdc('primary'),
-      ...{ on: here, check: 'key', what: /no KDC of/, fix: /systemctl start krb5-kdc/ },
+      ...{ on: here, check: 'key', what: /^the KDC 127\.0\.0\.1:\d+ does not answer$/ },
+      fix: /^run here: {3}systemctl restart krb5-kdc$/,
     },
     'the KDC of a replica is down': {
       break: () => ours.kdc?.stop(),
+      ...{ on: ours.host, check: 'clock', state: 'unknown' },
+      ...{ what: /its KDC \(\S+\) does not answer$/ },
+      fix: /^run on 127\.0\.0\.11: {3}systemctl restart krb5-kdc$/,
+    },
+    'the KDC of a replica hangs': {
+      break: () => ours.kdc?.signal('SIGSTOP'),
+      ...{ on: ours.host, check: 'clock', state: 'unknown' },
+      ...{ what: /its KDC \(\S+\) does not answer$/ },
+      fix: /^run on 127\.0\.0\.11: {3}systemctl restart krb5-kdc$/,
+    },
+    'the canary is locked': {
+      break: async () => {
+        await inKdc('modprinc -allow_tix kpropctl/canary')();
+        await realm.run('run');
+      },
+      ...{ on: ours.host, check: 'generation', state: 'unknown', what: /LOCKED/ },
+      fix: /modprinc \+allow_tix kpropctl\/canary@LAB\.EXAMPLE", then run here: {3}kpropctl run/,
+    },
+    'the key of the canary was thrown away': {
+      break: () => rmSync(join(realm.state, 'canary.keytab')),
       ...{ on: ours.host, check: 'generation', state: 'unknown' },
-      ...{ what: /could not be asked/, fix: /^run on 127\.0\.0\.11: {3}systemctl start krb5-kdc/ },
+      ...{ what: /canary\.keytab/, fix: /^run here: {3}kpropctl run --config \S+$/ },
     },
     'the resolver makes another name of this host': {
       break: edited(lab.primary.krb5Conf, (text) =>

@@ -1,9 +1,11 @@
+import { existsSync, renameSync, writeFileSync } from 'node:fs';
+
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
 import type { Diagnosis, Finding } from '../src/doctor/finding.ts';
 import { breakagesOf } from './breakages.ts';
 import { type Follower, followerOf } from './follow.ts';
-import { ControlRealm, type Replica } from './realm.ts';
+import { ControlRealm, program, type Replica } from './realm.ts';
 import { validator } from './schema.ts';
 
 // What is broken on purpose is found, and is sound again once the fix was followed to the letter.
@@ -17,17 +19,37 @@ beforeAll(async () => {
   realm.configure();
   await realm.run('run');
   for (const replica of realm.replicas) await realm.startKdc(replica);
-  follower = followerOf(realm, { units: startUnit });
+  const commands = { 'kpropctl doctor --here': mendThere };
+  follower = followerOf(realm, { units: startUnit, commands });
 });
 afterAll(() => realm.close());
 
 async function startUnit(host: string, unit: string): Promise<unknown> {
   const replica = realm.replicas.find((one) => one.host === host);
   if (unit === 'krb5-kdc') {
+    await replica?.kdc?.stop('SIGKILL');
     return replica === undefined ? realm.lab.startKdc('primary') : realm.startKdc(replica);
   }
   if (unit !== 'krb5-kpropd' || replica === undefined) throw new Error(`${unit} of ${host}`);
+  await replica.kpropd?.stop('SIGKILL');
   return realm.startKpropd(replica, replica === replicas.ours ? 'ours' : 'mit');
+}
+
+/** Looks at a replica from its own side, and mends what is said to be wrong there. */
+async function mendThere(host: string): Promise<void> {
+  const { site, kpropPort } = realm.replicas.find((one) => one.host === host) as Replica;
+  const kpropd = `-P ${kpropPort} -a ${site.acl} -f ${site.fromMaster}`;
+  const args = [program, 'doctor', '--here', '--json', '--kpropd', kpropd];
+  const { stdout } = await realm.lab.run(process.execPath, args, { env: site.env() });
+  const { findings }: Diagnosis = JSON.parse(stdout);
+  const wrongThere = findings.filter(({ state }) => state !== 'ok').map(({ check }) => check);
+  if (existsSync(`${site.keytab}.away`)) {
+    expect(wrongThere).toContain('keytab');
+    renameSync(`${site.keytab}.away`, site.keytab);
+  } else {
+    expect(wrongThere).toContain('ACL');
+    writeFileSync(site.acl, `${realm.lab.client}\n`);
+  }
 }
 
 const asPublished = validator('doctor-1');
@@ -63,6 +85,9 @@ describe('a breakage', () => {
       what: expect.stringMatching(what),
       fix: expect.stringMatching(fix),
     });
+    // One cause, one fix: what follows from it says so, and no more.
+    const fixes = findings.map((one) => one.fix.replace(/(?<=kpropctl run) 127\S+/, ''));
+    expect(new Set(fixes.filter((one) => one !== '')).size, JSON.stringify(findings)).toBe(1);
     await follower.follow(found?.fix ?? '');
     expect(await wrong()).toEqual([]);
   });

@@ -1,6 +1,6 @@
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
-import { readdirSync, statSync } from 'node:fs';
+import { readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 
@@ -10,7 +10,7 @@ import { startClockRelay } from '../../test/support/kdc/clock-relay.ts';
 import { freePort } from '../../test/support/lab/lab-process.ts';
 import type { Diagnosis, Finding } from '../src/doctor/finding.ts';
 import { followerOf } from './follow.ts';
-import { ControlRealm, type Replica } from './realm.ts';
+import { ControlRealm, program, type Replica } from './realm.ts';
 import { validator } from './schema.ts';
 
 // What is sound is not complained about, nothing is changed by looking, and nothing is waited for in vain.
@@ -63,6 +63,16 @@ describe('a sound realm', () => {
     );
   });
 
+  test('what kprop does not need of this host: to be a service', async () => {
+    await realm.kadminLocal([`modprinc -allow_svr ${realm.lab.client}`]);
+    try {
+      expect(wrong(await diagnose())).toEqual([]);
+      expect((await realm.run('run')).status).toBe(0);
+    } finally {
+      await realm.kadminLocal([`modprinc +allow_svr ${realm.lab.client}`]);
+    }
+  });
+
   test('without proof as well', async () => {
     realm.configure({ proof: 'none' });
     await realm.run('run');
@@ -85,7 +95,9 @@ describe('a sound realm', () => {
 /** Every file with its size and time, but for logs, replay caches, and what kpropd notes of each connection. */
 function listing(folder: string): readonly string[] {
   return readdirSync(folder, { recursive: true, encoding: 'utf8' })
-    .filter((name) => !/\.log$|\.rcache2$|^tmp$|^from_master\.(?:temp|status)$/.test(name))
+    .filter(
+      (name) => !/\.log$|\.rcache2$|^tmp$|^from_master\.(?:temp|status(?:\.new)?)$/.test(name),
+    )
     .map((name) => {
       const { size, mtimeMs } = statSync(join(folder, name));
       return `${name} ${size} ${mtimeMs}`;
@@ -129,12 +141,28 @@ describe('what does not answer', () => {
       expect(millis).toBeLessThan(40_000);
       expect(found.map(({ on, check, state }) => [on, check, state])).toEqual([
         [ours.host, 'clock', 'unknown'],
-        [ours.host, 'ACL', 'unknown'],
+        [ours.host, 'ACL', 'failure'],
         [ours.host, 'generation', 'unknown'],
       ]);
     } finally {
       silentKpropd.close();
       silentKdc.close();
+    }
+  });
+
+  test('the first KDC of krb5.conf, which is another host: nothing is restarted here', async () => {
+    const { krb5Conf } = realm.lab.primary;
+    const text = readFileSync(krb5Conf, 'utf8');
+    writeFileSync(krb5Conf, `[realms]\n  LAB.EXAMPLE = {\n    kdc = 127.0.0.99:1\n  }\n${text}`);
+    try {
+      expect(wrong(await diagnose())).toMatchObject([
+        {
+          ...{ on: 'here', check: 'key', what: 'the KDC 127.0.0.99:1 does not answer' },
+          fix: 'run on 127.0.0.99:   systemctl restart krb5-kdc',
+        },
+      ]);
+    } finally {
+      writeFileSync(krb5Conf, text);
     }
   });
 
@@ -146,6 +174,32 @@ describe('what does not answer', () => {
       }),
     );
   });
+});
+
+test("MIT's kpropd hangs up on a host that it has never let in: its ACL comes first", async () => {
+  await mit.kpropd?.stop();
+  await realm.startKpropd(mit, 'mit', ['-f', join(mit.site.folder, 'none', 'from_master')]);
+  const state = join(realm.state, 'state.json');
+  const text = readFileSync(state, 'utf8');
+  const acl = async () => wrong(await diagnose()).filter(({ check }) => check === 'ACL');
+  try {
+    const what =
+      /hangs up on host\S+: it is not in the ACL there, or the received dump cannot be written/;
+    expect(await acl()).toMatchObject([
+      { what: expect.stringMatching(what), fix: `run on ${mit.host}:   kpropctl doctor --here` },
+    ]);
+    rmSync(state);
+    expect(await acl()).toMatchObject([
+      {
+        what: expect.stringMatching(what),
+        fix: expect.stringMatching(/^add this line to \S+ on \S+: {3}host\/\S+$/),
+      },
+    ]);
+  } finally {
+    writeFileSync(state, text);
+    await mit.kpropd?.stop();
+    await realm.startKpropd(mit, 'mit');
+  }
 });
 
 describe('the clock of a replica', () => {
@@ -166,6 +220,49 @@ describe('the clock of a replica', () => {
     } finally {
       relay.close();
     }
+  });
+
+  test('this host alone is off: all replicas agree with each other, and it is blamed once', async () => {
+    const relays = await Promise.all(
+      realm.replicas.map(({ kdcPort }) => startClockRelay(kdcPort, { aheadSeconds: 3_600 })),
+    );
+    try {
+      const places = realm.replicas.map(({ host }, index) => [
+        host,
+        { kdc: `127.0.0.1:${relays[index]?.port}` },
+      ]);
+      realm.configure({}, Object.fromEntries(places));
+      const found = wrong(await diagnose());
+      expect(found).toMatchObject([
+        {
+          ...{
+            on: ours.host,
+            check: 'clock',
+            state: 'failure',
+            fix: 'run here:   chronyc makestep',
+          },
+          what: expect.stringMatching(/^clock: this host is \S+ \S+ behind .* agree/),
+        },
+        { on: mit.host, check: 'clock', state: 'unknown', fix: '' },
+      ]);
+    } finally {
+      for (const relay of relays) relay.close();
+    }
+  });
+
+  test("this host's own clock is an hour off: all that follows from it has no fix of its own", async () => {
+    const { config, lab } = realm;
+    const args = [program, 'doctor', '--json', '--config', config];
+    const env = realm.clockOff(3_600_000);
+    const { stdout } = await lab.run(process.execPath, args, { env });
+    const found = wrong(JSON.parse(stdout));
+    expect(found).toContainEqual(
+      expect.objectContaining({
+        ...{ on: ours.host, check: 'clock', state: 'failure', fix: 'run here:   chronyc makestep' },
+        what: expect.stringMatching(/^clock: this host is (?:1 h|59 min) ahead of its replicas/),
+      }),
+    );
+    expect(found.filter(({ fix }) => fix !== '')).toHaveLength(1);
   });
 
   test('an hour off, as its kpropd tells', async () => {

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
+import { startClockRelay } from '../../test/support/kdc/clock-relay.ts';
 import { folderListing } from '../../test/support/lab/folder-listing.ts';
 import { followFix } from '../../test/support/lab/follow-fix.ts';
 import { Lab, type LabProcess, ourProgram, packageRoot } from '../../test/support/lab/lab.ts';
@@ -65,7 +66,7 @@ test('a sound replica: nothing but ok, and nothing is written', async () => {
   expect(status).toBe(0);
   expect(site()).toEqual(before);
   const checks = (await diagnose()).findings.map(({ on, check }) => `${on} ${check}`);
-  for (const check of ['options', 'ACL', 'stash', 'port', 'key', 'KDC', 'programs']) {
+  for (const check of ['options', 'ACL', 'stash', 'port', 'clock', 'key', 'KDC', 'programs']) {
     expect(checks).toContain(`here ${check}`);
   }
 });
@@ -79,6 +80,15 @@ interface Breakage {
   /** What the fix stands for, where it is not a command of the lab's shell. */
   readonly follow?: (fix: string) => unknown;
 }
+
+const newKey =
+  /^kadmin -q "ktremove -k \S+ host\/vm@LAB\.EXAMPLE all" && kadmin -q "ktadd -k \S+ host\/vm@LAB\.EXAMPLE"$/;
+
+/** Something of its principal that every KDC minds, or only one of a client with a password. */
+const principal = (broken: string, o: Pick<Breakage, 'what' | 'fix' | 'state'>): Breakage => ({
+  break: () => lab.kadminLocal('primary', `modprinc ${broken} ${lab.client}`),
+  ...{ check: 'key', ...o },
+});
 
 const restartKdc = async () => {
   await lab.stopKdc('replica');
@@ -124,8 +134,11 @@ const breakages: Readonly<Record<string, Breakage>> = {
   },
   'the key was changed in the KDC': {
     break: () => lab.kadminLocal('primary', `cpw -randkey ${lab.client}`),
-    ...{ check: 'key', what: /asked 127\.0\.0\.1:\d+|has another/ },
-    fix: /^kadmin -q "ktadd -k \S+ host\/vm@LAB\.EXAMPLE"$/,
+    ...{
+      check: 'key',
+      what: /^the keytab has an old key of host\/vm@\S+: .*asked 127\.0\.0\.1:\d+/,
+    },
+    fix: newKey,
     follow: async (fix) => {
       await followFix(fix, { lab, port });
       // The new key is not in the database of this host's own KDC yet.
@@ -135,6 +148,40 @@ const breakages: Readonly<Record<string, Breakage>> = {
       await followFix(late[0]?.fix ?? '', { lab, port });
     },
   },
+  'its principal was made anew: the key has a lower version': {
+    break: async () => {
+      await lab.kadminLocal('primary', `delprinc -force ${lab.client}`);
+      await lab.kadminLocal('primary', `addprinc -randkey ${lab.client}`);
+    },
+    ...{ check: 'key', what: /^the keytab has an old key of host\/vm@/, fix: newKey },
+    follow: async (fix) => {
+      // The primary has the same name here, and the same trouble.
+      rmSync(lab.primary.keytab);
+      await followFix(fix, { lab, port });
+      await lab.dump();
+      await followFix('on vm: kprop vm', { lab, port });
+    },
+  },
+  'its principal is locked': principal('-allow_tix', {
+    what: /revoked/,
+    fix: /^kadmin -q "modprinc \+allow_tix -unlock host\/vm@LAB\.EXAMPLE"$/,
+  }),
+  'its principal has expired': principal('-expire yesterday', {
+    what: /expired/,
+    fix: /^kadmin -q "modprinc -expire never host\/vm@LAB\.EXAMPLE"$/,
+  }),
+  'its principal is not allowed to be a service': principal('-allow_svr', {
+    what: /./,
+    fix: /^kadmin -q "modprinc \+allow_svr host\/vm@LAB\.EXAMPLE"$/,
+  }),
+  'the password of its principal has expired': principal('-pwexpire yesterday', {
+    ...{ what: /a propagation needs no ticket of this host/, state: 'warning' },
+    fix: /^kadmin -q "modprinc -pwexpire never -needchange host\/vm@LAB\.EXAMPLE"$/,
+  }),
+  'its principal wants a token (hardware)': principal('+requires_hwauth', {
+    ...{ what: /a propagation needs no ticket of this host/, state: 'warning' },
+    fix: /^kadmin -q "modprinc -requires_hwauth host\/vm@LAB\.EXAMPLE"$/,
+  }),
   'the ACL lacks the realm': {
     break: () => writeFileSync(lab.replica.acl, 'host/vm\n'),
     ...{ check: 'ACL', what: /it has no realm/, fix: /^write line 1 of / },
@@ -159,6 +206,48 @@ describe('a breakage', () => {
     const fix = found[0]?.fix ?? '';
     await (breakage.follow?.(fix) ?? followFix(fix, { lab, port }));
     expect(wrong(await diagnose())).toEqual([]);
+  });
+});
+
+test('what all KDCs say alike is told once', async () => {
+  await lab.kadminLocal('primary', `modprinc -pwexpire yesterday ${lab.client}`);
+  await lab.dump();
+  await lab.load(lab.dumpFile);
+  const [found, ...others] = wrong(await diagnose());
+  expect(others).toEqual([]);
+  const both = `(asked 127.0.0.1:${lab.primary.kdcPort}, 127.0.0.1:${lab.replica.kdcPort})`;
+  expect(found?.what.endsWith(both), found?.what).toBe(true);
+  await followFix(found?.fix ?? '', { lab, port });
+  await lab.dump();
+  await lab.load(lab.dumpFile);
+  expect(wrong(await diagnose())).toEqual([]);
+});
+
+describe('the clock', () => {
+  test.each([
+    [30, 'warning'],
+    [-3_600, 'failure'],
+  ])('%i s off from the KDC', async (aheadSeconds, state) => {
+    const relay = await startClockRelay(lab.primary.kdcPort, { aheadSeconds });
+    const { krb5Conf } = lab.replica;
+    const text = readFileSync(krb5Conf, 'utf8');
+    writeFileSync(krb5Conf, text.replaceAll(`:${lab.primary.kdcPort}`, `:${relay.port}`));
+    try {
+      const found = wrong(await diagnose());
+      expect(found).toMatchObject([
+        {
+          ...{ check: 'clock', state, fix: 'chronyc makestep' },
+          what: expect.stringMatching(
+            /^clock: this host is \S+ \S+ (?:behind|ahead of) the KDC 127/,
+          ),
+        },
+      ]);
+      relay.step();
+      expect(wrong(await diagnose())).toEqual([]);
+    } finally {
+      writeFileSync(krb5Conf, text);
+      relay.close();
+    }
   });
 });
 

@@ -107,6 +107,10 @@ const byNumber: Readonly<Record<number, ByRefusal | undefined>> = {
 export function staleKey({ client, keytab }: Pick<KdcRefusal, 'client' | 'keytab'>): Advice {
   return {
     why: `the key of ${client} in ${keytab === undefined ? 'the keytab' : keytabFile(keytab)} is not the one that the KDC has`,
-    remedy: `run ${keytab === undefined ? kadmin(`ktadd ${client}`) : ktadd(keytab, client)}`,
+    // Of two keys the one with the higher version is used; that of a principal made anew is lower.
+    remedy:
+      keytab === undefined
+        ? `run ${kadmin(`ktremove ${client} all`)}, then ${kadmin(`ktadd ${client}`)}`
+        : `run ${kadmin(`ktremove -k ${keytabFile(keytab)} ${client} all`)}, then ${ktadd(keytab, client)}`,
   };
 }

@@ -23,8 +23,9 @@ export function replicaAdvice(refusal: ReplicaRefusal): Advice {
 
 type ByRefusal = (refusal: ReplicaRefusal) => Advice;
 
+/** Of two keys in a keytab the one with the higher version is used; a principal made anew has a lower one. */
 const ktaddThere = ({ server = 'host/REPLICA' }: ReplicaRefusal) =>
-  `on the replica, run ${kadmin(`ktadd ${server}`)}`;
+  `on the replica, run ${kadmin(`ktremove ${server} all`)}, then ${kadmin(`ktadd ${server}`)}`;
 
 const byNumber: Readonly<Record<number, ByRefusal | undefined>> = {
   31: (refusal) => ({

@@ -33,7 +33,17 @@ export const kdcBreakages: readonly Breakage[] = [
     break: query(`cpw -randkey ${client}`),
   },
   {
-    name: "the same, with preauthentication (Debian's default_principal_flags)",
+    name: "this host's principal was made anew: its key has a lower version",
+    break: async (world) => {
+      for (let kvno = 2; kvno <= 3; kvno++) {
+        await kadmin(world, `ktadd -k /srv/primary/krb5.keytab ${client}`);
+      }
+      await kadmin(world, `delprinc -force ${client}`);
+      await kadmin(world, `addprinc -randkey ${client}`);
+    },
+  },
+  {
+    name: "the keytab's key is older, with preauthentication (Debian's default_principal_flags)",
     break: async (world) => {
       await kadmin(world, `cpw -randkey ${client}`);
       await kadmin(world, `modprinc +requires_preauth ${client}`);

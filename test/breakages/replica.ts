@@ -67,6 +67,16 @@ export const replicaBreakages: readonly Breakage[] = [
     break: query(`cpw -randkey ${server}`),
   },
   {
+    name: "the replica's principal was made anew: its key has a lower version",
+    break: async (world) => {
+      for (let kvno = 2; kvno <= 3; kvno++) {
+        await kadmin(world, `ktadd -k /etc/krb5.keytab ${server}`);
+      }
+      await kadmin(world, `delprinc -force ${server}`);
+      await kadmin(world, `addprinc -randkey ${server}`);
+    },
+  },
+  {
     name: 'the name of the replica is short',
     break: async (world) => {
       rmSync(world.path('/etc/krb5.keytab'));

@@ -40,6 +40,13 @@ describe('the remedy for what a replica says', () => {
     expect(remedyFor(text)).toBe(elsewhere);
   });
 
+  // Of two keys the one with the higher version is used; that of a principal made anew is lower.
+  test.each([31, 44])('number %i: old keys go before the new one comes', (number) => {
+    expect(remedyFor('', number)).toMatch(
+      /`kadmin -q "ktremove \S+ all"`, then `kadmin -q "ktadd /,
+    );
+  });
+
   test('a number of its own says what to do, whatever the text', () => {
     expect(remedyFor('Clock skew too great in /opt/oracle', 37)).toMatch(/timedatectl/);
   });

@@ -1,21 +1,25 @@
+import { join } from 'node:path';
+
 import { isKpropError } from 'kprop';
 
-import type { ReplicaSettings } from '../config/settings.ts';
+import type { ReplicaSettings, Settings } from '../config/settings.ts';
 import { Canary } from '../run/canary.ts';
 import { noteOf } from '../run/report.ts';
 import { agoText } from '../show/words.ts';
 import { isHeld } from '../state/state.ts';
 import { type Examined, runKpropctl } from './examined.ts';
 import { type Finding, failure, ok, unknown, warning } from './finding.ts';
-import { run } from './fix.ts';
+import { inOrder } from './fix.ts';
+import { isOwnKeyUnusable } from './own-key-check.ts';
+import { isClientFault, ticketFix } from './ticket-fix.ts';
 
 /** Which generation its own KDC has; without proof, which one it was last known to have. */
 export async function generationCheck(
   replica: ReplicaSettings,
   o: Examined,
 ): Promise<readonly Finding[]> {
-  const { settings, krb5, state, environment, platform } = o;
-  const { host, kdc } = replica;
+  const { settings, krb5, state, environment } = o;
+  const { host } = replica;
   const again = runKpropctl(o, `run ${host}`);
   if (settings.proof === undefined) return [lastConfirmed(host, o, again)];
   const wanted = state.dump?.generation ?? 0;
@@ -36,15 +40,53 @@ export async function generationCheck(
     }
     return [ok(host, 'generation', `its KDC answers, and has generation ${generation}`)];
   } catch (error) {
-    const { message } = noteOf(error);
-    // Its KDC answers: its database is from before the canary, or from before this host's key.
-    if (isKpropError(error, 'kdc.error') || isKpropError(error, 'crypto.integrity')) {
-      const what = `its KDC answers, from an older database: ${message}`;
-      return [failure(host, 'generation', what, again)];
-    }
-    const what = `its KDC (${kdc}) could not be asked for its generation: ${message}`;
-    return [unknown(host, 'generation', what, run(`systemctl start ${platform.kdcUnit}`, host))];
+    return [await noGeneration(error, replica, o)];
   }
+}
+
+/** Why a replica's KDC does not tell its generation; what other checks say has no fix here. */
+async function noGeneration(
+  error: unknown,
+  { host, kdc }: ReplicaSettings,
+  o: Examined,
+): Promise<Finding> {
+  const { settings } = o;
+  const { message } = noteOf(error);
+  const again = runKpropctl(o, `run ${host}`);
+  if (isKpropError(error, 'kdc.unreachable') || isKpropError(error, 'kdc.unresolved')) {
+    return unknown(host, 'generation', 'generation: not asked, for its KDC does not answer');
+  }
+  if (isKpropError(error, 'keytab.missing') && error.detail.path === canaryKeytab(settings)) {
+    return unknown(host, 'generation', `generation: not known: ${message}`, runKpropctl(o, 'run'));
+  }
+  // Its own KDC may have an old key of this host, or an old state of it, and not the primary's.
+  if (isClientFault(error) && (await isOwnKeyUnusable(o))) {
+    const what = "generation: not asked, for this host's own key does not work: see above";
+    return unknown(host, 'generation', what);
+  }
+  if (isLocked(error)) {
+    const server = settings.proof ?? '';
+    const fix = ticketFix(error, { client: '', server, serverHost: undefined }, o) ?? '';
+    const what = `its KDC answers, and does not tell its generation: ${message}`;
+    return unknown(host, 'generation', what, inOrder(fix, runKpropctl(o, 'run')));
+  }
+  // Its KDC answers: its database is from before the canary, or from before this host's key.
+  if (isKpropError(error, 'kdc.error') || isKpropError(error, 'crypto.integrity')) {
+    const what = `its KDC answers, from an older database: ${message}`;
+    return failure(host, 'generation', what, again);
+  }
+  const what = `its KDC (${kdc}) could not be asked for its generation: ${message}`;
+  return unknown(host, 'generation', what);
+}
+
+const canaryKeytab = ({ state }: Settings) => join(state, 'canary.keytab');
+
+/** Whether the canary is there, and somebody has forbidden tickets for it. */
+function isLocked(error: unknown): boolean {
+  if (!isKpropError(error, 'kdc.error')) return false;
+  const { number, text } = error.detail;
+  // RFC 4120 §7.5.9: a service that has expired, is locked, or is none.
+  return number === 2 || number === 27 || (number === 7 && /LOCKED/.test(text));
 }
 
 function lastConfirmed(host: string, { state }: Examined, again: string): Finding {

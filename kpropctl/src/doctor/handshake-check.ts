@@ -2,16 +2,18 @@ import { isKpropError, type Phase, probe, servicePrincipals } from 'kprop';
 
 import type { ReplicaSettings } from '../config/settings.ts';
 import { noteOf } from '../run/report.ts';
+import { clockCheck } from './clock-check.ts';
 import type { Examined } from './examined.ts';
 import { type Finding, failure, ok, unknown } from './finding.ts';
 import { addLine, run } from './fix.ts';
-import { newKeyOn, type TicketParties, ticketFix } from './ticket-fix.ts';
+import { isClientFault, newKeyOn, type TicketParties, ticketFix } from './ticket-fix.ts';
 
 /** All that a propagation does before the first byte: ticket, handshake, ACL. Then it leaves. */
 export async function handshakeCheck(
-  { host, port }: ReplicaSettings,
+  replica: ReplicaSettings,
   o: Examined,
 ): Promise<readonly Finding[]> {
+  const { host, port } = replica;
   const { settings, krb5 } = o;
   const { realm, keytab } = settings;
   let phase: Phase = 'configuration';
@@ -33,23 +35,31 @@ export async function handshakeCheck(
       krb5.canonicalizeHostname === 'fallback'
         ? [`host/${host}@${realm}`]
         : await servicePrincipals({ config: krb5, realm, host });
-    return refusal(error, phase, { client, server, serverHost: host }, o);
+    return await refusal(error, phase, { client, server, serverHost: host, replica }, o);
   }
 }
 
-function refusal(
+interface Parties extends TicketParties {
+  readonly serverHost: string;
+  readonly replica: ReplicaSettings;
+}
+
+async function refusal(
   error: unknown,
   phase: Phase,
-  parties: TicketParties & { readonly serverHost: string },
+  parties: Parties,
   o: Examined,
-): readonly Finding[] {
+): Promise<readonly Finding[]> {
   const { server, serverHost: host } = parties;
   const { message, remedy } = noteOf(error);
   switch (phase) {
     case 'configuration':
     case 'credentials': {
+      // What is wrong with this host's own key, or its KDC, is told once, by the check of that.
+      if (isTold(error, o)) {
+        return [unknown(host, 'principal', `${server}: no KDC was asked for it: see above`)];
+      }
       const fix = ticketFix(error, parties, o);
-      // What is wrong with this host's own key is told once, by the check of that.
       if (isOwnFault(error)) return [unknown(host, 'principal', `${message}: not asked`, fix)];
       return [failure(host, 'principal', message, fix ?? remedy)];
     }
@@ -57,7 +67,7 @@ function refusal(
       // The check of the port tells it.
       return [ok(host, 'principal', `${server} exists`), unknown(host, 'ACL', 'ACL: not asked')];
     case 'authenticate':
-      return [ok(host, 'principal', `${server} exists`), handshakeFault(error, parties, o)];
+      return [ok(host, 'principal', `${server} exists`), await handshakeFault(error, parties, o)];
     default:
       return [
         ok(host, 'principal', `${server} exists, and the replica's keytab has its key`),
@@ -67,11 +77,11 @@ function refusal(
 }
 
 /** Why the replica's kpropd does not believe the ticket. */
-function handshakeFault(
+async function handshakeFault(
   error: unknown,
-  { server, serverHost: host }: TicketParties & { readonly serverHost: string },
+  { server, serverHost: host, replica }: Parties,
   o: Examined,
-): Finding {
+): Promise<Finding> {
   const { message, remedy } = noteOf(error);
   if (isKpropError(error, 'peer.refused')) {
     const { number } = error.detail;
@@ -79,27 +89,36 @@ function handshakeFault(
       const what = `the replica's keytab does not have the KDC's key of ${server}: ${message}`;
       return failure(host, 'principal', what, newKeyOn(host, server));
     }
+    if (number === noKeyNumber) {
+      const what = `kpropd on ${host} cannot read its keytab, or finds no key in it for what it takes for its name: ${message}`;
+      return failure(host, 'principal', what, run('kpropctl doctor --here', host));
+    }
     if (number === skewNumber) {
-      return failure(host, 'clock', message, run('chronyc makestep', host));
+      const isTold = (await clockCheck(replica, o)).some(({ state }) => state !== 'ok');
+      return isTold
+        ? unknown(host, 'ACL', 'ACL: not asked, for the clocks differ: see above')
+        : failure(host, 'clock', message, run('chronyc makestep', host));
     }
   }
   if (isKpropError(error, 'network.timeout')) {
-    const fix = run(`systemctl restart ${o.platform.kpropdUnit}`, host);
-    return unknown(host, 'ACL', `ACL: kpropd does not answer: ${message}`, fix);
+    const what = `kpropd on ${host} takes the connection and says nothing: it hangs (${message})`;
+    return failure(host, 'ACL', what, run(`systemctl restart ${o.platform.kpropdUnit}`, host));
   }
   return failure(host, 'ACL', message, remedy);
 }
 
 function aclFault(
   error: unknown,
-  { client, serverHost: host }: TicketParties & { readonly serverHost: string },
-  { platform }: Examined,
+  { client, serverHost: host }: Parties,
+  { platform, state }: Examined,
 ): Finding {
   const { message, remedy } = noteOf(error);
   const fix = addLine(platform.kpropdAcl, client, host);
   if (isKpropError(error, 'peer.hung-up')) {
-    const what = `not in the ACL: kpropd on ${host} hangs up on ${client} (or cannot open its spool file: its system log says which)`;
-    return failure(host, 'ACL', what, fix);
+    // MIT's kpropd gives no reason. If it has let this host in before, either is as likely.
+    const what = `kpropd on ${host} hangs up on ${client}: it is not in the ACL there, or the received dump cannot be written`;
+    const letInBefore = state.replicas[host]?.lastSuccess !== undefined;
+    return failure(host, 'ACL', what, letInBefore ? run('kpropctl doctor --here', host) : fix);
   }
   if (isKpropError(error, 'peer.refused') && / is not authorized /.test(error.detail.text)) {
     return failure(host, 'ACL', `not in the ACL: kpropd on ${host} refuses ${client}`, fix);
@@ -107,14 +126,19 @@ function aclFault(
   return failure(host, 'ACL', message, remedy);
 }
 
-function isOwnFault(error: unknown): boolean {
-  if (!isKpropError(error)) return false;
-  if (isKpropError(error, 'kdc.error')) return ownNumbers.includes(error.detail.number);
-  return !isKpropError(error, 'network.unresolved');
+/** Whether the check of this host's own key says it, by asking the first KDC. */
+function isTold(error: unknown, { krb5, settings }: Examined): boolean {
+  if (krb5.kdcs(settings.realm).length === 0) return false;
+  if (isKpropError(error, 'kdc.unreachable') || isKpropError(error, 'kdc.unresolved')) return true;
+  return isClientFault(error);
 }
 
-// RFC 4120 §7.5.9
-const staleKeyNumbers: readonly number[] = [31, 44, 45];
+function isOwnFault(error: unknown): boolean {
+  if (!isKpropError(error) || isKpropError(error, 'network.unresolved')) return false;
+  return isClientFault(error) || !isKpropError(error, 'kdc.error');
+}
+
+// RFC 4120 §7.5.9: KRB_AP_ERR_BAD_INTEGRITY, _BADKEYVER, _NOKEY, _SKEW.
+const staleKeyNumbers: readonly number[] = [31, 44];
+const noKeyNumber = 45;
 const skewNumber = 37;
-/** About the client, which is this host. */
-const ownNumbers: readonly number[] = [1, 6, 18, 23, 24, 31];

@@ -8,12 +8,14 @@ import {
   type Krb5Config,
   loadKrb5Config,
   readDefaultPaths,
+  runningProcesses,
 } from 'kprop';
 
+import { clockFindings } from './clock-check.ts';
 import { connection } from './connection.ts';
 import { findProgram, rootPath } from './find-program.ts';
 import { type Finding, failed, failure, ok } from './finding.ts';
-import { kdcFindings, ownKeyFindings } from './here-kdc.ts';
+import { kdcFindings, ownKeyFindings, servesDatabase } from './here-kdc.ts';
 import { checkOptionsOf, kpropdWords } from './kpropd-words.ts';
 
 /**
@@ -37,6 +39,7 @@ export async function hereFindings(
     const listening = await listeningFindings(options, words);
     const [checked, ...asked] = await Promise.all([
       checkReplica(options),
+      clockFindings(place),
       ownKeyFindings(place),
       kdcFindings(place),
       pollFindings(options, krb5, realm),
@@ -46,7 +49,14 @@ export async function hereFindings(
     const rest = found.filter(({ check, state }) => check !== 'port' || state !== 'ok');
     const portIsTaken = rest.some(({ check }) => check === 'port');
     const shown = ok('here', 'options', `kpropd's options: ${words.join(' ') || 'none'} (${from})`);
-    return [shown, ...rest, ...(portIsTaken ? [] : listening), ...asked.flat(), programsFinding()];
+    return [
+      shown,
+      ...rest,
+      ...(portIsTaken ? [] : listening),
+      ...kadmindFindings(database),
+      ...asked.flat(),
+      programsFinding(),
+    ];
   } catch (error) {
     return [failed('here', 'configuration', error)];
   }
@@ -87,6 +97,18 @@ async function pollFindings(
   const what = `kadmind of ${host} cannot be polled on port ${port} (${errno})`;
   const fix = `on ${host}: iprop_enable = true and iprop_port = ${port} in kdc.conf, then systemctl restart krb5-admin-server`;
   return [failure('here', 'polling', what, fix)];
+}
+
+/** A kadmind that takes changes: with -proponly it only feeds replicas below this one. */
+function kadmindFindings(database: string): readonly Finding[] {
+  const kadminds = runningProcesses().filter(({ words }) => words.startsWith('kadmind '));
+  const found = kadminds.find(
+    ({ pid, words }) => !/ -proponly\b/.test(words) && servesDatabase(pid, database),
+  );
+  if (found === undefined) return [];
+  const what = `kadmind (pid ${found.pid}) runs on this replica: the changes that it takes are lost at the next propagation`;
+  const fix = 'systemctl disable --now krb5-admin-server, unless this host is the primary now';
+  return [failure('here', 'kadmind', what, fix)];
 }
 
 /** Which programs a root shell finds first. */

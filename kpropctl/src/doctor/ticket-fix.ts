@@ -1,5 +1,6 @@
 import { isKpropError } from 'kprop';
 
+import { noteOf } from '../run/report.ts';
 import { type Examined, keytabOf, runKadminLocal, runKpropctl } from './examined.ts';
 import { inOrder, run } from './fix.ts';
 
@@ -12,52 +13,98 @@ export interface TicketParties {
   readonly serverHost: string | undefined;
 }
 
+/** What an administrator of the host that is examined does, in the words of its fixes. */
+export interface TicketSteps {
+  /** A query of kadmin. */
+  readonly query: (text: string) => string;
+  /** Writes keys of a principal into the keytab, which lacks them. */
+  readonly extract: (principal: string) => string;
+  /** The same in place of those that the KDC does not have. */
+  readonly renew: (principal: string) => readonly string[];
+  readonly removeKeytab: string;
+  readonly restartKdc: string;
+  readonly inOrder: (...steps: readonly string[]) => string;
+}
+
 /** What to do so that the KDC gives a ticket; undefined if only the error itself knows. */
-export function ticketFix(
+export function ticketFix(error: unknown, parties: TicketParties, o: Examined): string | undefined {
+  return ticketFixBy(error, parties, {
+    query: (text) => runKadminLocal(o, text),
+    extract: (principal) => extractKey(principal, o),
+    renew: (principal) => renewOwnKey(principal, o),
+    removeKeytab: run(`rm ${keytabOf(o).path}`),
+    // One that hangs is not started by `start`.
+    restartKdc: run(`systemctl restart ${o.platform.kdcUnit}`),
+    inOrder,
+  });
+}
+
+export function ticketFixBy(
   error: unknown,
   { client, server, serverHost }: TicketParties,
-  o: Examined,
+  steps: TicketSteps,
 ): string | undefined {
-  const local = (query: string) => runKadminLocal(o, query);
-  const { path } = keytabOf(o);
-  const extract = extractKey(client, o);
-  const serverKey =
-    serverHost === undefined ? renewOwnKey(server, o) : [newKeyOn(serverHost, server)];
+  const { query, extract, renew } = steps;
+  const serverKey = serverHost === undefined ? renew(server) : [newKeyOn(serverHost, server)];
   if (isKpropError(error, 'keytab.missing')) {
-    return error.detail.errno === 'ENOENT' ? extract : undefined;
+    return error.detail.errno === 'ENOENT' ? extract(client) : undefined;
   }
   if (isKpropError(error, 'keytab.no-key') || isKpropError(error, 'keytab.wrong-kvno')) {
-    return extract;
+    return extract(client);
   }
-  if (isKpropError(error, 'keytab.format')) return inOrder(run(`rm ${path}`), extract);
-  if (isKpropError(error, 'crypto.integrity')) return inOrder(...renewOwnKey(client, o));
-  if (isKpropError(error, 'kdc.unreachable')) return run(`systemctl start ${o.platform.kdcUnit}`);
+  if (isKpropError(error, 'keytab.format')) {
+    return steps.inOrder(steps.removeKeytab, extract(client));
+  }
+  if (isKpropError(error, 'crypto.integrity')) return steps.inOrder(...renew(client));
+  if (isKpropError(error, 'kdc.unreachable')) return steps.restartKdc;
   if (!isKpropError(error, 'kdc.error')) return undefined;
   const { number, text } = error.detail;
   switch (number) {
     case 1:
-      return local(`modprinc -expire never ${client}`);
+      return query(`modprinc -expire never ${client}`);
     case 2:
-      return local(`modprinc -expire never ${server}`);
+      return query(`modprinc -expire never ${server}`);
     case 6:
-      return inOrder(local(`addprinc -randkey ${client}`), ...renewOwnKey(client, o));
+      return steps.inOrder(query(`addprinc -randkey ${client}`), ...renew(client));
     case 7:
       // MIT's KDC uses this number for a locked service as well.
       return /LOCKED/.test(text)
-        ? local(`modprinc +allow_tix ${server}`)
-        : inOrder(local(`addprinc -randkey ${server}`), ...serverKey);
+        ? query(`modprinc +allow_tix ${server}`)
+        : steps.inOrder(query(`addprinc -randkey ${server}`), ...serverKey);
     case 18:
-      return local(`modprinc +allow_tix -unlock ${client}`);
+      return query(`modprinc +allow_tix -unlock ${client}`);
     case 23:
-      return local(`modprinc -pwexpire never -needchange ${client}`);
+      return query(`modprinc -pwexpire never -needchange ${client}`);
     case 24:
     case 31:
-      return inOrder(...renewOwnKey(client, o));
+      return steps.inOrder(...renew(client));
+    case 25:
+      // The KDC offers an encrypted timestamp to all others.
+      return query(`modprinc -requires_hwauth ${client}`);
     case 27:
-      return local(`modprinc +allow_svr ${server}`);
+      return query(`modprinc +allow_svr ${server}`);
     default:
       return undefined;
   }
+}
+
+/** Whether a ticket was not given because of the client, which is this host, or because of its keys. */
+export function isClientFault(error: unknown): boolean {
+  if (isKpropError(error, 'kdc.error')) return clientNumbers.includes(error.detail.number);
+  return isKpropError(error) && (error.code.startsWith('keytab.') || isStaleKey(error));
+}
+
+/** Whether the KDC has another key of the client than its keytab. */
+export function isStaleKey(error: unknown): boolean {
+  if (isKpropError(error, 'kdc.error')) return staleKeyNumbers.includes(error.detail.number);
+  return isKpropError(error, 'crypto.integrity') || isKpropError(error, 'keytab.wrong-kvno');
+}
+
+/** An error of one KDC that was asked by its name: it says nothing of the others of the realm. */
+export function askedText(error: unknown, kdc: string): string {
+  if (isKpropError(error, 'kdc.unreachable')) return `the KDC ${kdc} does not answer`;
+  if (isKpropError(error, 'kdc.unresolved')) return `the name of the KDC ${kdc} does not resolve`;
+  return `${noteOf(error).message} (asked ${kdc})`;
 }
 
 /** Writes a key of this host into its keytab; the KDC keeps the key that it has. */
@@ -84,3 +131,7 @@ export function newKeyOn(host: string, principal: string): string {
     run(`kadmin -q "ktadd ${principal}"`, host),
   );
 }
+
+// RFC 4120 §7.5.9
+const staleKeyNumbers: readonly number[] = [24, 31];
+const clientNumbers: readonly number[] = [1, 6, 18, 23, 25, ...staleKeyNumbers];

@@ -2,6 +2,7 @@ import type { CheckedSite } from './checked-site.ts';
 import { type CheckFinding, failure, ok } from './finding.ts';
 import { type OwnKeys, readOwnKeys } from './own-keys.ts';
 import { type OwnName, ownName } from './own-name.ts';
+import { kpropdUnits } from './unit-file.ts';
 
 /** The name of this host in Kerberos, and where it came from. */
 export async function nameChecks(site: CheckedSite): Promise<readonly CheckFinding[]> {
@@ -9,12 +10,19 @@ export async function nameChecks(site: CheckedSite): Promise<readonly CheckFindi
   const wanted = wantedName(site);
   if (wanted !== undefined) {
     const what = `this host calls itself ${own.name} (${own.from}), and its keys are for ${wanted}`;
-    return [failure('name', what, own.fixFor(wanted))];
+    return [failure('name', what, own.fixFor(wanted, restartCommand()))];
   }
   const any = site.config.ignoreAcceptorHostname
     ? '; with ignore_acceptor_hostname any other name goes, too'
     : '';
   return [ok('name', `this host is ${own.name} (${own.from})${any}`)];
+}
+
+/** kpropd keeps the name that this host had when it started. */
+function restartCommand(): string {
+  const services = kpropdUnits().filter(({ name }) => /^[^@]+\.service$/.test(name));
+  const { name = 'krb5-kpropd' } = services.find(({ enabled }) => enabled) ?? services[0] ?? {};
+  return `systemctl restart ${name.replace(/\.service$/, '')}`;
 }
 
 /**

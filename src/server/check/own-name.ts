@@ -9,8 +9,8 @@ export interface OwnName {
   readonly name: string;
   /** In words. */
   readonly from: string;
-  /** The line or command that makes it another name. */
-  fixFor(wanted: string): string;
+  /** The line or command that makes it another name, and the one by which kpropd hears of it. */
+  fixFor(wanted: string, restart: string): string;
 }
 
 export function ownName({ config, services }: CheckedSite): OwnName {
@@ -19,8 +19,10 @@ export function ownName({ config, services }: CheckedSite): OwnName {
   const lines = config.canonicalizeHostname === 'false' ? [] : hostsLines();
   const line = lines.find(({ names }) => names.some((each) => isSame(each, kernelName)));
   const reverse = config.rdns && line && lines.find(({ address }) => address === line.address);
-  const fixFor = (wanted: string) =>
-    line === undefined ? `hostnamectl set-hostname ${wanted}` : hostsFix(line, reverse, wanted);
+  const fixFor = (wanted: string, restart: string) =>
+    line === undefined
+      ? `hostnamectl set-hostname ${wanted} && ${restart}`
+      : `${hostsFix(line, reverse, wanted)}, then ${restart}`;
   const first = (reverse || line)?.names[0];
   const source = reverse || line;
   if (source !== undefined && first !== undefined && isSame(first, name)) {

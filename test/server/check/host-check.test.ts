@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -22,11 +22,11 @@ async function inNamespace(setUp: string, check: CheckFinding['check'], more = '
   const out = join(lab.folder, 'found');
   const kpropd = `${process.execPath} ${ourProgram('kpropd')} --check --json -P 0 -a ${acl} -f ${fromMaster} ${more}`;
   const script = `${setUp}
-systemctl() { case "$1" in enable) SYSTEMD_OFFLINE=1 command systemctl enable "$3";; esac; }
+systemctl() { case "$1" in restart) echo "$2" > ${out}.restarted;; enable) SYSTEMD_OFFLINE=1 command systemctl enable "$3";; esac; }
 ${kpropd} > ${out}.1
 fix=$(${process.execPath} -p 'JSON.parse(fs.readFileSync("${out}.1")).findings.find((f) => f.check === "${check}" && f.fix !== "").fix')
 case "$fix" in
-"write line "*) line="\${fix#*as: }"; n=$(echo "$fix" | cut -d' ' -f3)
+"write line "*) line="\${fix#*as: }"; eval "\${line##*, then }"; line="\${line%, then *}"; n=$(echo "$fix" | cut -d' ' -f3)
   sed "\${n}s/.*/$line/" /etc/hosts > ${out}.hosts; cat ${out}.hosts > /etc/hosts;;
 "make room: "*) rm ${lab.replica.folder}/small/ballast;;
 *) eval "$fix";;
@@ -37,7 +37,10 @@ ${kpropd} > ${out}.2`;
     JSON.parse(readFileSync(`${out}.${part}`, 'utf8')).findings.filter(
       ({ state }: CheckFinding) => state !== 'ok',
     );
-  return { first: wrong(1), second: wrong(2), stderr };
+  const restarted = existsSync(`${out}.restarted`)
+    ? readFileSync(`${out}.restarted`, 'utf8').trim()
+    : undefined;
+  return { first: wrong(1), second: wrong(2), restarted, stderr };
 }
 
 const systemd = `mount -t tmpfs none /run/systemd && mkdir /run/systemd/system
@@ -98,7 +101,7 @@ test('/etc/hosts makes this host localhost', async () => {
   writeFileSync(krb5Conf, `${names}${text}`);
   const keytab = join(lab.folder, 'own.keytab');
   await lab.kadminLocal('primary', `ktadd -norandkey -k ${keytab} host/${lab.host}`);
-  const { first, second } = await inNamespace(
+  const { first, second, restarted } = await inNamespace(
     `printf '127.0.0.1 localhost\\n127.0.0.1 ${lab.host}\\n' > ${lab.folder}/hosts
 mount --bind ${lab.folder}/hosts /etc/hosts`,
     'name',
@@ -108,8 +111,12 @@ mount --bind ${lab.folder}/hosts /etc/hosts`,
     {
       check: 'name',
       what: `this host calls itself localhost (line 1 of /etc/hosts), and its keys are for ${lab.host}`,
-      fix: expect.stringMatching(/^write line 2 of \/etc\/hosts as: \S+ vm$/),
+      fix: expect.stringMatching(
+        /^write line 2 of \/etc\/hosts as: \S+ vm, then systemctl restart \S+$/,
+      ),
     },
   ]);
   expect(second).toEqual([]);
+  // It keeps the name that it had when it started.
+  expect(restarted).toMatch(/^(?:krb5-)?kpropd?$/);
 });
