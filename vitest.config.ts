@@ -22,7 +22,7 @@ export const longTests = [
   'test/hostile/{false-primary,tampering}.test.ts',
   'test/interop/{full-disk,incremental-kills,native-kills,side-by-side,sizes}.test.ts',
   'test/kdb/db2/{mutated-dumps,worked-on}.test.ts',
-  'kpropctl/test/{accidents,here-processes,iprop-check,other-replica,robust,state}.test.ts',
+  'kpropctl/test/{accidents,here,here-processes,iprop-check,other-replica,robust,spnego,state}.test.ts',
   'kpropctl/test/{doctor,doctor-breakages,kit,kit-bad,kit-interrupted,many}.test.ts',
   'kpropctl/test/page-{browser,hostile,keeper}.test.ts',
 ];

@@ -119,7 +119,7 @@ test('a stale key, with and without preauthentication', async () => {
   const preauth = await bothFail(lab, o);
   expectAlike(preauth, 'Preauthentication failed while getting initial credentials');
   expect(preauth.advice).toMatch(
-    /key of \S+ in \S+stale\.keytab is not .* KDC has fix: run `kadmin -q "ktadd -k /,
+    /key of \S+ in \S+stale\.keytab is not .* KDC has fix: run `kadmin -q "ktremove -k \S+ \S+ all"`, then `kadmin -q "ktadd -k /,
   );
   await admin(`modprinc -requires_preauth host/${lab.host}`);
 

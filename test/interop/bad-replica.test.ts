@@ -139,7 +139,7 @@ describe.each(['ours', 'mit'] as const)('the keytab of kpropd (%s)', (make) => {
     expect(mit[0]).toBe(rejected);
     expect(ours).toEqual(mit);
     expect(advice).toMatch(
-      /fix: on the replica, (run|set) `(kadmin -q "ktadd |journalctl -t kpropd|rm |ignore_acceptor)/,
+      /fix: on the replica, (run|set) `(kadmin -q "kt(add|remove) |journalctl -t kpropd|rm |ignore_acceptor)/,
     );
   });
 });
