@@ -45,7 +45,8 @@ describe('a load that begins while its dump arrives', () => {
     expect(await isHeld(large)).toBe(true);
     expect(readFileSync(rig.lab.replica.fromMaster).equals(large)).toBe(true);
     await server.settled();
-    expect(kinds(server)).toEqual(
+    // How often progress is told depends on the time that it takes.
+    expect(kinds(server).filter((kind) => kind !== 'progress')).toEqual(
       ['connected', 'authenticating', 'authenticated', 'receiving', 'streaming', 'received'].concat(
         ['loading', 'loader-started', 'loaded', 'closed'],
       ),
