@@ -1,12 +1,13 @@
 import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
-import { readdirSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';
 
 import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
 
 import type { LabProcess } from '../../test/support/lab/lab.ts';
 import { freePort } from '../../test/support/lab/lab-process.ts';
+import { childrenRunning } from './children.ts';
 import { ControlRealm } from './realm.ts';
 
 // The daemon and the process of its page, when something is in the way of that process.
@@ -62,19 +63,7 @@ const logged = (pattern: RegExp) =>
 
 /** The daemon's, and those that the daemon has forgotten. */
 function pageProcesses(): readonly number[] {
-  const pids = readdirSync('/proc').filter((name) => /^\d+$/.test(name));
-  return pids.filter((pid) => isPageProcess(pid)).map(Number);
-}
-
-function isPageProcess(pid: string): boolean {
-  try {
-    const parent = /^PPid:\t(\d+)$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
-    const command = readFileSync(`/proc/${pid}/cmdline`, 'utf8');
-    return Number(parent) === daemon.pid && command.includes('page-process');
-  } catch {
-    // It has just ended.
-    return false;
-  }
+  return childrenRunning(daemon.pid, 'page-process');
 }
 
 function pageProcess(): number {

@@ -19,6 +19,7 @@ import { Lab, packageRoot } from '../../test/support/lab/lab.ts';
 import { settingsOf } from '../src/config/settings.ts';
 import { type Guard, openGuard } from '../src/serve/guard.ts';
 import { RefusalTally } from '../src/serve/refusal-tally.ts';
+import { childrenRunning } from './children.ts';
 
 // The guard of the page, with tickets of a real KDC.
 
@@ -109,19 +110,7 @@ async function curl(...args: readonly string[]) {
 
 /** The processes of the guard: children of this one. */
 function workers(): readonly number[] {
-  const pids = readdirSync('/proc').filter((name) => /^\d+$/.test(name));
-  return pids.filter((pid) => isWorker(pid)).map(Number);
-}
-
-function isWorker(pid: string): boolean {
-  try {
-    const parent = /^PPid:\t(\d+)$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
-    const command = readFileSync(`/proc/${pid}/cmdline`, 'utf8');
-    return Number(parent) === process.pid && command.includes('spnego-worker');
-  } catch {
-    // It has just ended.
-    return false;
-  }
+  return childrenRunning(process.pid, 'spnego-worker');
 }
 
 /** Opens files until this process may open no more; what comes back closes them again. */

@@ -11,6 +11,7 @@ import { succeeded } from '../support/lab/pairings.ts';
 import { SystemdHost } from '../support/lab/systemd-host.ts';
 import { startProxy } from '../support/rig/tcp-proxy.ts';
 import { buildPackages, debianRoot } from './built-packages.ts';
+import { slowLoad } from './slow-load.ts';
 
 // What can go wrong while a package is installed, upgraded or removed: a library that is missing, somebody
 // else's diversion, an interruption, a propagation or a load under way, units and options of one's own.
@@ -46,12 +47,6 @@ afterAll(async () => {
 });
 
 const ours = '/usr/lib/kprop/executable';
-
-/** A kdb5_util that takes its time. */
-const slowLoad = `#!/bin/sh
-case " $* " in *" load "*) echo >/run/loading; sleep 6 ;; esac
-exec /usr/sbin/kdb5_util "$@"
-`;
 
 const sh = (script: string) => host.run('sh', ['-c', script]);
 const mustSh = (script: string) => host.must('sh', ['-c', script]);

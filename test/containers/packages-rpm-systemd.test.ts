@@ -12,6 +12,7 @@ import { succeeded } from '../support/lab/pairings.ts';
 import { SystemdHost } from '../support/lab/systemd-host.ts';
 import { startProxy } from '../support/rig/tcp-proxy.ts';
 import { buildPackages, debianRoot, type Packages } from './built-packages.ts';
+import { slowLoad } from './slow-load.ts';
 
 // What the scripts of the packages of RPM do with systemd. rpm runs them in a chroot, where systemctl does
 // nothing; so its steps are done by hand, on a host with Debian's paths and a kprop.service like Fedora's.
@@ -52,12 +53,6 @@ const unitOfFedora = `[Service]
 Type=forking
 EnvironmentFile=-/etc/sysconfig/kprop
 ExecStart=/usr/sbin/kpropd $KPROPD_ARGS
-`;
-
-/** A kdb5_util that takes its time. */
-const slowLoad = `#!/bin/sh
-case " $* " in *" load "*) echo >/run/loading; sleep 6 ;; esac
-exec /usr/sbin/kdb5_util "$@"
 `;
 
 /** A package in parts: its files, and its scripts. */

@@ -11,7 +11,7 @@ import { type Examined, runKpropctl } from './examined.ts';
 import { type Finding, failure, ok, unknown, warning } from './finding.ts';
 import { inOrder } from './fix.ts';
 import { isOwnKeyUnusable } from './own-key-check.ts';
-import { isClientFault, ticketFix } from './ticket-fix.ts';
+import { isClientFault, isLockedService, ticketFix } from './ticket-fix.ts';
 
 /** Which generation its own KDC has; without proof, which one it was last known to have. */
 export async function generationCheck(
@@ -84,9 +84,9 @@ const canaryKeytab = ({ state }: Settings) => join(state, 'canary.keytab');
 /** Whether the canary is there, and somebody has forbidden tickets for it. */
 function isLocked(error: unknown): boolean {
   if (!isKpropError(error, 'kdc.error')) return false;
-  const { number, text } = error.detail;
-  // RFC 4120 §7.5.9: a service that has expired, is locked, or is none.
-  return number === 2 || number === 27 || (number === 7 && /LOCKED/.test(text));
+  const { number } = error.detail;
+  // RFC 4120 §7.5.9: a service that has expired, or is none.
+  return number === 2 || number === 27 || isLockedService(error);
 }
 
 function lastConfirmed(host: string, { state }: Examined, again: string): Finding {

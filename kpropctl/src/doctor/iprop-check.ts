@@ -15,6 +15,7 @@ import { type Examined, keytabOf, runKadminLocal } from './examined.ts';
 import { type Finding, failure, ok, unknown } from './finding.ts';
 import { addBelow, addLine, inOrder, run } from './fix.ts';
 import { mayAskForUpdates } from './kadm-acl.ts';
+import { isLockedService } from './ticket-fix.ts';
 
 /** Whether this host offers incremental propagation, and can. */
 export async function ipropHere(o: Examined): Promise<readonly Finding[]> {
@@ -123,8 +124,7 @@ async function existence(
   } catch (error) {
     if (!isKpropError(error, 'kdc.error') || error.detail.number !== serviceUnknown)
       return 'unknown';
-    // MIT's KDC uses this number for a locked service as well.
-    return /LOCKED/.test(error.detail.text) ? 'locked' : 'no';
+    return isLockedService(error) ? 'locked' : 'no';
   }
 }
 

@@ -58,7 +58,7 @@ export function ticketFixBy(
   if (isKpropError(error, 'crypto.integrity')) return steps.inOrder(...renew(client));
   if (isKpropError(error, 'kdc.unreachable')) return steps.restartKdc;
   if (!isKpropError(error, 'kdc.error')) return undefined;
-  const { number, text } = error.detail;
+  const { number } = error.detail;
   switch (number) {
     case 1:
       return query(`modprinc -expire never ${client}`);
@@ -67,8 +67,7 @@ export function ticketFixBy(
     case 6:
       return steps.inOrder(query(`addprinc -randkey ${client}`), ...renew(client));
     case 7:
-      // MIT's KDC uses this number for a locked service as well.
-      return /LOCKED/.test(text)
+      return isLockedService(error)
         ? query(`modprinc +allow_tix ${server}`)
         : steps.inOrder(query(`addprinc -randkey ${server}`), ...serverKey);
     case 18:
@@ -92,6 +91,13 @@ export function ticketFixBy(
 export function isClientFault(error: unknown): boolean {
   if (isKpropError(error, 'kdc.error')) return clientNumbers.includes(error.detail.number);
   return isKpropError(error) && (error.code.startsWith('keytab.') || isStaleKey(error));
+}
+
+/** Whether somebody has locked the service. MIT's KDC uses the number of one that is not there. */
+export function isLockedService(error: unknown): boolean {
+  if (!isKpropError(error, 'kdc.error')) return false;
+  const { number, text } = error.detail;
+  return number === 7 && /LOCKED/.test(text);
 }
 
 /** Whether the KDC has another key of the client than its keytab. */

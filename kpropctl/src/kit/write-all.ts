@@ -31,6 +31,7 @@ export interface Written {
 
 /** A file that is being renamed into its place. */
 interface Change extends Written {
+  readonly file: FileToWrite;
   renamed: boolean;
 }
 
@@ -84,19 +85,19 @@ function renameAll(files: readonly FileToWrite[]): readonly Written[] {
   const done: Change[] = [];
   let at = '';
   try {
-    for (const { path } of files) {
+    for (const file of files) {
+      const { path } = file;
       at = path;
       const backup = existsSync(path) ? freeName(`${path}.before-join`) : undefined;
       // A second name, not a rename: there is no moment without the file.
       if (backup !== undefined) linkSync(path, backup);
-      const change: Change = { path, backup, renamed: false };
+      const change: Change = { file, path, backup, renamed: false };
       done.push(change);
       renameSync(temporaryOf(path), path);
       change.renamed = true;
     }
     for (const folder of foldersOf(files)) syncFolder(folder);
-    return files.map(({ sameContent, mode }, index) => {
-      const { path, backup } = done[index] as Change;
+    return done.map(({ file: { sameContent, mode }, path, backup }) => {
       if (backup === undefined) return { path, backup };
       // What was open to others is not so under its other name.
       if (!sameContent) chmodSync(backup, statSync(backup).mode & mode);

@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { withoutInspector } from 'kprop';
 
 import { noteOf } from '../run/report.ts';
+import { isStarted } from './is-started.ts';
 import type { Answer, Question } from './spnego-worker.ts';
 
 /** Why there is no answer: too many wait, the worker took too long, or it ended. */
@@ -119,8 +120,6 @@ function answerOf(worker: ChildProcess, question: Question): Promise<Answer | Si
     if (isStarted(worker)) worker.send(question, (error) => error && worker.kill('SIGKILL'));
   });
 }
-
-const isStarted = ({ pid }: ChildProcess) => pid !== undefined;
 
 const isSilence = ({ kind }: Answer | Silence) =>
   kind === 'busy' || kind === 'late' || kind === 'ended';

@@ -6,6 +6,7 @@ import { BadSettings } from '../config/complaints.ts';
 import type { Settings } from '../config/settings.ts';
 import type { FromPage, Live, ToPage } from '../page/link.ts';
 import { noteOf } from '../run/report.ts';
+import { isStarted } from './is-started.ts';
 
 export interface PageKeeperOptions {
   readonly environment: NodeJS.ProcessEnv;
@@ -176,8 +177,6 @@ function endOf(child: ChildProcess): Promise<Error> {
     });
   });
 }
-
-const isStarted = ({ pid }: ChildProcess) => pid !== undefined;
 
 const cannotStart = (why: string) =>
   new Error(`the process of the page cannot be started (${why})`);
